@@ -56,7 +56,7 @@ async function open(t) {
   return { site, here, there, operate, signIn };
 }
 
-test("a replaced password is rejected and the new one accepted where storage is stale", async (t) => {
+test("an object rejects a replaced password and accepts the new one while KV is stale", async (t) => {
   const { here, there, operate, signIn } = await open(t);
   const browser = new Browser();
   assert.equal(await signIn(there, OLD, browser), 200);
@@ -69,7 +69,7 @@ test("a replaced password is rejected and the new one accepted where storage is 
   await until(isOut, { what: "the session begun by the old password being over" });
 });
 
-test("changing one's own password invalidates the old one in the other location too", async (t) => {
+test("a user's password change invalidates the old password in the other location too", async (t) => {
   const { here, there, signIn } = await open(t);
   const browser = new Browser();
   assert.equal(await signIn(here, OLD, browser), 200);
@@ -110,14 +110,14 @@ for (const [what, method, json] of /** @type {[string, string, unknown][]} */ ([
   ["disabled", "PUT", { disabled: true }],
   ["deleted", "DELETE", undefined],
 ])) {
-  test(`a user who was ${what} cannot sign in anywhere while storage is stale`, async (t) => {
+  test(`a ${what} user cannot sign in anywhere while KV is stale`, async (t) => {
     const { here, there, operate, signIn } = await open(t);
     await operate(here, method, json);
     for (const where of [there, here]) assert.equal(await signIn(where, OLD), 401, where);
   });
 }
 
-test("a change where storage is stale builds on the last change", async (t) => {
+test("a change made while KV is stale builds on the last change", async (t) => {
   const { site, here, there, operate, signIn } = await open(t);
   await operate(here, "PUT", { password: NEW });
   await operate(there, "PUT", { groups: ["staff"] });
@@ -130,7 +130,7 @@ test("a change where storage is stale builds on the last change", async (t) => {
   assert.deepEqual(summary.groups, ["staff"]);
 });
 
-test("changes within one second are ordered, and a recreated account is open", async (t) => {
+test("changes within one second are ordered, and a recreated account can sign in", async (t) => {
   const { here, there, operate, signIn } = await open(t);
   const times = [];
   for (const password of [NEW, OLD, NEW]) {

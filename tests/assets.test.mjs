@@ -56,7 +56,7 @@ function stored(type, bytes) {
   return JSON.stringify({ type, base64: Buffer.from(bytes).toString("base64") });
 }
 
-test("a tenant's logo is shown in place of the server's, byte for byte, as a file that runs nothing", async (t) => {
+test("a tenant's logo replaces the server's byte for byte, with headers that forbid scripts", async (t) => {
   const { ask, tenants, origin, source } = await acme(
     t,
     { "/logo": "{source}/logo.svg?v=1", "/logo?theme=dark": "kv:dark.png" },
@@ -111,7 +111,7 @@ test("conditional requests get 304 until the file changes", async (t) => {
   assert.equal((await ask(path, { lines: ['If-None-Match: "x"'] })).body, "body{}");
 });
 
-test("each tenant gets its own file for the same path, and one without gets the server's", async (t) => {
+test("each tenant gets its own file for a path, and a tenant without one gets the server's", async (t) => {
   const { ask, put, tenants } = await acme(t, { "/logo": "kv:logo", "/favicon": "kv:other" });
   put("globex", { "/logo": "kv:logo" });
   put("plain", {});
@@ -127,7 +127,7 @@ test("each tenant gets its own file for the same path, and one without gets the 
   }
 });
 
-test("a source learns nothing about visitors, and a file begins no session", async (t) => {
+test("a source receives nothing about visitors, and a file begins no session", async (t) => {
   const { ask, source, origin, vestibule } = await acme(t, { "/logo": "{source}/logo.png" });
   const answer = await ask("/logo", {
     lines: [
@@ -167,7 +167,7 @@ test("requests other than GET and HEAD of the plain path go to the server", asyn
   assert.equal(source.requests.length, 0);
 });
 
-test("concurrent requests share one request to the source", async (t) => {
+test("concurrent requests for a file share one request to the source", async (t) => {
   const { ask, source } = await acme(t, { "/logo": "{source}/logo.png" }, (_, reply) =>
     reply.end("logo"),
   );
@@ -229,10 +229,10 @@ test("a stale file is refreshed, and served for one day while its source is down
 });
 
 for (const [what, status] of /** @type {const} */ ([
-  ["that was taken away", 404],
-  ["that is gone for good", 410],
+  ["that was removed (404)", 404],
+  ["that is gone (410)", 410],
 ])) {
-  test(`a file ${what} is no longer served, however recent the cached copy`, async (t) => {
+  test(`a file ${what} is no longer served, even if the cached copy is fresh`, async (t) => {
     let isThere = true;
     const { ask, cache, vestibule } = await acme(
       t,
@@ -256,12 +256,12 @@ for (const [what, status] of /** @type {const} */ ([
 
 for (const { what, assets, answer, reason } of [
   {
-    what: "where nobody listens",
+    what: "that is unreachable",
     assets: { "/logo": "{closed}/logo.png" },
     reason: "no answer",
   },
   {
-    what: "that leads elsewhere",
+    what: "that redirects elsewhere",
     assets: { "/logo": "{source}/logo.png" },
     answer: (/** @type {any} */ request, /** @type {any} */ reply) => {
       if (request.url === "/logo.png") reply.writeHead(302, { location: "/elsewhere.png" });
@@ -276,7 +276,7 @@ for (const { what, assets, answer, reason } of [
     reason: "status 500",
   },
   {
-    what: "that is cut short",
+    what: "that cuts its response short",
     assets: { "/logo": "{source}/logo.png" },
     answer: (/** @type {any} */ _, /** @type {any} */ reply) => {
       reply.writeHead(200, { "content-length": "100" }).write("half");
@@ -297,7 +297,7 @@ for (const { what, assets, answer, reason } of [
     answer: () => {},
     reason: "deadline",
   },
-  { what: "that nobody stored", assets: { "/logo": "kv:logo" }, reason: "absent" },
+  { what: "that is not in the store", assets: { "/logo": "kv:logo" }, reason: "absent" },
 ]) {
   test(`a source ${what} falls back to the server's own file and is logged once`, async (t) => {
     const { ask, source, vestibule } = await acme(t, assets, answer);

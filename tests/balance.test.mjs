@@ -59,7 +59,7 @@ test("new visitors are spread by weight", async (t) => {
   assert.ok(heavy > 2 * light, `${light} and ${heavy}`);
 });
 
-test("an operator drains an origin: its visitors stay, new ones go elsewhere, in every location", async (t) => {
+test("a drained origin keeps its visitors and gets no new ones, in every location", async (t) => {
   const { vestibule } = await deployment(t, ["", ""], { lags: [0, 1] });
   const [here, there] = vestibule.urls;
   const old = new Browser(there);
@@ -86,7 +86,7 @@ test("an operator drains an origin: its visitors stay, new ones go elsewhere, in
   assert.equal((await fetch(`${here}/_session/admin/origins`)).status, 401);
 });
 
-test("a load report keeps new visitors away and never reaches a client", async (t) => {
+test("an origin's load report keeps new visitors away and never reaches a client", async (t) => {
   const { vestibule, moods } = await deployment(t, ["", ""], { vars: { OVERLOAD_LOAD: "90" } });
   moods[0].headers["endpoint-load-metrics"] = 'JSON {"cpu_utilization": 0.97}';
   const first = new Browser(vestibule.url);
@@ -100,7 +100,7 @@ test("a load report keeps new visitors away and never reaches a client", async (
   assert.equal(await (await first.fetch("/")).text(), "0", "who is there stays");
 });
 
-test("when all origins are full, new visitors wait and existing ones continue", async (t) => {
+test("when all origins are full, new visitors get 503 and existing ones continue", async (t) => {
   const { vestibule, moods } = await deployment(t, [""], { vars: { OVERLOAD_LOAD: "90" } });
   const old = new Browser(vestibule.url);
   await old.fetch("/");
@@ -177,7 +177,7 @@ test("passed-through sockets count towards an origin's capacity", async (t) => {
   await until(async () => (await fetch(vestibule.url)).status === 503, { what: "no more room" });
 });
 
-test("gateway errors eject an origin, and it comes back", async (t) => {
+test("an origin with gateway errors is ejected, and returns when it recovers", async (t) => {
   const { vestibule, moods } = await deployment(t, ["", "", ""]);
   const visitor = new Browser(vestibule.url);
   while ((await (await visitor.fetch("/")).text()) !== "0") visitor.jar.clear();
@@ -189,7 +189,7 @@ test("gateway errors eject an origin, and it comes back", async (t) => {
   assert.equal(vestibule.logged("origin_ejected").length, 1);
 });
 
-test("gateway errors with successes in between eject no origin", async (t) => {
+test("an origin with successes between its gateway errors is not ejected", async (t) => {
   const { vestibule, moods } = await deployment(t, ["", ""]);
   const visitor = new Browser(vestibule.url);
   while ((await (await visitor.fetch("/")).text()) !== "0") visitor.jar.clear();
@@ -201,7 +201,7 @@ test("gateway errors with successes in between eject no origin", async (t) => {
   assert.equal(vestibule.logged("origin_ejected").length, 0);
 });
 
-test("a socket.io client without cookies stays on one server, upgrade included", async (t) => {
+test("a socket.io client without cookies stays at one server, upgrade included", async (t) => {
   const names = ["a", "b", "c", "d"];
   const urls = await Promise.all(
     names.map(async (name) => {

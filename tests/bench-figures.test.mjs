@@ -20,7 +20,7 @@ for (const { name, text, wanted } of documents(RECORDED)) {
   });
 }
 
-test("the CBOR that records are compared with is that of RFC 8949", () => {
+test("the benchmark's CBOR encoder matches the examples of RFC 8949", () => {
   const examples = /** @type {[unknown, string][]} */ ([
     [23, "17"],
     [24, "1818"],
@@ -35,7 +35,7 @@ test("the CBOR that records are compared with is that of RFC 8949", () => {
   for (const [value, hex] of examples) assert.equal(cbor(value).toString("hex"), hex);
 });
 
-test("a bill is the plan and what is above that which it includes", () => {
+test("a bill is the plan's price plus usage above the included amounts", () => {
   const nothing = /** @type {import("../bench/prices.mjs").Use} */ (
     Object.fromEntries(units().map((unit) => [unit, 0]))
   );
@@ -45,7 +45,7 @@ test("a bill is the plan and what is above that which it includes", () => {
   assert.equal(listed({ ...nothing, kvWrites: 1e6 }, units()), 5);
 });
 
-test("every profile has a price for everybody", () => {
+test("every profile has a price for every way to keep sessions", () => {
   for (const profile of PROFILES) {
     const table = prices(RECORDED, profile);
     assert.deepEqual(
@@ -56,7 +56,7 @@ test("every profile has a price for everybody", () => {
   }
 });
 
-test("a schedule has every request of its profile, and the changes it says", () => {
+test("a schedule contains every request and change of its profile", () => {
   for (const profile of PROFILES) {
     const events = schedule(profile);
     assert.equal(events.length, requestsOf(profile));
@@ -73,28 +73,28 @@ test("a schedule has every request of its profile, and the changes it says", () 
   }
 });
 
-test("what the model of scale says about one isolate was counted", () => {
+test("the scale model's figures for one isolate match the recorded counts", () => {
   for (const { what, model, counted } of checks(RECORDED)) {
     const ratio = counted / model;
     assert.ok(ratio > 0.75 && ratio < 1.25, `${what}: ${counted} counted, ${model} by the model`);
   }
 });
 
-test("what is used of a limit grows with the deployment", () => {
+test("usage of a limit grows with the deployment", () => {
   const tenfold = limits({ ...DEPLOYMENT, sessions: DEPLOYMENT.sessions * 10, locations: 3_000 });
   for (const [at, { what, used }] of limits(DEPLOYMENT).entries()) {
     assert.ok(tenfold[at].used > used * 0.999, what);
   }
 });
 
-test("every piece of the core was measured, by the bounds there are, and keeps to them", () => {
+test("every case of the core was measured and is within its bound", () => {
   const { table } = RECORDED.native;
   const received = table.map(({ name, most }) => [name, most]);
   assert.deepEqual(Object.fromEntries(received), bounds());
   for (const piece of table) assert.ok(isMet(piece), piece.name);
 });
 
-test("times are read from divan's tree, and calls from callgrind's dump", () => {
+test("times are parsed from divan's output, and calls from callgrind's", () => {
   const tree = [
     "core                fastest       │ slowest       │ median        │ mean",
     "╰─ core                           │               │               │",

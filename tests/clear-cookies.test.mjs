@@ -48,7 +48,7 @@ async function open(t, methods = {}) {
 /** What is to be left. */
 const LEFT = Object.entries(HELD).flatMap(([name, isOnes]) => (isOnes ? [] : [name]));
 
-test("the listed cookies leave the browser when somebody signs in, and no others", async (t) => {
+test("a sign-in clears the listed cookies and no others", async (t) => {
   const { signIn, hold, names } = await open(t);
   hold();
   const answer = await signIn();
@@ -61,7 +61,7 @@ test("the listed cookies leave the browser when somebody signs in, and no others
   assert.deepEqual(names().sort(), [...LEFT, "vestibule-session"].sort());
 });
 
-test("the listed cookies leave the browser when the page's form signs in", async (t) => {
+test("a sign-in by the page's form clears the listed cookies", async (t) => {
   const { browser, site, hold, names, url } = await open(t);
   const page = await browser.get(`${site.url}/_session/login`);
   hold();
@@ -70,7 +70,7 @@ test("the listed cookies leave the browser when the page's form signs in", async
   assert.deepEqual(names().sort(), [...LEFT, "vestibule-session"].sort());
 });
 
-test("the listed cookies leave the browser when somebody signs in at a provider", async (t) => {
+test("a sign-in at a provider clears the listed cookies", async (t) => {
   const provider = await Provider.start(t, { accounts: { alice: { name: "Alice" } } });
   const { browser, site, hold, names } = await open(t, { oidc: [oidcMethod(provider.url)] });
   provider.register(clientOf(site));
@@ -85,13 +85,13 @@ for (const [
   signOut,
 ] of /** @type {[string, (browser: Browser, logout: string) => Promise<unknown>][]} */ ([
   ["out", (browser, logout) => browser.fetchJson(logout, { method: "POST" })],
-  ["out by the page", (browser, logout) => browser.post(logout, {})],
+  ["out by the page's form", (browser, logout) => browser.post(logout, {})],
   [
     "out everywhere",
     (browser, logout) => browser.fetchJson(logout, { method: "POST", json: { everywhere: true } }),
   ],
 ])) {
-  test(`the listed cookies leave the browser when somebody signs ${what}`, async (t) => {
+  test(`signing ${what} clears the listed cookies`, async (t) => {
     const { browser, signIn, hold, names, logout } = await open(t);
     await signIn();
     hold();
@@ -100,7 +100,7 @@ for (const [
   });
 }
 
-test("the listed cookies leave the browser when somebody else signs in", async (t) => {
+test("a sign-in as another user clears the listed cookies", async (t) => {
   const { signIn, hold, names } = await open(t);
   await signIn();
   hold();
@@ -117,7 +117,7 @@ test("a failed sign-in clears no cookie", async (t) => {
   assert.deepEqual(names().sort(), Object.keys(HELD).sort());
 });
 
-test("cookies that are not there are not cleared", async (t) => {
+test("a listed cookie that the browser did not send is not cleared", async (t) => {
   const { browser, signIn, logout } = await open(t);
   const signedIn = await signIn();
   const signedOut = await browser.fetchJson(logout, { method: "POST" });

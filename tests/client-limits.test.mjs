@@ -72,7 +72,7 @@ async function withPasswords(t) {
   return { vestibule, attempt };
 }
 
-test("forty sign-ins from one IPv6 subnet are limited, and those over the limit store nothing", async (t) => {
+test("sign-ins from one IPv6 subnet are limited, and those over the limit store nothing", async (t) => {
   const { vestibule, attempt } = await withPasswords(t);
   const statuses = [];
   for (let number = 0; number < 40; number += 1) {
@@ -85,7 +85,7 @@ test("forty sign-ins from one IPv6 subnet are limited, and those over the limit 
   assert.equal((await attempt("2001:db8:1:3::1", "user41")).status, 401);
 });
 
-test("an IPv4 address is the same in every spelling", async (t) => {
+test("an IPv4 address has one limit in every spelling", async (t) => {
   const { attempt } = await withPasswords(t);
   const spellings = ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201"];
   const statuses = [];
@@ -96,7 +96,7 @@ test("an IPv4 address is the same in every spelling", async (t) => {
   assert.equal((await attempt("192.0.2.2", "user")).status, 401);
 });
 
-test("of two hundred concurrent sign-ins a few are processed and the others get 429", async (t) => {
+test("a few of two hundred concurrent sign-ins are processed, and the others get 429", async (t) => {
   const { vestibule, attempt } = await withPasswords(t);
   // Whose site it is need not be asked for in the flood.
   assert.equal((await attempt("203.0.113.2", "nobody")).status, 401);
@@ -119,7 +119,7 @@ test("of two hundred concurrent sign-ins a few are processed and the others get 
   assert.equal((await attempt("203.0.113.1", "somebody")).status, 401);
 });
 
-test("new sessions are limited by subnet, and the subnets of a site together", async (t) => {
+test("new sessions are limited per subnet, and per /48 over all its subnets", async (t) => {
   const { from } = await behind(t, { NEW_SESSIONS_PER_MINUTE: "3" });
   const begin = async (/** @type {string} */ address) => (await from(address)).status;
   for (let number = 0; number < 3; number += 1) {
@@ -135,7 +135,7 @@ test("new sessions are limited by subnet, and the subnets of a site together", a
   assert.equal(await begin("2001:db8:2:1::1"), 200);
 });
 
-test("a flood of forged cookies is one flood, whichever addresses of a subnet it comes from", async (t) => {
+test("forged cookies from all addresses of a subnet count towards one limit", async (t) => {
   const { from, vestibule } = await behind(t);
   const cookie = `__Host-session=${mint({ key: vestibule.keys, tenant: "another" })}`;
   const forge = (/** @type {string} */ address) => from(address, { lines: [`Cookie: ${cookie}`] });
@@ -152,15 +152,15 @@ test("a flood of forged cookies is one flood, whichever addresses of a subnet it
 });
 
 for (const [what, vars, target, event] of /** @type {const} */ ([
-  ["operators' tokens", { ADMIN_TOKEN: ADMIN }, "/_session/admin/whoami", "admin_token_refused"],
+  ["operator tokens", { ADMIN_TOKEN: ADMIN }, "/_session/admin/whoami", "admin_token_refused"],
   [
-    "origins' keys",
+    "origin keys",
     { ORIGIN_KEY: ADMIN },
     `/_session/api/sessions/${"A".repeat(22)}`,
     "origin_key_refused",
   ],
 ])) {
-  test(`wrong values in place of ${what} are logged and limited`, async (t) => {
+  test(`wrong ${what} are logged and limited`, async (t) => {
     const { from, vestibule } = await behind(t, vars);
     const show = (/** @type {string} */ address, /** @type {string} */ token) =>
       from(address, { target, lines: bearer(token) });
@@ -180,7 +180,7 @@ for (const [what, vars, target, event] of /** @type {const} */ ([
   });
 }
 
-test("wrong tokens of others never block the right token", async (t) => {
+test("wrong tokens from other clients never block the right token", async (t) => {
   const { vestibule } = await behind(t, { ADMIN_TOKEN: ADMIN });
   const show = (/** @type {string} */ token) =>
     send(vestibule.port, { target: "/_session/admin/whoami", lines: bearer(token) });
@@ -190,7 +190,7 @@ test("wrong tokens of others never block the right token", async (t) => {
   assert.equal((await show(ADMIN)).status, 200);
 });
 
-test("the platform's rate limit limits new sessions, and fails open", async (t) => {
+test("the platform's rate limiter limits new sessions, and fails open", async (t) => {
   const { vestibule, from } = await behind(t, {}, true);
   const come = async (/** @type {string} */ address) => {
     const { status, body } = await from(address);

@@ -24,17 +24,17 @@ function sound(text) {
 }
 
 for (const [what, text, line, problem] of /** @type {[string, string, number, RegExp][]} */ ([
-  ["nothing", "", 1, /value is missing/],
-  ["a comma too much", '{\n"a": 1,\n}', 3, /comma before this } is too much/],
-  ["a comma missing", '{\n"a": 1\n"b": 2\n}', 3, /comma or } is missing/],
-  ["a list that does not end", '{\n"a": [\n1, 2\n', 2, /comma or \] is missing/],
+  ["an empty text", "", 1, /value is missing/],
+  ["a surplus comma", '{\n"a": 1,\n}', 3, /comma before this } is too much/],
+  ["a missing comma", '{\n"a": 1\n"b": 2\n}', 3, /comma or } is missing/],
+  ["an unclosed list", '{\n"a": [\n1, 2\n', 2, /comma or \] is missing/],
   ["a bare key", "{\na: 1}", 2, /double quotes/],
-  ["a key that is there twice", '{"a": 1,\n"a": 2}', 2, /twice/],
-  ["a text that does not end", '{\n"a": "x\n}', 2, /no end/],
-  ["a word of another language", '{"a":\nundefined}', 2, /none of JSON/],
-  ["more behind the end", "{}\n{}", 2, /ended before this/],
+  ["a duplicate key", '{"a": 1,\n"a": 2}', 2, /twice/],
+  ["an unclosed string", '{\n"a": "x\n}', 2, /no end/],
+  ["a Python literal", '{"a":\nundefined}', 2, /none of JSON/],
+  ["text after the end", "{}\n{}", 2, /ended before this/],
 ])) {
-  test(`${what} is found on its line`, () => {
+  test(`the line of a JSON error is found: ${what}`, () => {
     const { root, mistake } = read(text);
     assert.equal(root, null);
     assert.ok(mistake);
@@ -43,7 +43,7 @@ for (const [what, text, line, problem] of /** @type {[string, string, number, Re
   });
 }
 
-test("what JSON.parse takes is taken, and nothing else", () => {
+test("the parser accepts exactly the texts that JSON.parse accepts", () => {
   for (const text of ["1", "-0.5e+3", '"\\u00e4\\n"', "[]", "{}", " [true, null] ", DOCUMENT]) {
     assert.doesNotThrow(() => JSON.parse(text));
     assert.ok(read(text).root, text);
@@ -54,7 +54,7 @@ test("what JSON.parse takes is taken, and nothing else", () => {
   }
 });
 
-test("a fault's path leads to its line, and to what is nearest where it is not there", () => {
+test("a fault's path leads to its line, or to the nearest existing one", () => {
   const root = sound(DOCUMENT);
   for (const [path, line] of /** @type {[string, number][]} */ ([
     ["id", 2],
@@ -69,14 +69,14 @@ test("a fault's path leads to its line, and to what is nearest where it is not t
   }
 });
 
-test("the caret's place is known", () => {
+test("the caret's position yields the path of its JSON value", () => {
   const root = sound(DOCUMENT);
   assert.equal(nodeAt(root, DOCUMENT.indexOf("http://b")).path, "origins[1].url");
   assert.equal(nodeAt(root, DOCUMENT.indexOf('{ "url": "http://a"') + 1).path, "origins[0]");
   assert.equal(nodeAt(root, DOCUMENT.length).path, "");
 });
 
-test("what the outline adds is JSON, wherever it is added", () => {
+test("the outline's insertions leave valid JSON at any place", () => {
   const schema = {
     type: "object",
     properties: {
@@ -97,7 +97,7 @@ test("what the outline adds is JSON, wherever it is added", () => {
   assert.equal(kindOf({ enum: ["a", "b"] }), "a | b");
 });
 
-test("a difference leads from one text to the other", () => {
+test("a diff transforms one text into the other", () => {
   const texts = ["", "a", "a\nb\nc", "b\nc\nd", "x\na\nb\nb\nc\ny", "c\nb\na", "a\na\na\nb"];
   for (const before of texts) {
     for (const after of texts) {
@@ -114,7 +114,7 @@ test("a difference leads from one text to the other", () => {
   }
 });
 
-test("of a long text only what is near a change is shown", () => {
+test("the diff of a long text shows only lines near a change", () => {
   const lines = Array.from({ length: 40 }, (_, at) => `line ${at}`);
   const after = lines.with(20, "another");
   const shown = condensed(diff(lines.join("\n"), after.join("\n")));
@@ -154,7 +154,7 @@ function point(at, requests) {
   };
 }
 
-test("a rate is over some seconds, and a counter that begins anew is no negative one", () => {
+test("a rate covers several seconds, and a counter reset gives no negative rate", () => {
   assert.equal(grown(100, 130), 30);
   assert.equal(grown(100, 30), 30);
   const points = [point(0, 0), point(10_000, 100), point(20_000, 50), point(22_000, 60)];
@@ -162,12 +162,12 @@ test("a rate is over some seconds, and a counter that begins anew is no negative
   assert.deepEqual(perSecond(points, "requests"), [null, 10, 5, 60 / 12]);
 });
 
-test("where nothing was asked, there is no mean", () => {
+test("without requests there is no mean", () => {
   const points = [point(0, 0), point(10_000, 100), point(20_000, 100)];
   assert.deepEqual(per(points, "edge_seconds", "requests"), [null, 0.01, null]);
 });
 
-test("answers go on where the history ends, and points do not crowd", () => {
+test("new points continue the history, and close points are merged", () => {
   const answer = (/** @type {number} */ at) =>
     /** @type {any} */ ({
       at,
@@ -187,7 +187,7 @@ test("answers go on where the history ends, and points do not crowd", () => {
   assert.equal(points.at(-1)?.at, 30_000);
 });
 
-test("quantiles are Prometheus's", () => {
+test("quantiles equal those of Prometheus", () => {
   const bounds = [0.1, 0.2, 0.4];
   const histogram = (/** @type {number[]} */ counts) => ({ bounds, counts, sum: 0, count: 0 });
   assert.equal(quantile(histogram([0, 0, 0, 0]), 0.5), null);

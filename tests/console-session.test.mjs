@@ -81,7 +81,7 @@ test("the token is exchanged for a short-lived HttpOnly SameSite cookie", async 
   assert.ok(who.expires * 1000 - Date.now() <= 1_800_000);
 });
 
-test("a wrong token is rejected, and guessing is limited", async (t) => {
+test("a wrong token is rejected with 401, and guessing is limited", async (t) => {
   const { port } = await deployment(t);
   for (let guess = 0; guess < 10; guess += 1) {
     const answer = await signIn(port, "not-the-token-at-all");
@@ -93,7 +93,7 @@ test("a wrong token is rejected, and guessing is limited", async (t) => {
   assert.ok(Number(header(late, "retry-after")[0]) > 0);
 });
 
-test("a tenant's token opens that tenant and no other, nor the tenants", async (t) => {
+test("a tenant's token gives access to that tenant only, not to the list of tenants", async (t) => {
   const { port } = await deployment(t);
   const cookie = await cookieOf(port, OWN, ACMES);
   const host = ACMES;
@@ -115,7 +115,7 @@ test("a tenant's token opens that tenant and no other, nor the tenants", async (
   }
 });
 
-test("the deployment's token opens every tenant under a host without a tenant", async (t) => {
+test("the deployment's token gives access to every tenant at a host without a tenant", async (t) => {
   const { port } = await deployment(t);
   const cookie = await cookieOf(port, ADMIN);
   for (const id of ["acme", "globex"]) {
@@ -129,7 +129,7 @@ test("the deployment's token opens every tenant under a host without a tenant", 
   assert.equal((await ask(port, "origins?tenant=nobody", cookie)).status, 421);
 });
 
-test("under a tenant's host, whose scripts could use it, a cookie opens no other tenant", async (t) => {
+test("a console cookie of a tenant's host gives access to no other tenant", async (t) => {
   const { port } = await deployment(t);
   const host = ACMES;
   const cookie = await cookieOf(port, ADMIN, host);
@@ -144,7 +144,7 @@ test("under a tenant's host, whose scripts could use it, a cookie opens no other
   assert.equal(program.status, 200);
 });
 
-test("with a host of its own the console is nowhere else, and nothing else is there", async (t) => {
+test("CONSOLE_HOST serves only the console, and other hosts do not serve it", async (t) => {
   const origin = await Origin.start(t);
   const vars = { ADMIN_TOKEN: ADMIN, CONSOLE_HOST: NOBODYS };
   const { port } = await Vestibule.start(t, { origins: [`a=${origin.url}`], vars });
@@ -160,7 +160,7 @@ test("with a host of its own the console is nowhere else, and nothing else is th
   assert.equal((await ask(port, "origins", cookie, { host })).status, 401);
 });
 
-test("where there is one tenant, its own token opens everything", async (t) => {
+test("with one tenant, the tenant's own token gives access to everything", async (t) => {
   const origin = await Origin.start(t);
   const vars = { ADMIN_TOKEN: ADMIN, DEFAULT__ADMIN_TOKEN: OWN };
   const { port } = await Vestibule.start(t, { origins: [`a=${origin.url}`], vars });
@@ -172,7 +172,7 @@ test("where there is one tenant, its own token opens everything", async (t) => {
   }
 });
 
-test("an invalid body signs nobody in, and the Worker continues", async (t) => {
+test("an invalid body gets 400, and the Worker continues", async (t) => {
   const { port } = await deployment(t);
   const broken = await send(port, {
     method: "POST",
@@ -185,7 +185,7 @@ test("an invalid body signs nobody in, and the Worker continues", async (t) => {
   assert.equal((await signIn(port, ADMIN)).status, 204);
 });
 
-test("another site can do nothing with the cookie", async (t) => {
+test("a request from another site with the console cookie is refused with 403", async (t) => {
   const { port } = await deployment(t);
   const cookie = await cookieOf(port, ADMIN);
   const route = "sessions?tenant=acme&all=true";
@@ -203,7 +203,7 @@ test("another site can do nothing with the cookie", async (t) => {
   assert.equal((await ask(port, route, cookie, { method: "DELETE", lines: own })).status, 204);
 });
 
-test("no server is shown the cookie, and none can set one", async (t) => {
+test("the console cookie is removed from requests to servers", async (t) => {
   const { port, origin } = await deployment(t);
   const cookie = await cookieOf(port, ADMIN);
   const answer = await send(port, {
@@ -233,7 +233,7 @@ test("a console session is invalid under another host", async (t) => {
   }
 });
 
-test("signing out ends the session's copies too, in every location", async (t) => {
+test("signing out ends every copy of the console session, in every location", async (t) => {
   const { port, vestibule } = await deployment(t, { lags: [0, 3_600_000] });
   const [, elsewhere] = vestibule.ports;
   const cookie = await cookieOf(port, ADMIN);
@@ -248,7 +248,7 @@ test("signing out ends the session's copies too, in every location", async (t) =
   assert.equal(again.status, 204);
 });
 
-test("under the console's own host a tenant's token opens that tenant, and nothing else", async (t) => {
+test("a tenant's token gives access to that tenant only at the console's own host", async (t) => {
   const { port } = await deployment(t, { vars: { CONSOLE_HOST: NOBODYS } });
   const cookie = await cookieOf(port, OWN);
   const who = JSON.parse((await ask(port, "whoami", cookie)).body);
@@ -262,7 +262,7 @@ test("under the console's own host a tenant's token opens that tenant, and nothi
   assert.equal(all.scope, "deployment");
 });
 
-test("outside this machine the console needs a host of its own, and says so", async (t) => {
+test("the console is refused without CONSOLE_HOST outside of loopback, and the page names the setting", async (t) => {
   const origin = await Origin.start(t);
   const vars = { ADMIN_TOKEN: ADMIN };
   const vestibule = await Vestibule.start(t, { origins: [`a=${origin.url}`], vars });
@@ -299,7 +299,7 @@ test("outside this machine the console needs a host of its own, and says so", as
   assert.equal(vestibule.logged("console_host_missing").length, 1);
 });
 
-test("signing out takes the cookie away", async (t) => {
+test("signing out clears the console cookie, and only from the same site", async (t) => {
   const { port } = await deployment(t);
   const cookie = await cookieOf(port, ADMIN);
   const lines = ["Sec-Fetch-Site: cross-site"];
@@ -309,7 +309,7 @@ test("signing out takes the cookie away", async (t) => {
   assert.match(header(answer, "set-cookie")[0], /^vestibule-session-console=; .*Max-Age=0$/);
 });
 
-test("the console's files are shown to everybody, under a policy that lets nothing else in", async (t) => {
+test("the console's files are public, with a policy that allows no other source", async (t) => {
   const { port } = await deployment(t);
   for (const [name, type] of [
     ["", "text/html"],

@@ -25,7 +25,7 @@ async function deployment(t, vars = {}) {
   return { origin, vestibule, get, key: vestibule.keys, kv: vestibule.kv };
 }
 
-test("a visitor without a cookie gets one with every attribute, over https names", async (t) => {
+test("a visitor without a cookie gets one with every attribute over https", async (t) => {
   const { get } = await deployment(t);
   const answer = await get([]);
   assert.equal(answer.status, 200);
@@ -34,7 +34,7 @@ test("a visitor without a cookie gets one with every attribute, over https names
   assert.deepEqual(header(answer, "vary"), ["Cookie"]);
 });
 
-test("over plain http to loopback the cookie works in every browser", async (t) => {
+test("the cookie for plain http on loopback works in every browser", async (t) => {
   const { get } = await deployment(t);
   const answer = await get([], { host: "localhost:8787" });
   assert.match(
@@ -43,7 +43,7 @@ test("over plain http to loopback the cookie works in every browser", async (t) 
   );
 });
 
-test("without a session, a page leads to sign-in and a call gets 401", async (t) => {
+test("a page request without a session is redirected to sign-in, and a call gets 401", async (t) => {
   const { vestibule, origin } = await deployment(t, { LOGIN_MODE: "required" });
   const page = await send(vestibule.port, {
     target: "/a?b=1",
@@ -99,18 +99,24 @@ for (const [what, make] of /** @type {[string, (key: string) => string][]} */ ([
   ["a truncated MAC", (key) => mint({ key }).slice(0, -20)],
   ["no MAC", (key) => mint({ key }).slice(0, 46)],
   ["a longer MAC", (key) => `${mint({ key })}AAAA`],
-  ["a key that went long ago", () => mint({ key: freshKey(), created: 1, issued: hoursAgo(2) })],
+  [
+    "a key that was removed long ago",
+    () => mint({ key: freshKey(), created: 1, issued: hoursAgo(2) }),
+  ],
   ["a value of 10 kB", () => "A".repeat(10_000)],
-  ["a path as value", () => "../../etc/passwd"],
+  ["a path as its value", () => "../../etc/passwd"],
   [
     "an issue time in the future",
     (key) => mint({ key, issued: Math.floor(Date.now() / 1000) + 120 }),
   ],
   ["an issue time of zero", (key) => mint({ key, issued: 0, created: 0 })],
-  ["an issue time of minus one", (key) => mint({ key, issued: 2 ** 32 - 1, created: 1 })],
-  ["a start after its issue", (key) => mint({ key, created: Math.floor(Date.now() / 1000) + 9 })],
-  ["another tenant's cookie", (key) => mint({ key, tenant: "other" })],
-  ["a JWT", () => "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."],
+  ["a negative issue time", (key) => mint({ key, issued: 2 ** 32 - 1, created: 1 })],
+  [
+    "a creation time after its issue time",
+    (key) => mint({ key, created: Math.floor(Date.now() / 1000) + 9 }),
+  ],
+  ["another tenant's token", (key) => mint({ key, tenant: "other" })],
+  ["a JWT as its value", () => "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."],
   ["an id without a MAC", () => randomBytes(16).toString("base64url")],
   ["a quoted value", (key) => `"${mint({ key })}"`],
   ["a percent-encoded value", (key) => `%41${mint({ key }).slice(1)}`],
@@ -121,7 +127,7 @@ for (const [what, make] of /** @type {[string, (key: string) => string][]} */ ([
   ],
   ["bytes above ASCII", (key) => `${mint({ key }).slice(0, 80)}\xc3\xa9\xff\xfe\x80\x81\x82`],
 ])) {
-  test(`${what} counts as no session`, async (t) => {
+  test(`a cookie with ${what} is treated as no session`, async (t) => {
     const { get, kv, key, origin } = await deployment(t, { LOGIN_MODE: "required" });
     const answer = await get(`__Host-session=${make(key)}`);
     assert.deepEqual([answer.status, answer.code], [401, "no_session"]);
@@ -142,10 +148,10 @@ for (const [what, make] of /** @type {[string, (good: string) => string][]} */ (
   ["no name", (good) => good],
   ["semicolons only", () => ";;;"],
   ["an equals sign", () => "="],
-  ["nothing", () => ""],
+  ["an empty pair", () => ""],
   ["spaces", () => "   "],
 ])) {
-  test(`a cookie under ${what} is ignored`, async (t) => {
+  test(`a cookie with a wrong name is ignored: ${what}`, async (t) => {
     const { get, key, kv, origin } = await deployment(t);
     const answer = await get(make(mint({ key, leastVersion: 1 })));
     assert.equal(answer.status, 200);
@@ -181,12 +187,12 @@ test("a nameless cookie without the MAC is rejected", async (t) => {
 });
 
 for (const [what, make] of /** @type {[string, (good: string) => string | string[]][]} */ ([
-  ["what a sub-domain set", (good) => `x=1,__Host-session=1; __Host-session=${good}`],
-  ["what a sub-domain set, behind it", (good) => `__Host-session=${good}; x=1,__Host-session=1`],
-  ["a second one that is rubbish", (good) => `__Host-session=${good}; __Host-session=x`],
-  ["rubbish before it", (good) => `a=1; __Host-session=x; __Host-session=${good}`],
+  ["a cookie of a sub-domain", (good) => `x=1,__Host-session=1; __Host-session=${good}`],
+  ["a cookie of a sub-domain after it", (good) => `__Host-session=${good}; x=1,__Host-session=1`],
+  ["an invalid one after it", (good) => `__Host-session=${good}; __Host-session=x`],
+  ["an invalid one before it", (good) => `a=1; __Host-session=x; __Host-session=${good}`],
   ["an empty one", (good) => `__Host-session=; __Host-session=${good}`],
-  ["itself", (good) => `__Host-session=${good}; __Host-session=${good}`],
+  ["a copy of it", (good) => `__Host-session=${good}; __Host-session=${good}`],
   ["a nameless one", (good) => `=__Host-session=x; __Host-session=${good}`],
   [
     "another tenant's",
@@ -200,7 +206,7 @@ for (const [what, make] of /** @type {[string, (good: string) => string | string
   ["a second Cookie line", (good) => [`__Host-session=${good}`, "a=1"]],
   ["$Version", (good) => `$Version=1; __Host-session=${good}`],
 ])) {
-  test(`beside ${what}, our own cookie is used`, async (t) => {
+  test(`our cookie is used although the request also has ${what}`, async (t) => {
     const { get, key, origin } = await deployment(t);
     const good = mint({ key });
     const lines = /** @type {(good: string, key: string) => string} */ (make)(good, key);
@@ -241,7 +247,7 @@ test("the newer of two valid cookies is used", async (t) => {
   }
 });
 
-test("an application's own cookie called session passes on localhost, even twice", async (t) => {
+test("an application's own cookie called session reaches it on localhost, even twice", async (t) => {
   const { get, origin } = await deployment(t);
   const host = "localhost:8787";
   const first = await get("session=theirs; session=theirs-too", { host });
@@ -253,7 +259,7 @@ test("an application's own cookie called session passes on localhost, even twice
   assert.deepEqual(origin.received("cookie"), ["session=theirs"]);
 });
 
-test("a cookie of an unknown key is kept without storage, and a flood of them is limited", async (t) => {
+test("a cookie of an unknown key is kept without storage reads, and a flood is limited", async (t) => {
   const { get, kv, origin, vestibule } = await deployment(t);
   const unknown = () => get(`__Host-session=${mint({ key: freshKey(), leastVersion: 1 })}`);
   const answer = await unknown();
@@ -267,7 +273,7 @@ test("a cookie of an unknown key is kept without storage, and a flood of them is
   assert.equal(kv.operations.length + origin.requests.length, 0);
 });
 
-test("a cookie of a removed key can be signed out, but not everywhere", async (t) => {
+test("a cookie of a removed key can sign out here, but not everywhere", async (t) => {
   const { get, vestibule } = await deployment(t);
   const cookie = `__Host-session=${mint({ key: freshKey(), leastVersion: 1 })}`;
   const post = { method: "POST", target: "/_session/logout" };
@@ -297,7 +303,7 @@ for (const [what, cookie] of [
   ["100 KiB of cookies", `a=${"x".repeat(100 * 1024)}`],
   ["130 KiB of cookies", `a=${"x".repeat(130 * 1024)}`],
 ]) {
-  test(`${what} are too many`, async (t) => {
+  test(`${what} are refused with 431`, async (t) => {
     const { get, origin, vestibule } = await deployment(t);
     assert.equal((await get(cookie)).status, 431);
     assert.equal(origin.requests.length, 0);
@@ -305,7 +311,7 @@ for (const [what, cookie] of [
   });
 }
 
-test("an id anywhere but in the cookie is ignored", async (t) => {
+test("a session id outside of the cookie is ignored", async (t) => {
   const { vestibule, key, kv, origin } = await deployment(t);
   const id = mint({ key, leastVersion: 1 });
   const lines = [`X-Session-Id: ${id}`, `Authorization: Bearer ${id}`, `X-Session: ${id}`];
@@ -318,7 +324,7 @@ test("an id anywhere but in the cookie is ignored", async (t) => {
   assert.equal(kv.operations.length, 0);
 });
 
-test("a retired key's cookie is accepted and issued anew, until the key is gone", async (t) => {
+test("a cookie of a retired key is accepted and reissued until the key is removed", async (t) => {
   const origin = await Origin.start(t);
   const [old, next] = [freshKey(), freshKey()];
   const rotating = await Vestibule.start(t, { origins: [origin.url], keys: `${next},${old}` });

@@ -32,7 +32,7 @@ function preflight(port, lines = []) {
   return send(port, { method: "OPTIONS", target: "/api/items", lines: asked });
 }
 
-test("a preflight reaches the server without a session where sign-in is required", async (t) => {
+test("a preflight reaches the server without a session although sign-in is required", async (t) => {
   const { origin, port } = await deployment(t);
   const answer = await preflight(port, ["Cookie: theirs=1", "Authorization: Bearer x"]);
   assert.equal(answer.status, 204);
@@ -46,23 +46,27 @@ test("a preflight reaches the server without a session where sign-in is required
 });
 
 for (const [what, method, lines] of /** @type {[string, string, string[]][]} */ ([
-  ["an OPTIONS of no page", "OPTIONS", ["Access-Control-Request-Method: PUT"]],
-  ["an OPTIONS that asks for no method", "OPTIONS", [`Origin: ${PAGE}`]],
+  ["an OPTIONS without Origin", "OPTIONS", ["Access-Control-Request-Method: PUT"]],
+  ["an OPTIONS without Access-Control-Request-Method", "OPTIONS", [`Origin: ${PAGE}`]],
   [
-    "a preflight that a header makes another request",
+    "a preflight with a method override header",
     "OPTIONS",
     [`Origin: ${PAGE}`, "Access-Control-Request-Method: PUT", "X_HTTP_Method_Override: PUT"],
   ],
-  ["a GET that looks like one", "GET", [`Origin: ${PAGE}`, "Access-Control-Request-Method: PUT"]],
+  [
+    "a GET with a preflight's headers",
+    "GET",
+    [`Origin: ${PAGE}`, "Access-Control-Request-Method: PUT"],
+  ],
 ])) {
-  test(`${what} does not pass without a sign-in`, async (t) => {
+  test(`a request that is no preflight needs a sign-in: ${what}`, async (t) => {
     const { origin, port } = await deployment(t);
     const answer = await send(port, { method, target: "/api/items", lines });
     assert.deepEqual([answer.status, origin.requests.length], [401, 0]);
   });
 }
 
-test("a page of a site that the tenant names can read why it was refused", async (t) => {
+test("a page of a listed site can read a refusal's reason", async (t) => {
   const { port } = await deployment(t, { CORS_ORIGINS: `https://other.example, ${PAGE}` });
   const answer = await send(port, { target: "/api/items", lines: [`Origin: ${PAGE}`] });
   assert.deepEqual([answer.status, answer.code], [401, "no_session"]);
@@ -71,7 +75,7 @@ test("a page of a site that the tenant names can read why it was refused", async
   assert.match(header(answer, "vary").join(), /Origin/);
 });
 
-test("no other page can read it, and no page can read reserved paths", async (t) => {
+test("other pages cannot read a refusal, and no page can read reserved paths", async (t) => {
   const { port } = await deployment(t, { CORS_ORIGINS: PAGE });
   for (const [target, line] of [
     ["/api/items", "Origin: https://shop.example.evil.example"],

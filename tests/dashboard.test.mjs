@@ -10,7 +10,7 @@ import { Prometheus, prometheusMissing, promtool } from "./harness/prometheus.mj
 const skip = prometheusMissing;
 const METRICS = documentedMetrics();
 
-test("every expression of the dashboard names metrics, labels and values there are", () => {
+test("every dashboard expression uses existing metrics, labels and values", () => {
   assert.ok(METRICS.size > 30, "the tables of docs/reference/metrics.md");
   for (const { title, expression } of expressions()) {
     assert.deepEqual(misnamed(expression, METRICS), [], title);
@@ -27,14 +27,14 @@ test("every metric is on the dashboard", () => {
   );
 });
 
-test("every expression of the dashboard is PromQL", { skip }, async (t) => {
+test("every dashboard expression is valid PromQL", { skip }, async (t) => {
   const prometheus = await Prometheus.start(t);
   for (const { title, expression } of expressions()) {
     await assert.doesNotReject(prometheus.query(expression), title);
   }
 });
 
-test("every panel says what it shows: title, description, unit, legend", () => {
+test("every panel has a title, description, unit and legend", () => {
   for (const panel of panels()) {
     assert.ok(panel.title && panel.description, JSON.stringify(panel.gridPos));
     assert.ok(panel.fieldConfig.defaults.unit, `the unit of ${panel.title}`);
@@ -46,7 +46,7 @@ test("every panel says what it shows: title, description, unit, legend", () => {
   }
 });
 
-test("the dashboard can be imported: no id twice, no panel over another", () => {
+test("the dashboard can be imported: ids are unique and panels do not overlap", () => {
   const all = DASHBOARD.panels;
   assert.equal(new Set(all.map((/** @type {any} */ { id }) => id)).size, all.length);
   const taken = new Set();
@@ -69,14 +69,14 @@ test("promtool accepts the alerts", { skip }, async () => {
   assert.deepEqual([code, /SUCCESS/.test(said)], [0, true], said);
 });
 
-test("the alerts fire when they should, and only then", { skip }, async () => {
+test("the alerts fire exactly under their conditions", { skip }, async () => {
   const { code, said } = await promtool(["test", "rules", "alerts.test.yml"], {
     cwd: OBSERVABILITY,
   });
   assert.equal(code, 0, said);
 });
 
-test("every alert names metrics there are, has a test, and says what to do", {
+test("every alert uses existing metrics, has a test, and names the remedy", {
   skip,
 }, async (t) => {
   const prometheus = await Prometheus.start(t, { rules: ALERTS });
@@ -100,7 +100,7 @@ for (const [expression, fault] of /** @type {[string, RegExp][]} */ ([
   ['rate(http_requests_total{method=~"GET|BREW"}[5m])', /method is never BREW/],
   ["1 + 1", /names no metric/],
 ])) {
-  test(`a wrong expression is noticed: ${expression}`, () => {
+  test(`a wrong expression is rejected: ${expression}`, () => {
     assert.match(misnamed(expression, METRICS).join("\n"), fault);
   });
 }

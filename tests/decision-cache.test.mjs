@@ -83,7 +83,7 @@ function headersOf(received) {
   return Object.fromEntries(received.headers.map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-test("a visitor's requests within a second differ in what they ask for and in their trace, and in nothing else", async (t) => {
+test("a visitor's requests within a second differ only in their target and trace", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   await secondBegins();
   const paths = Array.from({ length: 20 }, (_, at) => `/files/${at}.js?v=${at}&name=a%20b`);
@@ -123,7 +123,7 @@ test("a request for an event stream never reuses a decision for another request"
   assert.equal(like("text/event-stream", "text/event-stream"), true);
 });
 
-test("ignored headers are forwarded as each request has them", async (t) => {
+test("ignored headers are forwarded with each request's own values", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   await secondBegins();
   const accepted = ["text/html", "*/*", "image/webp", "*/*", "application/json", "text/html"];
@@ -147,7 +147,7 @@ test("ignored headers are forwarded as each request has them", async (t) => {
   await untilRepeated(vestibule, 1);
 });
 
-test("header bytes that are no UTF-8 are forwarded in cached decisions too", async (t) => {
+test("header bytes that are not UTF-8 are forwarded by cached decisions too", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   const { host } = new URL(vestibule.url);
   const values = ["caf\u00e9", "\u00c3\u00a9", "a\tb", "plain", "\u0080\u00ff", "caf\u00e9"];
@@ -198,7 +198,7 @@ test("requests with different relevant headers are decided individually", async 
   assert.equal(await repeated(vestibule), 0);
 });
 
-test("where paths matter, only the same URL reuses a decision", async (t) => {
+test("where rules depend on paths, only the same URL reuses a decision", async (t) => {
   const { browser, vestibule } = await deployment(t, { VAULT: "access_token" });
   await secondBegins();
   for (const path of ["/a", "/b", "/a", "/b"]) await browser.fetch(path);
@@ -209,7 +209,7 @@ test("where paths matter, only the same URL reuses a decision", async (t) => {
   await untilRepeated(vestibule, 1);
 });
 
-test("cacheable responses keep a decision reusable", async (t) => {
+test("a cacheable response does not invalidate a cached decision", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   await secondBegins();
   for (let file = 0; file < 12; file += 1) {
@@ -219,7 +219,7 @@ test("cacheable responses keep a decision reusable", async (t) => {
   await untilRepeated(vestibule, 6);
 });
 
-test("who signs out is out with the very next request", async (t) => {
+test("a sign-out takes effect with the next request", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   await burst(browser);
   const [id] = origin.received("x-session-id");
@@ -248,7 +248,7 @@ test("data that an origin stores is sent with the next request", async (t) => {
   await untilRepeated(vestibule, 5);
 });
 
-test("a session that is revoked in the middle of a burst is over with the next request", async (t) => {
+test("a session revoked during a burst is rejected with the next request", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   await burst(browser);
   const [id] = origin.received("x-session-id");
@@ -278,7 +278,7 @@ test("a refused request invalidates no cached decision", async (t) => {
   await untilRepeated(vestibule, 3);
 });
 
-test("a flood of one forged cookie is refused without deciding on each, and each has a trace of its own", async (t) => {
+test("a flood of one forged cookie reuses one refusal, with a new trace for each response", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   const { host } = new URL(vestibule.url);
   let ray = 0;
@@ -360,7 +360,7 @@ test("reserved paths in any spelling are never cached", async (t) => {
   await untilRepeated(vestibule, 2);
 });
 
-test("a cookie that differs in one character is another cookie", async (t) => {
+test("a cookie that differs in one character reuses no decision", async (t) => {
   const { browser, origin, vestibule } = await deployment(t, { LOGIN_MODE: "off" });
   await burst(browser);
   const [id] = origin.received("x-session-id");
@@ -372,7 +372,7 @@ test("a cookie that differs in one character is another cookie", async (t) => {
   await untilRepeated(vestibule, 1);
 });
 
-test("a trace that a client began is continued, also in the middle of a burst", async (t) => {
+test("a client's trace is continued during a burst too", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   await burst(browser);
   const trace = "0af7651916cd43dd8448eb211c80319c";
@@ -394,7 +394,7 @@ test("a response that identifies the user takes effect within a burst", async (t
   await untilRepeated(vestibule, 1);
 });
 
-test("an origin that dies in the middle of a burst is replaced, and nobody notices", async (t) => {
+test("an origin that dies during a burst is replaced without a failed request", async (t) => {
   const origins = [await Origin.start(t), await Origin.start(t)];
   const vestibule = await Vestibule.start(t, {
     origins: [`a=${origins[0].url}`, `b=${origins[1].url}`],
@@ -417,7 +417,7 @@ test("an origin that dies in the middle of a burst is replaced, and nobody notic
   await untilRepeated(vestibule, 1);
 });
 
-test("an origin that answers with gateway errors is left for another within the very second", async (t) => {
+test("an origin with gateway errors is replaced within the same second", async (t) => {
   let failing = -1;
   const answer =
     (/** @type {number} */ at) => (/** @type {Message} */ _, /** @type {Reply} */ reply) =>

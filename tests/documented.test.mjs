@@ -37,14 +37,14 @@ test("README: npm start serves the demo", async (t) => {
   assert.match(page.headers.get("set-cookie") ?? "", /session=/);
 });
 
-test("README: npm test is what runs this", () => {
+test("README names npm test, which runs this suite", () => {
   const { text } = documented.block("README.md", "npm test");
   const { scripts } = JSON.parse(readFileSync("package.json", "utf8"));
   assert.equal(text, "npm test\n");
   assert.equal(scripts.test, "node scripts/test.mjs");
 });
 
-test("README: two Chainlit processes behind it hold a conversation across a lost connection", async (t) => {
+test("README: two Chainlit processes keep a conversation across a lost connection", async (t) => {
   await ensureChainlit();
   const bin = path.dirname(CHAINLIT);
   const checkout = Checkout.make(t, { PATH: `${bin}:${process.env.PATH}` });
@@ -73,7 +73,7 @@ test("README: two Chainlit processes behind it hold a conversation across a lost
   }
 });
 
-test("the steps to deploy make a namespace and a key, and say what is still missing", async (t) => {
+test("the deploy steps create a namespace and a key, and report missing settings", async (t) => {
   const api = await CloudflareApi.start(t);
   const checkout = Checkout.make(t, api.env);
   const { printed } = await checkout.run(
@@ -87,7 +87,7 @@ test("the steps to deploy make a namespace and a key, and say what is still miss
   assert.doesNotMatch(printed, /missing: secret/);
 });
 
-test("the console's token is made and kept as a secret", async (t) => {
+test("the documented commands create the console's token and store it as a secret", async (t) => {
   const api = await CloudflareApi.start(t);
   const checkout = Checkout.make(t, api.env);
   const { code } = await checkout.run(
@@ -97,26 +97,30 @@ test("the console's token is made and kept as a secret", async (t) => {
   assert.match(api.secrets.get("ADMIN_TOKEN") ?? "", /^[\w+/]{32}$/);
 });
 
-test("a tenant's document is stored, and an account with a password made", SLOW, async (t) => {
-  const api = await CloudflareApi.start(t);
-  const checkout = Checkout.make(t, api.env);
-  bindTenants(checkout, "0".repeat(31).concat("1"));
-  const stored = await checkout.run(documented.block("docs/guide/tenants.md", "acme.json").text);
-  assert.equal(stored.code, 0, stored.printed);
-  assert.deepEqual(api.namespaces, ["TENANTS"]);
-  assert.match(stored.printed, /acme: stored/);
-  assert.equal(JSON.parse(checkout.read("acme.json")).id, "acme");
+test(
+  "the documented commands store a tenant's document and create an account with a password",
+  SLOW,
+  async (t) => {
+    const api = await CloudflareApi.start(t);
+    const checkout = Checkout.make(t, api.env);
+    bindTenants(checkout, "0".repeat(31).concat("1"));
+    const stored = await checkout.run(documented.block("docs/guide/tenants.md", "acme.json").text);
+    assert.equal(stored.code, 0, stored.printed);
+    assert.deepEqual(api.namespaces, ["TENANTS"]);
+    assert.match(stored.printed, /acme: stored/);
+    assert.equal(JSON.parse(checkout.read("acme.json")).id, "acme");
 
-  const { text } = documented.block("docs/guide/passwords.md", "npm run users -- add");
-  // The first command asks for a password; the second is given one.
-  const made = await checkout.run(text.replace("\n", " <<< 'battery staple'\n"));
-  assert.equal(made.code, 0, made.printed);
-  assert.match(made.printed, /ada: added/);
-  const shown = await checkout.run("npm run --silent users -- show acme ada");
-  assert.match(shown.printed, /"groups": \[\s*"editors",\s*"staff"\s*\]/);
-});
+    const { text } = documented.block("docs/guide/passwords.md", "npm run users -- add");
+    // The first command asks for a password; the second is given one.
+    const made = await checkout.run(text.replace("\n", " <<< 'battery staple'\n"));
+    assert.equal(made.code, 0, made.printed);
+    assert.match(made.printed, /ada: added/);
+    const shown = await checkout.run("npm run --silent users -- show acme ada");
+    assert.match(shown.printed, /"groups": \[\s*"editors",\s*"staff"\s*\]/);
+  },
+);
 
-test("why a request goes where it goes is asked with curl", async (t) => {
+test("the documented curl command explains a request's route", async (t) => {
   const tenants = new KvServer();
   t.after(() => tenants.stop());
   const { text } = documented.block("docs/guide/tenants.md", "acme.json");
@@ -140,7 +144,7 @@ test("why a request goes where it goes is asked with curl", async (t) => {
   assert.deepEqual([tenant.id, login.mode, outcome.problem], ["acme", "required", "no_session"]);
 });
 
-test("three doors to one chat server, step by step", SLOW, async (t) => {
+test("the guide to three tenants with one chat server works step by step", SLOW, async (t) => {
   await ensureChainlit();
   const page = "docs/guide/three-doors.md";
   const block = (/** @type {string} */ part) => documented.block(page, part);

@@ -173,7 +173,7 @@ function asked(init) {
 
 for (const [what, fails, attack, vars] of KINDS) {
   for (const servers of [2, 1]) {
-    test(`where ${what}, no other client is affected (${servers} servers)`, async (t) => {
+    test(`a client's failing requests affect no other client: ${what} (${servers} servers)`, async (t) => {
       const { origins, vestibule } = await deployment(t, servers, fails, { vars });
       const attacker = new Browser(vestibule.url);
       const home = await (await attacker.fetch("/")).text();
@@ -195,7 +195,7 @@ for (const [what, fails, attack, vars] of KINDS) {
   }
 }
 
-test("many clients with failing requests on many paths eject no origin", async (t) => {
+test("many clients with failing requests on many paths eject no healthy origin", async (t) => {
   const { vestibule } = await deployment(t, 2, (request) => {
     const is = request.url?.startsWith("/attack/") ?? false;
     if (is) request.socket.destroy();
@@ -208,7 +208,7 @@ test("many clients with failing requests on many paths eject no origin", async (
   assert.deepEqual(vestibule.logged("origin_ejected"), []);
 });
 
-test("a client whose connection is cut gets 502 and may continue", async (t) => {
+test("a client gets 502 for a cut connection, and its next request succeeds", async (t) => {
   const { vestibule } = await deployment(
     t,
     2,
@@ -221,7 +221,7 @@ test("a client whose connection is cut gets 502 and may continue", async (t) => 
   assert.equal(await (await browser.fetch("/")).text(), home);
 });
 
-test("a server that is killed is left at once, though another client's requests fail all the time", async (t) => {
+test("a killed server is ejected at once although another client's requests fail continuously", async (t) => {
   const { origins, vestibule } = await deployment(
     t,
     2,
@@ -240,7 +240,7 @@ test("a server that is killed is left at once, though another client's requests 
   }
 });
 
-test("a client whose requests fail does not keep others from a server that is back", async (t) => {
+test("a client's failing requests do not keep other clients from a recovered server", async (t) => {
   const { origins, vestibule } = await deployment(
     t,
     1,
@@ -259,7 +259,7 @@ test("a client whose requests fail does not keep others from a server that is ba
   await going;
 });
 
-test("after a POST that a dead server did not take, the next one goes elsewhere", async (t) => {
+test("after a POST to a dead server failed, the next POST goes to another server", async (t) => {
   const { origins, vestibule } = await deployment(t, 2, () => false);
   const visitor = new Browser(vestibule.url);
   const home = Number(await (await visitor.fetch("/")).text());

@@ -35,7 +35,7 @@ for (const unbound of [true, false]) {
     assert.equal(await (await fetch(vestibule.url)).text(), "Hello guest, visit 1\n");
   });
 
-  test(`a handler signs in, gives a new id and ends the session (${where})`, async (t) => {
+  test(`a handler signs a user in, rotates the id and ends the session (${where})`, async (t) => {
     const { get, browser } = await deployed(t);
     await get("/");
     const guest = browser.cookie;
@@ -53,7 +53,7 @@ for (const unbound of [true, false]) {
     assert.equal(await get("/"), "Hello guest, visit 1\n");
   });
 
-  test(`a handler shortens how long the session may be unused (${where})`, async (t) => {
+  test(`a handler shortens the session's idle limit (${where})`, async (t) => {
     const { get, browser } = await deployed(t);
     await get("/short");
     const { idle_seconds_left: left } = await browser.json("/_session/me");
@@ -61,13 +61,13 @@ for (const unbound of [true, false]) {
   });
 }
 
-test("a response that sets the cookie is kept in no shared cache", async (t) => {
+test("a response that sets the cookie is marked as private for caches", async (t) => {
   const { response } = await visited(t);
   assert.match(response.headers.get("set-cookie") ?? "", /HttpOnly/);
   assert.match(response.headers.get("cache-control") ?? "", /no-store|private/);
 });
 
-test("a forged cookie is refused before storage is asked", async (t) => {
+test("a forged cookie is rejected without a storage read", async (t) => {
   const { vestibule } = await visited(t);
   const cookie = `vestibule-session=${mint({ key: freshKey(), leastVersion: 3, issued: 1_600_000_000 })}`;
   const response = await fetch(vestibule.url, { headers: { cookie } });

@@ -61,7 +61,7 @@ function cookieOf(answer) {
   return header(answer, "set-cookie").map((line) => line.split(";")[0])[0];
 }
 
-test("an explanation matches what happens, and leaves no trace", async (t) => {
+test("an explanation matches the real decision and changes nothing", async (t) => {
   const { vestibule, port, explain } = await deployment(t);
   const patch = 'X-Test-Patch: {"theme":"dark"}';
   const cookie = cookieOf(await send(port, { lines: [patch] }));
@@ -102,7 +102,7 @@ test("an explanation matches what happens, and leaves no trace", async (t) => {
   assert.equal(named.session.source, "object");
 });
 
-test("an ended session is explained with its cause", async (t) => {
+test("an ended session's explanation gives the cause", async (t) => {
   const { port, explain } = await deployment(t);
   const begin = async () => cookieOf(await send(port, { lines: ['X-Test-Patch: {"a":1}'] }));
   const state = async (/** @type {string} */ cookie) => {
@@ -121,7 +121,7 @@ test("an ended session is explained with its cause", async (t) => {
   assert.deepEqual(await state(revoked), ["revoked", 401, "session_ended"]);
 });
 
-test("a path is explained as it is classified, in any spelling", async (t) => {
+test("an explanation classifies a path like a real request, in any spelling", async (t) => {
   const { origins, port, explain } = await deployment(t);
   for (const target of [
     "/",
@@ -144,7 +144,7 @@ test("a path is explained as it is classified, in any spelling", async (t) => {
   }
 });
 
-test("an explained cookie appears neither in the answer nor in the log", async (t) => {
+test("an explained cookie appears neither in the response nor in the log", async (t) => {
   const { vestibule, port } = await deployment(t);
   const cookie = cookieOf(await send(port, { lines: ['X-Test-Patch: {"a":1}'] }));
   const value = cookie.slice(cookie.indexOf("=") + 1);
@@ -158,7 +158,7 @@ test("an explained cookie appears neither in the answer nor in the log", async (
   assert.ok(!vestibule.printed.slice(before).includes(value));
 });
 
-test("another tenant's host is distinguished from one's own", async (t) => {
+test("an explanation distinguishes another tenant's host from the own one", async (t) => {
   const tenants = new KvServer();
   t.after(() => tenants.stop());
   const origin = await Origin.start(t);
@@ -182,7 +182,7 @@ test("another tenant's host is distinguished from one's own", async (t) => {
   );
 });
 
-test("a session is shown without its secrets, and listed where it is", async (t) => {
+test("an operator sees a session without its secrets, and finds it in the list", async (t) => {
   const { origins, vestibule, port } = await deployment(t);
   const data = { theme: "dark", keys: { github: "hunter2" }, apiKey: "hunter2" };
   const cookie = cookieOf(await send(port, { lines: [`X-Test-Patch: ${JSON.stringify(data)}`] }));

@@ -33,7 +33,7 @@ async function outcome(response) {
   return text === "ok" ? [response.status] : [response.status, JSON.parse(text).code];
 }
 
-test("a thousand first requests with one cookie cost a few reads", async (t) => {
+test("a thousand concurrent requests with one cookie cost a few reads", async (t) => {
   const { vestibule, browser, kv, origin } = await deployment(t);
   await browser.fetch(patch({ a: 1 }));
   await until(() => kv.stored.size === 1);
@@ -59,7 +59,7 @@ test("a thousand first requests with one cookie cost a few reads", async (t) => 
   assert.equal(new Set(handles).size, 1);
 });
 
-test("a thousand first requests without a cookie store nothing", async (t) => {
+test("a thousand concurrent requests without a cookie store nothing", async (t) => {
   const { vestibule, kv } = await deployment(t);
   const answers = await Promise.all(
     Array.from({ length: 1000 }, () => fetch(vestibule.url).then(outcome)),
@@ -68,7 +68,7 @@ test("a thousand first requests without a cookie store nothing", async (t) => {
   assert.equal(kv.operations.length, 0);
 });
 
-test("failing objects: stored sessions are served, and changes are reported as failed", async (t) => {
+test("while objects fail, stored sessions are served and changes get 503", async (t) => {
   const mood = new Mood();
   const { vestibule, browser, kv, origin } = await deployment(t, {
     mood,
@@ -97,7 +97,7 @@ test("failing objects: stored sessions are served, and changes are reported as f
   assert.deepEqual(await outcome(await browser.fetch(patch({ b: 2 }))), [200]);
 });
 
-test("an object whose answers are lost applies a change once", async (t) => {
+test("an object applies a change once although its responses are lost", async (t) => {
   const mood = new Mood();
   const { browser, origin } = await deployment(t, { mood, lags: [1] });
   await browser.fetch(patch({ list: "first" }));
@@ -172,7 +172,7 @@ test("a session missing from the list is still ended", async (t) => {
   });
 });
 
-test("a failing namespace is not read for a while", async (t) => {
+test("a failing namespace is not read while the circuit breaker is open", async (t) => {
   const { browser, kv, vestibule } = await deployment(t);
   const others = Array.from({ length: 30 }, () => new Browser(vestibule.url));
   for (const other of others) await other.fetch(patch({ a: 1 }));
@@ -184,7 +184,7 @@ test("a failing namespace is not read for a while", async (t) => {
   assert.equal(browser.session, "");
 });
 
-test("keys rotate under running sessions, and a retired one keeps waiting only who was not seen since", async (t) => {
+test("sessions survive a key rotation, and only sessions unused since need the retired key", async (t) => {
   const [first, second] = [freshKey(), freshKey()];
   const origin = await Origin.start(t, (request, reply) => {
     const { searchParams } = new URL(request.url ?? "/", "http://origin");
@@ -211,7 +211,7 @@ test("keys rotate under running sessions, and a retired one keeps waiting only w
 
 const KILLS = amount({ usual: 60, long: 200 });
 
-test(`killed ${KILLS} times while writing, it keeps every change it acknowledged`, async (t) => {
+test(`a Worker killed ${KILLS} times while writing loses no acknowledged change`, async (t) => {
   const { browser, vestibule, kv, origin } = await deployment(t);
   let random = 1;
   const below = (/** @type {number} */ limit) => {

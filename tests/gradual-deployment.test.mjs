@@ -60,7 +60,7 @@ scenario(
 );
 
 scenario(
-  "of sixty changes at once, half of them in each release, none is lost",
+  "sixty concurrent changes, half of them in each release, are all kept",
   async ({ somebody }) => {
     const visitor = somebody();
     const { id } = await visitor.visit({ patch: { first: true } });
@@ -131,7 +131,7 @@ scenario(
 );
 
 scenario(
-  "an id that was replaced in one release serves in the other",
+  "an id that one release rotated is accepted by the other in its grace period",
   async ({ somebody, kept }) => {
     const visitor = somebody();
     await kept(() => visitor.visit({ patch: { draft: 1 } }));
@@ -148,7 +148,7 @@ scenario(
 );
 
 scenario(
-  "a user identified by the chat server is known to both releases, and the guest's id is invalid",
+  "both releases know a user identified by the chat server, and reject the guest's id",
   async ({ somebody, kept }) => {
     const visitor = somebody();
     await kept(() => visitor.visit({ patch: { draft: 1 } }));
@@ -225,7 +225,7 @@ scenario("either release lists the sessions of both, and ends one", async ({ som
 });
 
 scenario(
-  "the surplus session ends in whichever release it began",
+  "the oldest session over the limit ends, in either release",
   async ({ somebody }) => {
     const devices = Array.from({ length: 3 }, () => somebody());
     for (const device of devices) await device.visit({ identify: { user: "ada" } });
@@ -238,7 +238,7 @@ scenario(
 );
 
 scenario(
-  "a lease that one release gave holds in the other",
+  "a lease granted by one release is valid in the other",
   async ({ site, somebody }) => {
     const visitor = somebody();
     const { id } = await visitor.visit({ patch: { a: 1 } });
@@ -313,7 +313,7 @@ scenario(
 );
 
 scenario(
-  "a server drained in one release gets no new visitors from the other, until it is lifted there",
+  "a server drained in one release gets no new visitors from the other until that ends the drain",
   async ({ site, somebody }) => {
     /** @param {Visitor} visitor */
     const isHere = async (visitor) => (await visitor.visit()).port === site.origin.port;

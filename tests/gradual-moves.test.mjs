@@ -14,10 +14,10 @@ const elsewhere = await Origin.start({ after }, chatServer);
 /** Where everything goes, one after the other. @type {[string, (releases: TwoReleases) => Promise<void>][]} */
 const MOVES = [
   ["the objects move to this release", (releases) => releases.moveObjects("current")],
-  ["and back", (releases) => releases.moveObjects("before")],
-  ["all is served by this release", (releases) => releases.serveAlone("current")],
-  ["all is rolled back", (releases) => releases.serveAlone("before")],
-  ["and deployed again", (releases) => releases.moveObjects("current")],
+  ["the objects move back", (releases) => releases.moveObjects("before")],
+  ["this release serves everything", (releases) => releases.serveAlone("current")],
+  ["the release before serves everything", (releases) => releases.serveAlone("before")],
+  ["this release is deployed again", (releases) => releases.moveObjects("current")],
 ];
 
 /** @typedef {import("./harness/two-releases.mjs").Scene} Scene */
@@ -29,7 +29,7 @@ const MOVES = [
 
 /** @type {Record<string, Story>} */
 const OF_SESSIONS = {
-  "a session goes on, with all its data": async ({ somebody, kept }) => {
+  "a session keeps all its data": async ({ somebody, kept }) => {
     const visitor = somebody();
     /** @type {Record<string, number>} */
     const expected = { first: 0 };
@@ -45,7 +45,7 @@ const OF_SESSIONS = {
       }
     };
   },
-  "a user stays signed in, under an id that is replaced": async ({ somebody, kept }) => {
+  "a user stays signed in across an id rotation": async ({ somebody, kept }) => {
     const visitor = somebody();
     await kept(() => visitor.visit({ identify: { user: "ada" } }));
     return async () => {
@@ -54,7 +54,7 @@ const OF_SESSIONS = {
       assert.equal((await visitor.visit()).user, "ada");
     };
   },
-  "what was signed out everywhere stays out": async ({ somebody, kept }) => {
+  "sessions that were signed out everywhere stay ended": async ({ somebody, kept }) => {
     const [one, other] = [somebody(), somebody()];
     for (const device of [one, other]) {
       await kept(() => device.visit({ identify: { user: "eve" } }));
@@ -73,7 +73,7 @@ const OF_SESSIONS = {
 /** @type {Record<string, Story>} */
 const OF_OBJECTS = {
   ...OF_SESSIONS,
-  "a list is complete": async ({ somebody }) => {
+  "a session list is complete": async ({ somebody }) => {
     const devices = [somebody()];
     await devices[0].visit({ identify: { user: "bob" } });
     return async () => {
@@ -86,7 +86,7 @@ const OF_OBJECTS = {
       }
     };
   },
-  "a lease holds": async ({ somebody }) => {
+  "a lease stays valid": async ({ somebody }) => {
     const visitor = somebody();
     const { id } = await visitor.visit({ patch: { a: 1 } });
     const headers = { authorization: `Bearer ${ORIGIN_KEY}` };
@@ -118,7 +118,7 @@ const OF_OBJECTS = {
       await until(async () => !(await ports()).includes(site.origin.port), { what: "none here" });
     };
   },
-  "attempts to sign in are counted on": async ({ releases, site, somebody }) => {
+  "the count of sign-in attempts continues": async ({ releases, site, somebody }) => {
     enrol(releases.sites, site.id, { user: "alice", password: "down the rabbit hole" });
     const attempt = async (/** @type {string} */ password) => {
       const json = { username: "alice", password };
@@ -138,7 +138,7 @@ const OF_OBJECTS = {
       await guess();
     };
   },
-  "figures are added up": async ({ releases, site, somebody }) => {
+  "metrics are added up": async ({ releases, site, somebody }) => {
     const { vestibule } = releases;
     let visits = 0;
     const counted = async () => {
@@ -167,7 +167,7 @@ const DESCRIBED = {
       { name: "elsewhere", url: elsewhere.url },
     ],
   }),
-  "attempts to sign in are counted on": () => ({ login: { methods: { password: true } } }),
+  "the count of sign-in attempts continues": () => ({ login: { methods: { password: true } } }),
 };
 
 for (const [consistency, stories] of /** @type {const} */ ([
@@ -175,7 +175,7 @@ for (const [consistency, stories] of /** @type {const} */ ([
   ["eventual", OF_SESSIONS],
 ])) {
   const alone = consistency === "eventual" ? ", with KV alone" : "";
-  test(`what one release keeps in storage the other goes on with, and back${alone}`, async (t) => {
+  test(`each release continues with the data that the other one stored${alone}`, async (t) => {
     const releases = await TwoReleases.start(t, "before");
     /** @type {[string, () => Promise<void>][]} */
     const going = [];

@@ -21,7 +21,7 @@ const oidc = await Provider.start({ after }, { accounts: { alice: { name: "Alice
 const BY_PASSWORD = { login: { mode: "required", methods: { password: true } } };
 
 scenario(
-  "a form of one release signs in at the other",
+  "a sign-in form of one release works at the other",
   async ({ releases, site, somebody, kept }) => {
     enrol(releases.sites, site.id, { user: ALICE.username, password: ALICE.password });
     for (const first of /** @type {const} */ (["before", "current"])) {
@@ -37,7 +37,7 @@ scenario(
 );
 
 scenario(
-  "wrong passwords are counted together, whichever release they are tried at",
+  "wrong passwords at both releases count towards one limit",
   async ({ releases, site, somebody }) => {
     enrol(releases.sites, site.id, { user: ALICE.username, password: ALICE.password });
     const guess = () =>
@@ -81,7 +81,7 @@ scenario(
 );
 
 scenario(
-  "an access token that ran out is renewed once for both releases",
+  "an expired access token is renewed once for both releases",
   async ({ site, somebody }) => {
     register(site);
     oidc.accessTokenSeconds = 1;
@@ -112,7 +112,7 @@ scenario(
 const ISSUER = provider.issuer();
 
 scenario(
-  "a session that a program was given by one release opens the other",
+  "a program's session token of one release is accepted by the other",
   async ({ site, somebody, kept }) => {
     const claims = ISSUER.token("vestibule");
     const authorization = `Bearer ${await sign(claims)}`;

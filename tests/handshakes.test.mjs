@@ -47,7 +47,7 @@ for (const [what, type, length] of /** @type {[string, string, boolean][]} */ ([
   ["text", "text/plain", true],
   ["text of unknown length", "text/plain; charset=utf-8", false],
 ])) {
-  test(`a hundred mebibytes of ${what} flow as they come`, async (t) => {
+  test(`a response of 100 MiB is streamed: ${what}`, async (t) => {
     const size = 100 * MIB;
     const part = Buffer.alloc(64 * 1024, "x");
     const vestibule = await before(t, async (_, reply) => {
@@ -81,7 +81,7 @@ for (const [what, type, first] of [
   ["text", "text/plain", "tick\n"],
   ["text that begins like a handshake", "text/plain", `0{"sid":"${"x".repeat(5_000)}`],
 ]) {
-  test(`an endless ${what} begins at once`, async (t) => {
+  test(`an endless response begins at once: ${what}`, async (t) => {
     const vestibule = await before(t, (_, reply) => {
       reply.setHeader("content-type", type);
       reply.write(first);
@@ -93,7 +93,7 @@ for (const [what, type, first] of [
   });
 }
 
-test("text whose beginning is late waits for a second at most", async (t) => {
+test("a text response that starts late is delayed by at most a second", async (t) => {
   const vestibule = await before(t, (_, reply) => {
     reply.setHeader("content-type", "text/plain");
     reply.flushHeaders();
@@ -115,7 +115,7 @@ for (const [what, status, type, body] of /** @type {[string, number, string, str
   ["a handshake later on", 200, "text/plain", ' 0{"sid":"abc"}'],
   ["half a handshake", 200, "text/plain", '0{"sid":"abc'],
 ])) {
-  test(`${what} is handed on as it is`, async (t) => {
+  test(`a response without a handshake passes unchanged: ${what}`, async (t) => {
     const vestibule = await before(t, (_, reply) => {
       reply.writeHead(status, { "content-type": type, "content-length": body.length }).end(body);
     });
@@ -126,7 +126,7 @@ for (const [what, status, type, body] of /** @type {[string, number, string, str
 }
 
 for (const [what, parts, length] of /** @type {[string, string[], boolean][]} */ ([
-  ["whole", ['0{"sid":"abc","upgrades":["websocket"]}'], true],
+  ["in one part", ['0{"sid":"abc","upgrades":["websocket"]}'], true],
   ["in parts", ['0{"s', 'id":"a', 'bc","upgrades":["websocket"]}'], true],
   ["of unknown length", ['0{"sid":"abc","upgrades"', ':["websocket"]}'], false],
   [
@@ -135,7 +135,7 @@ for (const [what, parts, length] of /** @type {[string, string[], boolean][]} */
     false,
   ],
 ])) {
-  test(`the sid of a handshake is made longer: ${what}`, async (t) => {
+  test(`a handshake's sid gets the route appended: ${what}`, async (t) => {
     const whole = parts.join("");
     const vestibule = await before(t, async (_, reply) => {
       const size = length ? { "content-length": Buffer.byteLength(whole) } : {};

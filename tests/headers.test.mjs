@@ -67,7 +67,7 @@ for (const [kind, extra] of /** @type {[string, string[]][]} */ ([
     ],
   ],
 ])) {
-  test(`${SPELLINGS.length} spellings of identity headers never arrive with ${kind}`, async (t) => {
+  test(`${SPELLINGS.length} spellings of identity headers never reach the origin with ${kind}`, async (t) => {
     const { origin, port, key } = await deployment(t);
     const connection = extra.length > 1 ? "Connection: Upgrade" : "Connection: close";
     for (const cookie of [[], [`Cookie: __Host-session=${mint({ key })}`]]) {
@@ -94,7 +94,7 @@ for (const [what, line] of [
   ["a bare LF", "X-Harmless: a\nX-Session-User: evil"],
   ["a bare CR", "X-Harmless: a\rX-Session-User: evil"],
 ]) {
-  test(`a header smuggled by ${what} does not arrive`, async (t) => {
+  test(`a header smuggled by ${what} does not reach the origin`, async (t) => {
     const { origin, port } = await deployment(t);
     const answer = await send(port, { lines: [line] });
     if (answer.status >= 400) return assert.equal(origin.requests.length, 0);
@@ -103,7 +103,7 @@ for (const [what, line] of [
   });
 }
 
-test("Connection cannot remove our headers, nor the origin's cookies", async (t) => {
+test("a client's Connection header removes neither our headers nor the origin's cookies", async (t) => {
   const { origin, port } = await deployment(t);
   const head = [
     "GET / HTTP/1.1",
@@ -127,7 +127,7 @@ test("a trailer does not become a header", async (t) => {
   }
 });
 
-test("forwarding headers of a client are replaced or dropped", async (t) => {
+test("a client's forwarding headers are replaced or dropped", async (t) => {
   const { origin, port } = await deployment(t);
   const claims = [
     "X-Forwarded-For",
@@ -198,7 +198,7 @@ const BELIEVED = [
   "X-Middleware-Subrequest",
 ];
 
-test(`${BELIEVED.length} headers that servers trust never arrive, in any spelling, and are counted`, async (t) => {
+test(`${BELIEVED.length} headers that servers trust are dropped in any spelling, and counted`, async (t) => {
   const origin = await Origin.start(t);
   const vars = { ADMIN_TOKEN };
   const { port, url } = await Vestibule.start(t, { origins: [origin.url], vars });
@@ -220,7 +220,7 @@ test(`${BELIEVED.length} headers that servers trust never arrive, in any spellin
   await until(async () => (await dropped()) === names.length, { what: "every one being counted" });
 });
 
-test("a header of the client's own reaches the origin as it is spelled, whatever stands between its letters", async (t) => {
+test("a client's own header reaches the origin in its exact spelling, with any separators", async (t) => {
   const { origin, port } = await deployment(t);
   const own = [
     ["api_access_token", "t1"],
@@ -252,7 +252,7 @@ test("a client cannot send a mapped header in another spelling", async (t) => {
   assertUnspoofed(origin);
 });
 
-test("a method override passes no stricter sign-in rule", async (t) => {
+test("a method override header does not bypass a stricter sign-in rule", async (t) => {
   const origin = await Origin.start(t);
   const exceptions = [{ path: "/items", methods: ["POST"], mode: "off" }];
   const kv = new KvServer();
@@ -290,14 +290,14 @@ test("a valid trace is continued and an invalid one replaced", async (t) => {
   assert.deepEqual(origin.received("tracestate"), []);
 });
 
-test("our cookie never reaches an origin and its own do, as they were", async (t) => {
+test("our cookie never reaches an origin, and its own cookies arrive unchanged", async (t) => {
   const { origin, port, key } = await deployment(t);
   const lines = [`Cookie: a="b c"; __Host-session=${mint({ key })}; session=theirs; d=%20`];
   await send(port, { lines });
   assert.deepEqual(origin.received("cookie"), ['a="b c"; session=theirs; d=%20']);
 });
 
-test("a duplicate Content-Length never reaches an origin", async (t) => {
+test("a request with two Content-Length headers never reaches an origin", async (t) => {
   const { origin, port } = await deployment(t);
   const lines = ["Content-Length: 5", "Transfer-Encoding: chunked"];
   const answer = await send(port, { method: "POST", lines, body: "0\r\n\r\n" });
@@ -308,7 +308,7 @@ test("a duplicate Content-Length never reaches an origin", async (t) => {
   assert.equal(origin.requests[0].body, "");
 });
 
-test("headers named by Connection are dropped, even the maximum number", async (t) => {
+test("headers named by Connection are dropped, up to the maximum number", async (t) => {
   const origin = await Origin.start(t);
   const { port } = await Vestibule.start(t, { origins: [origin.url] });
   const names = Array.from({ length: 230 }, (_, at) => `X-Hop-${at}`);

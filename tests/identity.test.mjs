@@ -61,7 +61,7 @@ test("a verified address is sent under every header name", async (t) => {
   }
 });
 
-test("with allow.unverified_email an unstated address is sent", async (t) => {
+test("with allow.unverified_email an address without email_verified is sent", async (t) => {
   const { issuer, browser, url, received } = await open(t, { allow: { unverified_email: true } });
   issuer.claims = (/** @type {Claims} */ { email_verified: _, ...claims }) => claims;
   assert.equal((await browser.signIn(url)).body, "ok");
@@ -86,7 +86,7 @@ test("email_verified does not cover another claim", async (t) => {
   assert.deepEqual(received("x-session-email"), []);
 });
 
-test("an allowed group counts in any position, and omitted groups are counted", async (t) => {
+test("an allowed group admits in any position, and omitted groups are counted", async (t) => {
   const dn = "CN=chat,OU=staff";
   for (const group of ["chat", dn, "x".repeat(400)]) {
     const { issuer, browser, url, received } = await open(t, { allow: { groups: [group] } });
@@ -102,7 +102,7 @@ test("an allowed group counts in any position, and omitted groups are counted", 
   }
 });
 
-test("a group that only resembles an allowed one does not admit", async (t) => {
+test("a group with a similar name to an allowed one does not admit", async (t) => {
   const { issuer, browser, url, site } = await open(t, { allow: { groups: ["chat"] } });
   issuer.claims = (/** @type {Claims} */ all) => ({
     ...all,
@@ -221,7 +221,7 @@ test("a token with a confusable user id is rejected", async (t) => {
 /** What the form in which accounts are kept leaves of a disguise: no blank at an end. */
 const hidden = DISGUISES.filter((name) => name.trim() !== "admin");
 
-test("an account with a confusable name is neither created, kept nor signed in to", async (t) => {
+test("an account with a confusable name cannot be created, kept or used to sign in", async (t) => {
   const site = await sites.open(t, () => ({
     login: { mode: "required", methods: { password: true } },
   }));
@@ -275,7 +275,7 @@ test("the command line rejects a confusable account name", () => {
   }
 });
 
-test("the session API changes no name", async (t) => {
+test("the session API returns names unchanged", async (t) => {
   const { site, identify } = await openToOrigin(t);
   assert.deepEqual(await identify({ user: "ada" }), ["ada"]);
   const [name] = site.origin.received("x-session-id");

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { loadEdge } from "./harness/edge-module.mjs";
 import { freshKey } from "./harness/workerd.mjs";
 
-test("a failed count or note fails no request", async () => {
+test("a failed count or log line fails no request", async () => {
   const core = await loadEdge(`export * from "./instance.js";`);
   core.configure({
     SESSION_KEYS: freshKey(),
@@ -37,7 +37,7 @@ test("a failed count or note fails no request", async () => {
   }
 });
 
-test("a trap costs one request, and the instance that follows knows its settings", async () => {
+test("a trap fails one request, and the next instance has the same settings", async () => {
   const core = await loadEdge(`export * from "./instance.js";`);
   const env = {
     SESSION_KEYS: freshKey(),

@@ -77,7 +77,7 @@ test("README has at most 120 lines", () => {
   assert.ok(read("README.md").trimEnd().split("\n").length <= 120);
 });
 
-test("a link to nowhere is noticed, and anchors are those of GitHub", () => {
+test("a broken link is detected, and anchors match GitHub's", () => {
   assert.equal(resolves("docs/README.md", "nowhere.md"), false);
   assert.equal(resolves("README.md", "docs/README.md#nowhere"), false);
   assert.equal(resolves("docs/README.md", "../README.md"), true);

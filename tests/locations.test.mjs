@@ -54,7 +54,7 @@ async function status(url, browser) {
   return response.status;
 }
 
-test("what a browser stored in one location it sees at once in the other", async (t) => {
+test("a browser sees data stored in one location at once in the other", async (t) => {
   const { browser, origin, there } = await locations(t);
   await browser.fetch(patch({ a: 1 }));
   browser.moveTo(there);
@@ -66,7 +66,7 @@ test("what a browser stored in one location it sees at once in the other", async
   assert.deepEqual(origin.received("x-session-data"), ['{"a":1,"b":2}']);
 });
 
-test("with KV alone a location that is behind says so", async (t) => {
+test("with KV alone a location with stale data reports it as degraded", async (t) => {
   const { browser, origin, there, kv } = await locations(t, { CONSISTENCY: "eventual" });
   await browser.fetch(patch({ a: 1 }));
   await until(() => kv.count("put") === 1);
@@ -77,7 +77,7 @@ test("with KV alone a location that is behind says so", async (t) => {
 
 const CHANGES = amount({ usual: 2_000, long: 10_000 });
 
-test(`of ${CHANGES} changes from two locations at once none is lost`, async (t) => {
+test(`${CHANGES} concurrent changes from two locations are all kept`, async (t) => {
   const { browser, here, there, kv, vestibule } = await locations(t);
   await browser.fetch(patch({ first: 1 }));
   const tabs = [here, there].map((url) => {
@@ -176,7 +176,7 @@ test("an operator lists a tenant's sessions by user, page by page, and ends one"
   assert.ok(vestibule.logged("audit_session_ended").length === 1);
 });
 
-test("an unavailable list differs from an empty one, and an endless list is cut off", async (t) => {
+test("an unavailable list is no empty one, and a very long list is cut off", async (t) => {
   const { here, kv, vestibule } = await locations(t, { CONSISTENCY: "eventual" }, [0]);
   const headers = { authorization: `Bearer ${ADMIN}` };
   const ask = () => fetch(`${here}/_session/admin/sessions`, { headers });
@@ -190,7 +190,7 @@ test("an unavailable list differs from an empty one, and an endless list is cut 
   await until(() => vestibule.logged("store_list_cut").length > 0);
 });
 
-test("the oldest session ends when there is one too many, in every location", async (t) => {
+test("the oldest session over the limit ends in every location", async (t) => {
   const { here, there } = await locations(t, { SESSION_CACHE: "1s", MAX_PER_USER: "2" });
   const devices = [here, there, here].map((url) => new Browser(url));
   for (const device of devices) {
@@ -206,7 +206,7 @@ test("the oldest session ends when there is one too many, in every location", as
   assert.equal(await status(here, devices[2]), 200);
 });
 
-test("an origin changes a session out of band, only to the version it has read", async (t) => {
+test("an origin changes a session by the API only at the version it has read", async (t) => {
   const { browser, origin, here } = await locations(t);
   await browser.fetch(patch({ a: 1 }));
   await browser.fetch("/");

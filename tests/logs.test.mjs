@@ -64,7 +64,7 @@ test("a refused request is logged with its reason", async (t) => {
   );
 });
 
-test("a security event names the trace of the request it happened in", async (t) => {
+test("a security event carries the trace id of its request", async (t) => {
   const origin = await Origin.start(t);
   const vestibule = await Vestibule.start(t, { origins: [origin.url] });
   await send(vestibule.port, {
@@ -198,7 +198,7 @@ test("operator actions are logged", async (t) => {
   assert.ok(received.every(({ trace_id }) => /^[0-9a-f]{32}$/.test(trace_id)));
 });
 
-test("with LOG_LINES=each a line is written before the next request is answered", async (t) => {
+test("with LOG_LINES=each a line is written before the next response", async (t) => {
   const origin = await Origin.start(t);
   const vestibule = await Vestibule.start(t, {
     origins: [origin.url],

@@ -34,7 +34,7 @@ async function open(t, ago, rule = {}) {
 }
 
 for (const max_age of ["99999999", "601", "18446744073709551615", "1e9", "-1", "", "0600000"]) {
-  test(`a login page that is asked for max_age=${max_age} passes no day-old sign-in for a fresh one`, async (t) => {
+  test(`max_age=${max_age} in a login URL cannot make a day-old sign-in count as fresh`, async (t) => {
     const { browser, login, asked, settings, site } = await open(t, A_DAY);
     const answer = await browser.get(login({ max_age, return_to: "/settings/x" }));
     assert.deepEqual([answer.status, answer.code], [502, "idp_token_invalid"]);
@@ -44,7 +44,7 @@ for (const max_age of ["99999999", "601", "18446744073709551615", "1e9", "-1", "
   });
 }
 
-test("a day-old sign-in stays a day old where another page is asked for", async (t) => {
+test("a day-old sign-in does not become fresh by a login for another page", async (t) => {
   const { browser, login, asked, settings, site } = await open(t, A_DAY);
   const answer = await browser.get(login({ max_age: "99999999", return_to: "/chat" }));
   assert.deepEqual([answer.url, answer.body], [`${site.url}/chat`, "ok"]);
@@ -61,7 +61,7 @@ test("an escaped path uses the rule of the real path", async (t) => {
   }
 });
 
-test("max_age in the URL may ask for a fresher sign-in than the rule", async (t) => {
+test("max_age in the URL can require a fresher sign-in than the rule", async (t) => {
   const { browser, login, asked, site } = await open(t, 30);
   const answer = await browser.get(login({ max_age: "60", return_to: "/settings/x" }));
   assert.deepEqual([answer.url, answer.body], [`${site.url}/settings/x`, "ok"]);

@@ -19,8 +19,8 @@ async function open(t) {
 
 /** @type {[what: string, more: Record<string, unknown>, reason: RegExp][]} */
 const UNFIT = [
-  ["that is for encrypting", { use: undefined, key_ops: ["encrypt"] }, /key_ops/],
-  ["of an exponent of 3", { e: "Aw" }, /exponent/],
+  ["for encryption", { use: undefined, key_ops: ["encrypt"] }, /key_ops/],
+  ["with the exponent 3", { e: "Aw" }, /exponent/],
   [
     "of small order",
     { kty: "OKP", crv: "Ed25519", alg: "EdDSA", x: Buffer.alloc(32).toString("base64url") },
@@ -29,7 +29,7 @@ const UNFIT = [
 ];
 
 for (const [what, more, reason] of UNFIT) {
-  test(`a provider's key ${what} is refused when it is read, and the log says why`, async (t) => {
+  test(`a provider's key ${what} is rejected when it is fetched, and the log names the reason`, async (t) => {
     const { issuer, browser, url } = await open(t);
     const unfit = await published(KEYS.own, more);
     issuer.answers.jwks = { body: { keys: [unfit] } };

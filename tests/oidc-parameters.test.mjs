@@ -22,7 +22,7 @@ async function open(t, method = {}, document = {}) {
   return { issuer, site, browser: new Browser(), url: `${site.url}/` };
 }
 
-test("a tenant's own parameters go along to the provider, as they are", async (t) => {
+test("a tenant's own parameters reach the provider unchanged", async (t) => {
   const parameters = {
     access_type: "offline",
     audience: "https://api.example/?a=b&c",
@@ -40,7 +40,7 @@ test("a tenant's own parameters go along to the provider, as they are", async (t
 });
 
 for (const name of ["state", "redirect_uri", "client_id", "code_challenge", "Nonce", "scope"]) {
-  test(`a document that sets ${name} for itself is refused with the place`, async (t) => {
+  test(`a document that sets ${name} is rejected with the path of the fault`, async (t) => {
     const { site, browser, url } = await open(t, { parameters: { [name]: "x" } });
     assert.equal((await browser.get(url)).status, 503);
     const received = await until(
@@ -55,7 +55,7 @@ for (const name of ["state", "redirect_uri", "client_id", "code_challenge", "Non
   });
 }
 
-test("an access token that has run out and cannot be renewed is logged once, and left out", async (t) => {
+test("an expired access token that cannot be renewed is logged once and not sent", async (t) => {
   const document = { headers: { "X-Access-Token": "access_token" } };
   const { issuer, site, browser, url } = await open(t, {}, document);
   issuer.expiresIn = 1;

@@ -90,7 +90,7 @@ async function assertSignedOut({ browser, url }) {
   assert.deepEqual([refused.status, refused.code], [403, "not_admitted"]);
 }
 
-test("groups that changed at a real provider reach the chat server with the next token", async (t) => {
+test("changed groups of a real provider reach the chat server with the next token", async (t) => {
   const accounts = { alice: { email: "alice@example.com", name: "Alice", groups: ["staff", "a"] } };
   const provider = await Provider.start(t, { accounts });
   const site = await sites.open(t, () => ({
@@ -126,25 +126,25 @@ for (const [
 ] of /** @type {[string, Record<string, unknown>, Claims, Claims][]} */ ([
   ["a group", { allow: { groups: ["staff"] } }, { groups: ["staff", "a"] }, { groups: ["a"] }],
   ["the last group", { allow: { groups: ["staff"] } }, { groups: ["staff"] }, { groups: [] }],
-  ["all mention of groups", { allow: { groups: ["staff"] } }, { groups: ["staff"] }, {}],
+  ["the groups claim", { allow: { groups: ["staff"] } }, { groups: ["staff"] }, {}],
   [
-    "an address",
+    "an allowed address",
     { allow: { email_domains: ["example.com"] } },
     { email_verified: true },
     { email_verified: true, email: "alice@elsewhere.example" },
   ],
   [
-    "the proof of an address",
+    "email_verified",
     { allow: { email_domains: ["example.com"] } },
     { email_verified: true },
     { email_verified: false },
   ],
-  ["the name of a user", { claims: NAMED }, { login: "al" }, { login: "alice2" }],
+  ["their user name", { claims: NAMED }, { login: "al" }, { login: "alice2" }],
 ])) {
   test(`a user who loses ${what} is signed out at the next renewal`, async (t) => {
     const scene = await open(t, method, claims);
     scene.next.claims = after;
-    if (what === "the name of a user") {
+    if (what === "their user name") {
       assert.equal((await scene.browser.fetchJson(scene.url)).status, 401);
       assert.equal((await scene.browser.signIn(scene.url)).body, "ok");
       assert.deepEqual(scene.origin.received("x-session-user"), ["alice2"]);
@@ -155,7 +155,7 @@ for (const [
 for (const [what, allow, claims, after] of /** @type {[string, Claims, Claims, Claims][]} */ ([
   ["a group", { groups: ["staff"] }, { groups: ["staff"] }, { groups: ["a"] }],
   [
-    "an address",
+    "an allowed address",
     { email_domains: ["example.com"] },
     { email_verified: true },
     { email_verified: true, email: "alice@elsewhere.example" },
@@ -168,7 +168,7 @@ for (const [what, allow, claims, after] of /** @type {[string, Claims, Claims, C
   });
 }
 
-test("without a mapped token, renewal runs once and updates the identity", async (t) => {
+test("renewal without a mapped token runs once and updates the identity", async (t) => {
   const allow = { groups: ["staff"] };
   const { received, next, issuer } = await open(t, { allow }, { groups: ["staff"] }, {});
   const before = issuer.count("token");
@@ -179,7 +179,7 @@ test("without a mapped token, renewal runs once and updates the identity", async
   assert.equal(issuer.count("token"), before + 1);
 });
 
-test("a failed renewal without a mapped token ends nothing", async (t) => {
+test("a failed renewal without a mapped token ends no session", async (t) => {
   const allow = { groups: ["staff"] };
   const { received, next, issuer, site } = await open(t, { allow }, { groups: ["staff"] }, {});
   const before = issuer.count("token");
@@ -193,14 +193,14 @@ test("a failed renewal without a mapped token ends nothing", async (t) => {
   );
 });
 
-test("nothing is renewed without allow rules and mapped tokens", async (t) => {
+test("tokens are not renewed without allow rules and mapped tokens", async (t) => {
   const { received, issuer } = await open(t, {}, { groups: ["staff"] }, {});
   const before = issuer.count("token");
   assert.equal((await received()).groups, "staff");
   assert.equal(issuer.count("token"), before);
 });
 
-test("renewal evaluates allow of the current document", async (t) => {
+test("renewal evaluates the allow rules of the current document", async (t) => {
   const { browser, site, url, issuer } = await open(t);
   const text = sites.tenants.stored.get(`tenant:${site.id}`)?.value.toString() ?? "{}";
   const document = JSON.parse(text);
@@ -213,7 +213,7 @@ test("renewal evaluates allow of the current document", async (t) => {
   assert.equal((await browser.fetchJson(url)).status, 401);
 });
 
-test("new tokens without an ID token leave everything as it was", async (t) => {
+test("new tokens without an ID token change no identity", async (t) => {
   const { received, next, issuer } = await open(t, { allow: { groups: ["staff"] } });
   next.body = ({ id_token: _, ...tokens }) => tokens;
   next.claims = { groups: [] };
@@ -224,7 +224,7 @@ test("new tokens without an ID token leave everything as it was", async (t) => {
   assert.equal(issuer.count("token"), before + 1);
 });
 
-test("what the user claims newly of themselves, other than who they are, is told", async (t) => {
+test("a renewal's new name, address and groups reach the chat server", async (t) => {
   const { received, next, origin } = await open(t);
   const address = { email: "new@example.com", email_verified: true };
   next.claims = { groups: [], name: "Alice the Second", ...address };
@@ -238,7 +238,7 @@ for (const [
   body,
 ] of /** @type {[string, (tokens: Claims, scene: { url: string }) => Promise<Claims> | Claims][]} */ ([
   [
-    "that somebody else signed",
+    "signed by another issuer's key",
     async (tokens, { url }) => ({
       ...tokens,
       id_token: await sign(rights(url), { key: KEYS.foreign }),
@@ -259,11 +259,11 @@ for (const [
     }),
   ],
   [
-    "for somebody else",
+    "for another audience",
     async (tokens, { url }) => ({ ...tokens, id_token: await sign({ ...rights(url), aud: "b" }) }),
   ],
   [
-    "that has run out",
+    "that has expired",
     async (tokens, { url }) => ({
       ...tokens,
       id_token: await sign({ ...rights(url), exp: Math.floor(Date.now() / 1000) - 120 }),
@@ -276,7 +276,7 @@ for (const [
       id_token: await sign({ ...rights(url), nonce: "n" }),
     }),
   ],
-  ["that is none", (tokens) => ({ ...tokens, id_token: "none" })],
+  ["that is not a JWT", (tokens) => ({ ...tokens, id_token: "none" })],
 ])) {
   test(`a renewal with an ID token ${what} is rejected`, async (t) => {
     const { received, next, issuer } = await open(t);
@@ -286,7 +286,7 @@ for (const [
   });
 }
 
-test("groups of userinfo alone count at renewal", async (t) => {
+test("groups from userinfo alone count at renewal", async (t) => {
   const scene = await open(t, { userinfo: true, allow: { groups: ["staff"] } });
   const { issuer, next, received } = scene;
   const asked = issuer.count("userinfo");
@@ -296,7 +296,7 @@ test("groups of userinfo alone count at renewal", async (t) => {
   assert.equal(issuer.count("userinfo"), asked + 1);
 });
 
-test("a user whom userinfo no longer admits is signed out", async (t) => {
+test("a user who is not admitted by userinfo any more is signed out", async (t) => {
   const scene = await open(t, { userinfo: true, allow: { groups: ["staff"] } });
   scene.next.claims = {};
   scene.next.body = ({ id_token: _, ...tokens }) => tokens;

@@ -38,7 +38,7 @@ const WITH_TOKEN = { headers: { "X-Access-Token": "access_token" } };
 /** @param {string} line a `Set-Cookie` line */
 const nameOf = (line) => line.split("=")[0];
 
-test("a visitor who must sign in is led to the provider and back to where it wanted to go", async (t) => {
+test("a visitor without a session goes to the provider and back to the requested page", async (t) => {
   const { browser, site, origin } = await open(t);
   const answer = await browser.signIn(`${site.url}/chat?room=1&from=%2Fa`);
   assert.deepEqual([answer.status, answer.body], [200, "ok"], answer.code);
@@ -63,14 +63,14 @@ test("/_session/me shows the signed-in user", async (t) => {
   );
 });
 
-test("a program without a session is told so, not led anywhere", async (t) => {
+test("a program without a session gets 401 and no redirect", async (t) => {
   const { browser, url, origin } = await open(t);
   const answer = await browser.fetchJson(url);
   assert.deepEqual([answer.status, answer.location], [401, undefined]);
   assert.equal(origin.requests.length, 0);
 });
 
-test("the provider is asked for a code, bound to this very sign-in and browser", async (t) => {
+test("the authorization request asks for a code bound to this sign-in and browser", async (t) => {
   const { browser, provider, site } = await open(t);
   const turnedAway = await browser.step(`${site.url}/chat?room=1`);
   assert.equal(turnedAway.status, 303);
@@ -105,7 +105,7 @@ test("the provider is asked for a code, bound to this very sign-in and browser",
   assert.ok(!line.includes(nonce) && !line.includes(code_challenge));
 });
 
-test("two sign-ins share no state, nonce or verifier", async (t) => {
+test("two sign-ins share no state, nonce or code verifier", async (t) => {
   const { browser, site } = await open(t);
   const seen = [];
   for (let attempt = 0; attempt < 2; attempt += 1) {
@@ -137,7 +137,7 @@ test("the callback sets the session cookie and clears the sign-in cookie", async
   assert.notEqual(browser.sessionOf(url), "");
 });
 
-test("unmapped tokens reach neither browser nor chat server", async (t) => {
+test("unmapped tokens reach neither the browser nor the chat server", async (t) => {
   const { browser, url, origin, provider } = await open(t);
   await browser.signIn(url);
   await browser.me(url);
@@ -151,7 +151,7 @@ test("unmapped tokens reach neither browser nor chat server", async (t) => {
   assert.doesNotMatch(JSON.stringify(origin.requests), /vestibule-session-login-|callback\?/);
 });
 
-test("an access token the site wants is handed to the chat server, and to nobody else", async (t) => {
+test("a mapped access token is sent only to the chat server", async (t) => {
   const { browser, url, origin, provider } = await open(t, WITH_TOKEN);
   await browser.signIn(url);
   const [token] = origin.received("x-access-token");
@@ -162,7 +162,7 @@ test("an access token the site wants is handed to the chat server, and to nobody
   assert.deepEqual(origin.received("x-access-token"), [token]);
 });
 
-test("a return address is a place on this site, or its front page", async (t) => {
+test("a return address on another site becomes the front page", async (t) => {
   const { browser, site, url, provider } = await open(t);
   await browser.signIn(url);
   const at = `${site.url}/_session/login`;
@@ -216,14 +216,14 @@ test("sign-ins in several tabs all succeed", async (t) => {
   assert.deepEqual(browser.signInsOf(site.url), []);
 });
 
-test("a sign-in under way outlives a crash", async (t) => {
+test("a pending sign-in survives a crash", async (t) => {
   const { browser, url } = await open(t);
   const back = await browser.beginSignIn(url);
   await sites.vestibule.restart();
   assert.equal((await browser.get(back)).body, "ok");
 });
 
-test("a sign-in begun before the keys were replaced starts over", async (t) => {
+test("a sign-in begun before the keys were replaced must start again", async (t) => {
   const { browser, url } = await open(t);
   const back = await browser.beginSignIn(url);
   sites.vestibule.keys = freshKey();
@@ -233,7 +233,7 @@ test("a sign-in begun before the keys were replaced starts over", async (t) => {
   assert.equal((await browser.signIn(url)).body, "ok");
 });
 
-test("a callback works once, in the browser that began", async (t) => {
+test("a callback works once, in the browser that began the sign-in", async (t) => {
   const { browser, url, provider } = await open(t);
   const back = await browser.beginSignIn(url);
   const stranger = new Browser();
@@ -247,7 +247,7 @@ test("a callback works once, in the browser that began", async (t) => {
   assert.equal((await browser.me(url)).json().user, "alice");
 });
 
-test("a sign-in cannot be finished at another site", async (t) => {
+test("a sign-in cannot be completed at another site", async (t) => {
   const one = await open(t);
   const other = await open(t);
   const back = await one.browser.beginSignIn(one.url);
@@ -260,7 +260,7 @@ test("a sign-in cannot be finished at another site", async (t) => {
   assert.equal(one.provider.counted("/token") + other.provider.counted("/token"), 0);
 });
 
-test("a pending sign-in is no session", async (t) => {
+test("a pending sign-in does not count as a session", async (t) => {
   const { browser, url } = await open(t);
   await browser.beginSignIn(url);
   const [{ value }] = browser.signInsOf(url);
@@ -281,7 +281,7 @@ test("invalid values in every cookie do not prevent a sign-in", async (t) => {
   assert.equal((await browser.signIn(url)).body, "ok");
 });
 
-test("a visitor who says no at the provider is told so, and can say yes later", async (t) => {
+test("a visitor who declines at the provider gets 403 and can sign in later", async (t) => {
   const { browser, url, provider } = await open(t);
   const answer = await browser.signIn(url, { account: DENY });
   assert.deepEqual([answer.status, answer.code], [403, "login_denied"]);
@@ -290,7 +290,7 @@ test("a visitor who says no at the provider is told so, and can say yes later", 
   assert.equal((await browser.signIn(url)).body, "ok");
 });
 
-test("who must sign in once more is asked so by whichever way they choose", async (t) => {
+test("the sign-in page passes max_age on to each provider's link", async (t) => {
   const methods = { password: true, oidc: [oidcMethod("http://127.0.0.1:9")] };
   const site = await sites.open(t, () => ({ login: { mode: "required", methods } }));
   const page = await new Browser().get(`${site.url}/_session/login?max_age=60`);
@@ -312,7 +312,7 @@ test("a provider without iss has its own callback address", async (t) => {
   assert.equal(await redirectUri("other"), `${site.url}/_session/callback`);
 });
 
-test("where there are several ways to sign in, the visitor chooses", async (t) => {
+test("a visitor chooses between several providers", async (t) => {
   const first = await Provider.start(t, { accounts: ACCOUNTS });
   const second = await Provider.start(t, { accounts: { carol: { name: "Carol" } } });
   const oidc = [
@@ -352,7 +352,7 @@ test("a guest who signs in gets a new cookie, and the old one is invalid", async
   assert.ok([401, 409].includes(answer.status) || answer.json().user === null, answer.body);
 });
 
-test("who signs in as somebody else gets another session, and the old one is over", async (t) => {
+test("a sign-in as another user starts a new session and ends the old one", async (t) => {
   const { browser, site, url, origin, provider } = await open(t);
   await browser.signIn(url);
   const before = browser.sessionOf(url);
@@ -383,7 +383,7 @@ test("rotated provider keys are fetched at the next sign-in", async (t) => {
   assert.equal(provider.counted("/jwks"), 2);
 });
 
-test("while the provider is down nobody can sign in, and who is in stays in", async (t) => {
+test("while the provider is down sign-ins fail and existing sessions continue", async (t) => {
   const { browser, url, provider } = await open(t);
   await browser.signIn(url);
   const late = new Browser();
@@ -398,7 +398,7 @@ test("while the provider is down nobody can sign in, and who is in stays in", as
   assert.equal((await late.signIn(url, { account: "bob" })).body, "ok");
 });
 
-test("an unreachable new provider is reported to the visitor", async (t) => {
+test("a visitor gets an error page for an unreachable new provider", async (t) => {
   const { browser, url, provider } = await open(t);
   await provider.stop();
   const answer = await browser.signIn(url);
@@ -426,7 +426,7 @@ async function withOldToken(t) {
   return { ...scene, old, refreshes };
 }
 
-test("an access token that has run out is renewed once, however many requests need it", async (t) => {
+test("an expired access token is renewed once for many concurrent requests", async (t) => {
   const { browser, url, origin, provider, old, refreshes } = await withOldToken(t);
   provider.tokenMood = { delayMs: 500 };
   const before = origin.requests.length;
@@ -444,7 +444,7 @@ test("an access token that has run out is renewed once, however many requests ne
   assert.ok(await provider.accepts(token));
 });
 
-test("a token that was renewed is renewed again with what came with it", async (t) => {
+test("a renewed token is renewed again with its new refresh token", async (t) => {
   const { browser, url, origin, provider, refreshes } = await withOldToken(t);
   provider.accessTokenSeconds = 1;
   await browser.fetchJson(url);
@@ -474,14 +474,14 @@ test("a provider that fails to renew a token ends no session", async (t) => {
   assert.ok(await provider.accepts(renewed));
 });
 
-test("a provider that is gone when a token has run out ends no session", async (t) => {
+test("an expired token ends no session while its provider is unreachable", async (t) => {
   const { browser, url, origin, provider } = await withOldToken(t);
   await provider.stop();
   assert.equal((await browser.fetchJson(url)).status, 200);
   assert.deepEqual(origin.received("x-session-user"), ["alice"]);
 });
 
-test("a provider that does not know the sign-in any more ends it here too", async (t) => {
+test("a session ends when its provider does not know the sign-in any more", async (t) => {
   const { browser, url, provider } = await withOldToken(t);
   await provider.restart();
   await until(async () => (await browser.fetchJson(url)).status === 401, { what: "the end" });
@@ -490,7 +490,7 @@ test("a provider that does not know the sign-in any more ends it here too", asyn
   assert.equal((await browser.signIn(url)).body, "ok");
 });
 
-test("a renewal whose answer was lost leads to one new sign-in", async (t) => {
+test("a renewal with a lost response leads to one new sign-in", async (t) => {
   const { browser, url, provider } = await withOldToken(t);
   provider.tokenMood = { isLost: true };
   assert.equal((await browser.fetchJson(url)).status, 200);
@@ -500,7 +500,7 @@ test("a renewal whose answer was lost leads to one new sign-in", async (t) => {
   assert.equal((await browser.signIn(url)).body, "ok");
 });
 
-test("where a fresh proof is asked for, who signed in too long ago signs in again", async (t) => {
+test("a user whose sign-in is older than max_age must sign in again", async (t) => {
   const exceptions = [{ path: "/settings/*", mode: "required", max_age: "2s" }];
   const { browser, site, url, origin } = await open(t, {}, { exceptions });
   await browser.signIn(url);

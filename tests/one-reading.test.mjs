@@ -67,7 +67,7 @@ const CLIMBING = [
   "/public/x%c0%afy",
 ];
 
-test("an exception for /public/* opens no other path, however it is written", async (t) => {
+test("an exception for /public/* opens no other path in any spelling", async (t) => {
   const { origin, port } = await guarded(t, REQUIRED);
   for (const target of CLIMBING) {
     const answer = await send(port, { target });
@@ -76,7 +76,7 @@ test("an exception for /public/* opens no other path, however it is written", as
   assert.deepEqual(origin.requests, []);
 });
 
-test("dot segments lead where a browser would go, and that is judged and sent", async (t) => {
+test("dot segments are resolved as in browsers, and the resolved path is checked and sent", async (t) => {
   const { origin, port } = await guarded(t, REQUIRED);
   for (const [target, sent] of [
     ["/public/a/../b?x=/../y", "/public/b?x=/../y"],
@@ -113,7 +113,7 @@ const ADMINS = [
   "/a//../admin/x",
 ];
 
-test("where only /admin/* asks for a sign-in, so does whatever may be read as that", async (t) => {
+test("a sign-in rule for /admin/* covers every path that a server may read as that", async (t) => {
   const { origin, port } = await guarded(t, OPTIONAL);
   for (const target of ADMINS) {
     const answer = await send(port, { target });
@@ -134,7 +134,7 @@ const PLAIN = [
   "/?p=C:\\dir&q={}|^`%00",
 ];
 
-test("an unambiguous path arrives byte for byte", async (t) => {
+test("an unambiguous path reaches the server byte for byte", async (t) => {
   const { origin, port } = await guarded(t, OPTIONAL);
   for (const target of PLAIN) {
     assert.equal((await send(port, { target })).status, 200, target);
@@ -143,7 +143,7 @@ test("an unambiguous path arrives byte for byte", async (t) => {
   }
 });
 
-test("in a query the runtime escapes four characters and nothing else", async (t) => {
+test("the runtime escapes only four characters in a query", async (t) => {
   const { origin, port } = await guarded(t, OPTIONAL);
   // Quotation marks and angle brackets do not even pass the runtime's HTTP parser.
   await send(port, { target: "/?q='a'&b=!$()*,-./:;=?@[\\]^_`{|}~%27%zz%" });
@@ -193,10 +193,10 @@ function laid(text) {
 }
 
 for (const [what, login, isOpen] of /** @type {[string, object, (path: string) => boolean][]} */ ([
-  ["but /public/*", REQUIRED, (path) => path.startsWith("/public/")],
+  ["except at /public/*", REQUIRED, (path) => path.startsWith("/public/")],
   ["only at /admin/*", OPTIONAL, (path) => !path.startsWith("/admin/")],
 ])) {
-  test(`signing in is required ${what}: each of 600 paths arrives as it was checked`, async (t) => {
+  test(`each of 600 random paths arrives as it was checked, with sign-in required ${what}`, async (t) => {
     const { origin, port } = await guarded(t, login);
     const draw = draws(20_261_128);
     const arrived = new Set();
@@ -221,7 +221,7 @@ for (const [what, login, isOpen] of /** @type {[string, object, (path: string) =
   });
 }
 
-test("the route in a sid is taken off the query alone, and the path stays the one that was judged", async (t) => {
+test("the route in a sid is removed only from the query, and the path stays the checked one", async (t) => {
   const { origin, port } = await guarded(t, OPTIONAL);
   const begun = await send(port, { target: "/socket.io/?EIO=4&transport=polling" });
   const [, route] = /"sid":"abc(~[^"]+)"/.exec(begun.body) ?? assert.fail(begun.body);
@@ -239,7 +239,7 @@ test("the route in a sid is taken off the query alone, and the path stays the on
   }
 });
 
-test("of an absolute target no other host is told to a server", async (t) => {
+test("an absolute target with another host is not forwarded with that host", async (t) => {
   const { origin, port } = await guarded(t, OPTIONAL);
   const line = "GET http://chat.example,evil.example/x HTTP/1.1";
   const answer = await exchange(port, `${line}\r\nHost: chat.example\r\nConnection: close\r\n\r\n`);
@@ -281,7 +281,7 @@ test("no request line is answered with 500", async (t) => {
   for (const { url } of origin.requests) assert.match(url, /^\//);
 });
 
-test("a request that does not name one host is refused", async (t) => {
+test("a request without exactly one Host is refused with 400", async (t) => {
   const origin = await Origin.start(t);
   const { port } = await Vestibule.start(t, { origins: [origin.url] });
   for (const hosts of [
@@ -305,7 +305,7 @@ test("a request that does not name one host is refused", async (t) => {
   assert.deepEqual(origin.requests, []);
 });
 
-test("the one host of a request is told to the origin", async (t) => {
+test("the request's one host reaches the origin", async (t) => {
   const origin = await Origin.start(t);
   const { port } = await Vestibule.start(t, { origins: [origin.url] });
   for (const host of ["chat.example", "chat.example:8787", "my_app", "[::1]:80", "127.0.0.1"]) {
@@ -314,7 +314,7 @@ test("the one host of a request is told to the origin", async (t) => {
   }
 });
 
-test("the longest paths of nested escapes cost no more than others", async (t) => {
+test("the longest paths with nested escapes cost no more than others", async (t) => {
   const { origin, port } = await guarded(t, REQUIRED);
   const room = 8 * 1024 - 1;
   const flood = (/** @type {string} */ part) => `/${part.repeat(room / part.length)}`;

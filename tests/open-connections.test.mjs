@@ -80,7 +80,7 @@ async function untilIdle(origin, vestibule) {
 }
 
 for (const streams of ["pass-through", "revocable"]) {
-  test(`a guest with nothing but an open socket keeps the session when it reconnects (${streams})`, async (t) => {
+  test(`a guest with only an open socket keeps the session at a reconnect (${streams})`, async (t) => {
     const { origin, handshakes, vestibule } = await deployment(t, { STREAMS: streams });
     const first = await visit(vestibule, "/");
     const [handle] = origin.received("x-session-id");
@@ -94,7 +94,7 @@ for (const streams of ["pass-through", "revocable"]) {
     assert.equal(vestibule.kv.count("put"), 0, "a guest costs no storage");
   });
 
-  test(`a guest whose client drops the cookie of the handshake is known where it came in (${streams})`, async (t) => {
+  test(`a guest without the handshake's new cookie keeps the session at the same isolate (${streams})`, async (t) => {
     const { origin, handshakes, vestibule } = await deployment(t, { STREAMS: streams });
     const first = await visit(vestibule, "/");
     const [handle] = origin.received("x-session-id");
@@ -104,7 +104,7 @@ for (const streams of ["pass-through", "revocable"]) {
     assert.equal(handshakes.at(-1)?.["x-session-id"], handle);
   });
 
-  test(`a user with nothing but an open socket stays signed in when it reconnects (${streams})`, async (t) => {
+  test(`a user with only an open socket stays signed in at a reconnect (${streams})`, async (t) => {
     const { origin, handshakes, vestibule } = await deployment(t, { STREAMS: streams });
     const first = await visit(vestibule, "/?user=u1");
     const { cookie } = await open(t, vestibule, first);
@@ -114,7 +114,7 @@ for (const streams of ["pass-through", "revocable"]) {
     assert.equal(handshakes.at(-1)?.["x-session-user"], "u1");
   });
 
-  test(`a guest who listens to an event stream keeps the session (${streams})`, async (t) => {
+  test(`a guest with only an open event stream keeps the session (${streams})`, async (t) => {
     const { origin, vestibule } = await deployment(t, { STREAMS: streams });
     const first = await visit(vestibule, "/");
     const [handle] = origin.received("x-session-id");
@@ -125,7 +125,7 @@ for (const streams of ["pass-through", "revocable"]) {
   });
 }
 
-test("a guest past the idle limit starts again at the same server", async (t) => {
+test("a guest past the idle limit gets a new session at the same server", async (t) => {
   const origins = await Promise.all([1, 2, 3, 4].map(() => Origin.start(t)));
   const vestibule = await Vestibule.start(t, {
     origins: origins.map(({ url }) => url),

@@ -15,7 +15,7 @@ for (const [what, options, cure] of /** @type {[string, any, RegExp][]} */ ([
   ["a key that is not base64url", { keys: "hunter2 hunter2!" }, /key 1 .* not base64url/],
   ["no origins", { origins: [] }, /ORIGINS: list your chat servers/],
   [
-    "an origin that is no URL",
+    "an origin that is not a URL",
     { origins: ["localhost:8000"] },
     /ORIGINS\[0\]\.url: use http\(s\):\/\/host/,
   ],
@@ -25,7 +25,7 @@ for (const [what, options, cure] of /** @type {[string, any, RegExp][]} */ ([
     /LOGIN_MODE: use off, optional or required/,
   ],
   [
-    "a console host that no request can have",
+    "an impossible console host",
     { vars: { CONSOLE_HOST: "https://Console.example" } },
     /CONSOLE_HOST: the value is not a host; use one such as console\.example\.com/,
   ],
@@ -35,7 +35,7 @@ for (const [what, options, cure] of /** @type {[string, any, RegExp][]} */ ([
     /SESSION_IDLE: .*is not a duration/,
   ],
 ])) {
-  test(`with ${what}, page and log name the cure and no secret`, async (t) => {
+  test(`with ${what}, page and log name the remedy and no secret`, async (t) => {
     const vestibule = new Vestibule({ origins: ["http://127.0.0.1:9"], ...options });
     t.after(() => vestibule.stop());
     t.after(() => vestibule.kv.stop());
@@ -58,7 +58,7 @@ for (const [what, options, cure] of /** @type {[string, any, RegExp][]} */ ([
   });
 }
 
-test("every fault is told at once", async (t) => {
+test("all configuration faults are reported at once", async (t) => {
   const vestibule = await Vestibule.start(t, { keys: "", origins: [], vars: { TENANT: "NO" } });
   const { detail } = JSON.parse((await send(vestibule.port, {})).body);
   for (const name of ["SESSION_KEYS", "ORIGINS", "TENANT"]) assert.ok(detail.includes(name), name);
@@ -79,7 +79,7 @@ test("the reserved paths can be moved", async (t) => {
   assert.equal((await send(vestibule.port, { target: "/_door/healthz" })).status, 200);
 });
 
-test("before a deployment whoever has an operators' token is told that the console needs a host", () => {
+test("npm run deploy warns an operator with an ADMIN_TOKEN that the console needs a host", () => {
   const list = (/** @type {string[]} */ ...names) =>
     JSON.stringify(names.map((name) => ({ name })));
   const without = '[vars]\n# CONSOLE_HOST = "console.example"\n';

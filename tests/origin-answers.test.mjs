@@ -22,13 +22,13 @@ async function behaving(t, behaviour, vars) {
   return { vestibule, port: vestibule.port, tries };
 }
 
-test("an origin name that does not resolve is unreachable", async (t) => {
+test("an origin name that does not resolve gets 502", async (t) => {
   const vestibule = await Vestibule.start(t, { origins: ["http://nowhere.invalid"] });
   const answer = await send(vestibule.port, {});
   assert.deepEqual([answer.status, answer.code], [502, "origin_unreachable"]);
 });
 
-test("an origin that speaks no TLS where it should is unreachable", async (t) => {
+test("an https origin that does not speak TLS gets 502", async (t) => {
   const origin = await Origin.start(t);
   const vestibule = await Vestibule.start(t, { origins: [`https://127.0.0.1:${origin.port}`] });
   const answer = await send(vestibule.port, {});
@@ -36,7 +36,7 @@ test("an origin that speaks no TLS where it should is unreachable", async (t) =>
   assert.ok(!answer.body.includes(String(origin.port)), "the origin's address is not told");
 });
 
-test("an origin that does not begin to answer in time gets a 504 and is hung up on", async (t) => {
+test("an origin without a response in time gets 504, and its connection is closed", async (t) => {
   let hungUp = 0;
   const { port, tries } = await behaving(
     t,
@@ -53,7 +53,7 @@ test("an origin that does not begin to answer in time gets a 504 and is hung up 
   await until(() => hungUp >= 1);
 });
 
-test("an answer that began in time may take as long as it likes", async (t) => {
+test("a response that began in time has no further deadline", async (t) => {
   const origin = await Origin.start(t, (_, reply) => {
     reply.flushHeaders();
     setTimeout(() => reply.end("late"), 1500);
@@ -70,7 +70,7 @@ for (const [what, end] of /** @type {[string, (socket: import("node:net").Socket
   ["closes", (socket) => socket.end()],
   ["resets", (socket) => socket.resetAndDestroy()],
 ])) {
-  test(`a GET is tried again, also elsewhere, when the origin ${what} the connection, a POST is not`, async (t) => {
+  test(`a GET is retried when the origin ${what} the connection, and a POST is not`, async (t) => {
     const { port, tries } = await behaving(t, end);
     const get = await send(port, {});
     assert.deepEqual([get.status, get.code, tries()], [502, "origin_unreachable", 3]);
@@ -85,10 +85,10 @@ for (const [what, bytes] of [
   ["status 999", "HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\nok"],
   ["status 600", "HTTP/1.1 600 Odd\r\nContent-Length: 2\r\n\r\nok"],
   ["status 42", "HTTP/1.1 42 Odd\r\nContent-Length: 2\r\n\r\nok"],
-  ["no HTTP", "hello, this is no HTTP\r\n\r\n"],
+  ["bytes that are not HTTP", "hello, this is no HTTP\r\n\r\n"],
   ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"],
 ]) {
-  test(`an answer of ${what} becomes a 502`, async (t) => {
+  test(`a response with ${what} becomes a 502`, async (t) => {
     const { port } = await behaving(t, (socket) => socket.end(bytes));
     const answer = await send(port, {});
     assert.equal(answer.status, 502);
@@ -96,7 +96,7 @@ for (const [what, bytes] of [
   });
 }
 
-test("an answer with 140 KiB of headers does not bring the Worker down", async (t) => {
+test("a response with 140 KiB of headers does not crash the Worker", async (t) => {
   const large = `HTTP/1.1 200 OK\r\nX-Large: ${"x".repeat(140 * 1024)}\r\nContent-Length: 2\r\n\r\nok`;
   const { vestibule, port } = await behaving(t, (socket) => socket.end(large));
   const answer = await send(port, {});
@@ -108,7 +108,7 @@ for (const [what, bytes] of [
   ["a flood of 100 Continue", "HTTP/1.1 100 Continue\r\n\r\n".repeat(50)],
   ["103 Early Hints", "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"],
 ]) {
-  test(`${what} before the answer does not get in its way`, async (t) => {
+  test(`${what} before the response does not disturb it`, async (t) => {
     const { port } = await behaving(t, (socket) =>
       socket.end(`${bytes}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`),
     );
@@ -117,7 +117,7 @@ for (const [what, bytes] of [
   });
 }
 
-test("a body cut short stays detectable by its length", async (t) => {
+test("a truncated body stays detectable by its length", async (t) => {
   const { port } = await behaving(t, (socket) => {
     socket.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort");
     setTimeout(() => socket.destroy(), 50);
@@ -127,7 +127,7 @@ test("a body cut short stays detectable by its length", async (t) => {
   assert.equal(answer.body, "short");
 });
 
-test("an event stream that is followed ends with an error when the origin dies", async (t) => {
+test("a revocable event stream ends with an error when its origin dies", async (t) => {
   const { vestibule } = await behaving(
     t,
     (socket) => {
@@ -144,7 +144,7 @@ test("an event stream that is followed ends with an error when the origin dies",
   await until(() => vestibule.logged("stream_broken").length === 1);
 });
 
-test("an event stream that is followed and ends well ends as it is", async (t) => {
+test("a revocable event stream that ends normally passes unchanged", async (t) => {
   const origin = await Origin.start(t, (_, reply) => {
     reply.writeHead(200, { "content-type": "text/event-stream" });
     reply.end("data: 1\n\n");
@@ -190,7 +190,7 @@ test("an application's own cookie called session reaches the browser on localhos
   assert.deepEqual(answer.headers.getSetCookie().slice(0, 3), lines);
 });
 
-test("two hundred cookies of the origin arrive byte for byte", async (t) => {
+test("two hundred cookies of the origin reach the client byte for byte", async (t) => {
   const lines = Array.from({ length: 200 }, (_, at) => `c${at}=${at}; Path=/`);
   const origin = await Origin.start(
     t,
@@ -207,7 +207,7 @@ for (const [what, status, headers] of /** @type {[string, number, Record<string,
   ["a 401 with a challenge", 401, { "www-authenticate": 'Basic realm="origin"' }],
   ["a 503", 503, { "retry-after": "7" }],
 ])) {
-  test(`${what} is passed on, not acted on`, async (t) => {
+  test(`${what} is passed on unchanged`, async (t) => {
     const origin = await Origin.start(t, (_, reply) => void reply.writeHead(status, headers).end());
     const vestibule = await Vestibule.start(t, { origins: [origin.url] });
     const response = await fetch(vestibule.url, { redirect: "manual" });
@@ -218,7 +218,7 @@ for (const [what, status, headers] of /** @type {[string, number, Record<string,
   });
 }
 
-test("a redirect to the origin's own address leads back to us", async (t) => {
+test("a redirect to the origin's own address becomes a public URL", async (t) => {
   const origin = await Origin.start(t, (request, reply) => {
     reply.writeHead(302, { location: `http://${request.headers.host}/next?a=b` }).end();
   });
@@ -234,7 +234,7 @@ for (const [what, address] of /** @type {[string, (here: string, other: string) 
   ["its own address in capitals", (here) => `HTTP://${here.replace("localhost", "LocalHost")}`],
   ["another server's address", (_, other) => `http://${other}`],
 ])) {
-  test(`a URL of ${what} becomes public in every response header`, async (t) => {
+  test(`a URL with ${what} becomes public in every response header`, async (t) => {
     const other = await Origin.start(t);
     const origin = await Origin.start(t, (_, reply) => {
       const own = address(`localhost:${origin.port}`, `127.0.0.1:${other.port}`);
@@ -264,7 +264,7 @@ for (const [what, address] of /** @type {[string, (here: string, other: string) 
   });
 }
 
-test("a redirect elsewhere is left alone", async (t) => {
+test("a redirect to another site passes unchanged", async (t) => {
   const origin = await Origin.start(t, (request, reply) => {
     reply.writeHead(302, { location: String(request.headers["x-to"]) }).end();
   });
@@ -283,7 +283,7 @@ test("a redirect elsewhere is left alone", async (t) => {
   }
 });
 
-test("a cookie for a server's own host is for the public one, and for an address without a domain", async (t) => {
+test("a cookie's Domain of the server's host becomes the public host, or is removed", async (t) => {
   const lines = ["a=1; Domain=localhost; Path=/x; HttpOnly", "b=2; domain=.LOCALHOST", "c=3"];
   const origin = await Origin.start(
     t,
@@ -300,7 +300,7 @@ test("a cookie for a server's own host is for the public one, and for an address
   assert.deepEqual(await set("127.0.0.1"), ["a=1; Path=/x; HttpOnly", "b=2", "c=3"]);
 });
 
-test("a public page becomes a private one, so that no cache shares it", async (t) => {
+test("a public response becomes private, so that no shared cache stores it", async (t) => {
   const origin = await Origin.start(t, (_, reply) => {
     reply.setHeader("cache-control", "public, max-age=60, s-maxage=600").end();
   });
@@ -326,7 +326,7 @@ test("control headers never reach the client", async (t) => {
   );
 });
 
-test("a client that closes its sending side still gets the whole answer", async (t) => {
+test("a client that half-closes its connection gets the whole response", async (t) => {
   const origin = await Origin.start(t, (_, reply) => {
     reply.write("first ");
     setTimeout(() => reply.end("last"), 100);

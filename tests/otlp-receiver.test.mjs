@@ -46,15 +46,15 @@ function post({ url }, text, headers = {}) {
 /** @param {Record<string, unknown>} value */
 const attribute = (value) => ({ attributes: [{ key: "a", value }] });
 
-test("the example of the specification is sound", () => {
+test("the example of the specification is valid", () => {
   const example = path.resolve(import.meta.dirname, "otlp/examples/trace.json");
   assert.deepEqual(faultsOf(readFileSync(example, "utf8")), []);
 });
 
 /** @type {[string, Record<string, unknown>][]} */
 const SOUND = [
-  ["a root", { parentSpanId: "" }],
-  ["a child", { parentSpanId: "eee19b7ec3c1b173" }],
+  ["a root span", { parentSpanId: "" }],
+  ["a child span", { parentSpanId: "eee19b7ec3c1b173" }],
   ["ids in capitals", { traceId: TRACE.toUpperCase() }],
   ["an integer as string", attribute({ intValue: "200" })],
   ["an integer as number", attribute({ intValue: 200 })],
@@ -67,7 +67,7 @@ const SOUND = [
 ];
 
 for (const [what, change] of SOUND) {
-  test(`sound: ${what}`, () => assert.deepEqual(faultsOf(body(change)), []));
+  test(`a valid span is accepted: ${what}`, () => assert.deepEqual(faultsOf(body(change)), []));
 }
 
 for (const [what, change, fault] of /** @type {[string, Record<string, unknown>, RegExp][]} */ ([
@@ -78,11 +78,15 @@ for (const [what, change, fault] of /** @type {[string, Record<string, unknown>,
   ["no id", { spanId: undefined }, /spanId is missing/],
   ["no name", { name: undefined }, /name is missing/],
   ["a kind by name", { kind: "SPAN_KIND_SERVER" }, /kind is no number of .*SpanKind/],
-  ["a kind there is not", { kind: 6 }, /kind is no number of .*SpanKind/],
+  ["an unknown kind", { kind: 6 }, /kind is no number of .*SpanKind/],
   ["no kind", { kind: 0 }, /kind is missing/],
   ["a status by name", { status: { code: "ERROR" } }, /status\.code is no number/],
-  ["a rounded time", { endTimeUnixNano: 1544712661000000000 }, /endTimeUnixNano is no fixed64/],
-  ["a time with a point", { startTimeUnixNano: "1.5" }, /startTimeUnixNano is no fixed64/],
+  [
+    "a time as a rounded number",
+    { endTimeUnixNano: 1544712661000000000 },
+    /endTimeUnixNano is no fixed64/,
+  ],
+  ["a fractional time", { startTimeUnixNano: "1.5" }, /startTimeUnixNano is no fixed64/],
   ["a negative time", { startTimeUnixNano: "-1" }, /startTimeUnixNano is no fixed64/],
   ["time running backwards", { endTimeUnixNano: "1" }, /ends before it begins/],
   ["no end", { endTimeUnixNano: undefined }, /no beginning or no end/],
@@ -92,7 +96,7 @@ for (const [what, change, fault] of /** @type {[string, Record<string, unknown>,
   ["a number as string value", attribute({ stringValue: 1 }), /stringValue is no string/],
   ["an integer beyond 64 bits", attribute({ intValue: `${2n ** 63n}` }), /intValue is no int64/],
   ["no number at all", attribute({ doubleValue: "NaN" }), /doubleValue is no double/],
-  ["half a character", attribute({ stringValue: "\ud800" }), /stringValue is no string/],
+  ["half a surrogate pair", attribute({ stringValue: "\ud800" }), /stringValue is no string/],
   ["an attribute without key", { attributes: [{ value: {} }] }, /attributes\[0\]\.key is missing/],
   [
     "an attribute twice",
@@ -100,9 +104,9 @@ for (const [what, change, fault] of /** @type {[string, Record<string, unknown>,
     /spans\[0\]\.attributes has a twice/,
   ],
   ["null", { traceState: null }, /traceState is no string/],
-  ["a link to nowhere", { links: [{ traceId: TRACE }] }, /links\[0\]\.spanId is missing/],
+  ["a link without ids", { links: [{ traceId: TRACE }] }, /links\[0\]\.spanId is missing/],
 ])) {
-  test(`not sound: ${what}`, () => {
+  test(`an invalid span is rejected: ${what}`, () => {
     const faults = faultsOf(body(change));
     assert.match(faults.join("\n"), fault);
     assert.equal(
@@ -113,10 +117,11 @@ for (const [what, change, fault] of /** @type {[string, Record<string, unknown>,
 }
 
 for (const text of ["", "[]", "{", '"x"', '{"resourceSpans":{}}', '{"resource_spans":[]}']) {
-  test(`no request: ${text || "nothing"}`, () => assert.equal(faultsOf(text).length, 1));
+  test(`an invalid request is rejected: ${text || "nothing"}`, () =>
+    assert.equal(faultsOf(text).length, 1));
 }
 
-test("a real collector takes what is sound", { skip: await collectorMissing() }, async (t) => {
+test("a real collector accepts valid spans", { skip: await collectorMissing() }, async (t) => {
   const collector = await Collector.start(t);
   for (const [what, change] of SOUND) {
     assert.equal(
@@ -136,7 +141,7 @@ test("a real collector takes what is sound", { skip: await collectorMissing() },
   assert.equal((await post(collector, body({ kind: "SERVER" }))).status, 400);
 });
 
-test("what is sound is taken and can be read, zipped too", async (t) => {
+test("the receiver accepts and keeps valid requests, gzipped ones too", async (t) => {
   const receiver = await OtlpReceiver.start(t);
   const attributes = [
     { key: "http.response.status_code", value: { intValue: "502" } },
@@ -162,7 +167,7 @@ test("what is sound is taken and can be read, zipped too", async (t) => {
   });
 });
 
-test("what is not sound is refused with the reason", async (t) => {
+test("the receiver rejects invalid requests with the reason", async (t) => {
   const receiver = await OtlpReceiver.start(t);
   const answer = await post(receiver, body({ kind: "SERVER" }));
   assert.equal(answer.status, 400);
@@ -174,7 +179,7 @@ test("what is not sound is refused with the reason", async (t) => {
   assert.deepEqual(receiver.spans, []);
 });
 
-test("it fails when told to, keeps what it was sent all the same, and comes back", async (t) => {
+test("the receiver fails on demand, keeps what it was sent, and recovers", async (t) => {
   const receiver = await OtlpReceiver.start(t);
   receiver.mood = 429;
   receiver.retryAfter = 7;

@@ -61,7 +61,7 @@ for (const [streams, code] of /** @type {const} */ ([
   ["revocable", 1012],
   ["pass-through", 1006],
 ])) {
-  test(`a socket whose origin is killed is closed at once (${streams})`, async (t) => {
+  test(`a client's socket is closed at once when its origin is killed (${streams})`, async (t) => {
     const { origins, vestibule } = await deployment(t, 1, { STREAMS: streams });
     const socket = await open(t, vestibule);
     const closed = once(socket, "close");
@@ -70,7 +70,7 @@ for (const [streams, code] of /** @type {const} */ ([
   });
 }
 
-test("when one of three origins fails, only its sessions move, none fails, and none moves back", async (t) => {
+test("when one of three origins fails, only its sessions move, and none fails or returns", async (t) => {
   const { origins, vestibule } = await deployment(t, 3);
   const visitors = Array.from({ length: 60 }, () => new Browser(vestibule.url));
   const visit = () =>
@@ -91,7 +91,7 @@ test("when one of three origins fails, only its sessions move, none fails, and n
   assert.deepEqual(await visit(), meanwhile);
 });
 
-test("while no origin is reachable requests get 502 at once, and succeed soon after one returns", async (t) => {
+test("requests get 502 at once without reachable origins, and succeed soon after one returns", async (t) => {
   let attempts = 0;
   const closed = createServer((socket) => {
     attempts += 1;
@@ -118,7 +118,7 @@ test("while no origin is reachable requests get 502 at once, and succeed soon af
   });
 });
 
-test("two hundred sockets that are cut off at once are all back where they were", async (t) => {
+test("two hundred sockets cut at once all reconnect to their own origin", async (t) => {
   const { vestibule, connected } = await deployment(t, 4);
   const visitors = Array.from({ length: 200 }, () => new Browser(vestibule.url));
   await Promise.all(visitors.map((visitor) => visitor.fetch("/")));

@@ -14,7 +14,7 @@ const { version } = JSON.parse(
 );
 const NAME = `Vestibule/${version}`;
 
-test("own requests carry a User-Agent with product and version", async (t) => {
+test("Vestibule's own requests carry a User-Agent with product and version", async (t) => {
   const origin = await Origin.start(t);
   const issuer = (await HostileProvider.start(t)).issuer();
   const received = /** @type {[string, string | undefined][]} */ ([]);
@@ -77,7 +77,7 @@ test("own requests carry a User-Agent with product and version", async (t) => {
   assert.ok(!visitors.includes(NAME), "a visitor's request calls itself ours");
 });
 
-test("a collector's headers may name somebody else", async (t) => {
+test("a collector's configured headers may replace the User-Agent", async (t) => {
   const receiver = await Origin.start(t, (_, reply) => void reply.end("{}"));
   const origin = await Origin.start(t);
   const vestibule = await Vestibule.start(t, {
@@ -94,7 +94,7 @@ test("a collector's headers may name somebody else", async (t) => {
   assert.deepEqual(receiver.received("user-agent"), ["own"]);
 });
 
-test("every own request carries a User-Agent", () => {
+test("every request of Vestibule's own carries a User-Agent", () => {
   const edge = path.resolve(import.meta.dirname, "../src/worker");
   const asking = readdirSync(edge, { recursive: true, encoding: "utf8" }).flatMap((file) => {
     const calls = /\.(?:js|rs)$/.test(file)

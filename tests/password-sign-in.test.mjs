@@ -88,7 +88,7 @@ function tellable({ status, headers, body }) {
 }
 
 for (const [consistency, how] of CONSISTENCIES) {
-  test(`a form signs in and leads to where the visitor wanted to go${how}`, async (t) => {
+  test(`a form signs in and returns to the requested page${how}`, async (t) => {
     const { browser, site, origin } = await open(t, { session: { cache: "1s", consistency } });
     const page = await browser.get(`${site.url}/chat?room=1`);
     assert.deepEqual([page.status, new URL(page.url).pathname], [200, "/_session/login"]);
@@ -127,7 +127,7 @@ for (const [consistency, how] of CONSISTENCIES) {
     assert.deepEqual({ user, email, name, groups }, alice);
   });
 
-  test(`a wrong password is told to a person on the page${how}`, async (t) => {
+  test(`a visitor sees on the page that the password is wrong${how}`, async (t) => {
     const { browser, url, at, origin } = await open(t, { session: { cache: "1s", consistency } });
     const page = await browser.get(url);
     const answer = await browser.submit(page, WRONG);
@@ -144,7 +144,7 @@ for (const [consistency, how] of CONSISTENCIES) {
     assert.deepEqual([again.url, again.body], [url, "ok"]);
   });
 
-  test(`a wrong password is told to a program in problem details${how}`, async (t) => {
+  test(`a program gets problem details for a wrong password${how}`, async (t) => {
     const { browser, url, attempt } = await open(t, { session: { cache: "1s", consistency } });
     const answer = await attempt(WRONG, browser);
     assert.deepEqual([answer.status, answer.code], [401, "login_wrong"]);
@@ -154,7 +154,7 @@ for (const [consistency, how] of CONSISTENCIES) {
   });
 }
 
-test("an account as the Worker itself hashes passwords signs in too", async (t) => {
+test("an account with a password hash of the Worker signs in too", async (t) => {
   const carol = { user: "carol", password: hashed("Zoë's bridge", USUAL) };
   const { attempt, browser, url } = await open(t, { accounts: [carol] });
   const typed = { username: "carol", password: "Zoe\u0308's bridge" };
@@ -163,7 +163,7 @@ test("an account as the Worker itself hashes passwords signs in too", async (t) 
   assert.equal((await browser.me(url)).json().user, "carol");
 });
 
-test("an account is unknown at another site", async (t) => {
+test("an account of one site is unknown at another", async (t) => {
   const one = await open(t);
   const other = await open(t, { accounts: [] });
   assert.equal((await one.attempt(RIGHT)).status, 200);
@@ -171,14 +171,14 @@ test("an account is unknown at another site", async (t) => {
 });
 
 for (const name of ["ALICE", "Alice", " alice ", "aLiCe\t"]) {
-  test(`${JSON.stringify(name)} is alice`, async (t) => {
+  test(`the name ${JSON.stringify(name)} signs in alice`, async (t) => {
     const { attempt, browser, url } = await open(t);
     assert.equal((await attempt({ ...RIGHT, username: name }, browser)).status, 200);
     assert.equal((await browser.me(url)).json().user, "alice");
   });
 }
 
-test("a name with an accent is one account in capitals too", async (t) => {
+test("a name with an accent is the same account in capitals", async (t) => {
   const zoe = { user: "zo\u00eb", password: hashed("down the rabbit hole") };
   const { attempt, browser, url } = await open(t, { accounts: [zoe] });
   for (const username of ["zo\u00eb", "Zo\u00eb", "ZO\u00cb"]) {
@@ -187,7 +187,7 @@ test("a name with an accent is one account in capitals too", async (t) => {
   assert.equal((await browser.me(url)).json().user, "zo\u00eb");
 });
 
-test("after five failures in a row the account is locked, also for the right password", async (t) => {
+test("five failures in a row lock an account, also for the right password", async (t) => {
   const { attempt } = await open(t);
   for (let at = 0; at < FREE; at += 1) assert.equal((await attempt(WRONG)).status, 401);
   const right = await attempt(RIGHT);
@@ -198,7 +198,7 @@ test("after five failures in a row the account is locked, also for the right pas
   assert.equal((await attempt(AS_BOB)).status, 200);
 });
 
-test("who is locked out is told so on the page, and can sign in later", async (t) => {
+test("a locked-out user sees so on the page, and can sign in later", async (t) => {
   const { browser, attempt, url } = await open(t);
   const page = await browser.get(url);
   for (let at = 0; at < FREE; at += 1) await attempt(WRONG);
@@ -212,7 +212,7 @@ test("who is locked out is told so on the page, and can sign in later", async (t
   for (let at = 0; at < FREE; at += 1) assert.equal((await attempt(WRONG)).status, 401);
 });
 
-test("a success resets the failures", async (t) => {
+test("a successful sign-in resets the failures", async (t) => {
   const { attempt } = await open(t);
   for (let round = 0; round < 3; round += 1) {
     for (let at = 0; at < FREE - 1; at += 1) assert.equal((await attempt(WRONG)).status, 401);
@@ -220,7 +220,7 @@ test("a success resets the failures", async (t) => {
   }
 });
 
-test("all spellings of a name, in every location, have one budget of attempts", async (t) => {
+test("all spellings of a name share one budget of attempts, in every location", async (t) => {
   const { attempt, at } = await open(t);
   const [here, there] = sites.vestibule.ports.map((port) => {
     const url = new URL(at);
@@ -237,7 +237,7 @@ test("all spellings of a name, in every location, have one budget of attempts", 
   }
 });
 
-test("of fifty guesses at once no more than five are checked", async (t) => {
+test("at most five of fifty concurrent guesses are checked", async (t) => {
   const { attempt } = await open(t);
   const guesses = Array.from({ length: 50 }, (_, at) =>
     attempt({ ...WRONG, password: `pass ${at}` }),
@@ -249,7 +249,7 @@ test("of fifty guesses at once no more than five are checked", async (t) => {
   assert.equal(statuses.filter((status) => status === 429).length, 50 - checked);
 });
 
-test("with KV alone guesses at one account come to an end too", async (t) => {
+test("with KV alone guesses at one account are limited too", async (t) => {
   const { attempt } = await open(t, { session: { consistency: "eventual" } });
   const guesses = Array.from({ length: 50 }, (_, at) =>
     attempt({ ...WRONG, password: `pass ${at}` }),
@@ -266,7 +266,7 @@ test("with KV alone guesses at one account come to an end too", async (t) => {
   assert.equal((await attempt(AS_BOB)).status, 200);
 });
 
-test("with KV alone whoever knows the password may sign in as often as they like", async (t) => {
+test("with KV alone a user with the right password may sign in any number of times", async (t) => {
   const { attempt } = await open(t, { session: { consistency: "eventual" } });
   for (let at = 0; at < 15; at += 1) assert.equal((await attempt(RIGHT)).status, 200, String(at));
 });
@@ -298,7 +298,7 @@ test("unknown, disabled and wrong-password accounts are indistinguishable", asyn
   assert.deepEqual(carol, alice);
 });
 
-test("a name that nobody has takes as long as one that somebody has", async (t) => {
+test("an unknown name takes as long as a known one", async (t) => {
   const names = Array.from({ length: 10 }, (_, at) => `known${at}`);
   const password = hashed("down the rabbit hole", USUAL);
   const { attempt } = await open(t, { accounts: names.map((user) => ({ user, password })) });
@@ -319,7 +319,7 @@ test("a name that nobody has takes as long as one that somebody has", async (t) 
   assert.ok(ratio > 0.7 && ratio < 1.4, `${ratio}`);
 });
 
-test("an account that was disabled ends nobody's attempts, and enabled it signs in", async (t) => {
+test("a disabled account is refused with 401, and signs in when enabled", async (t) => {
   const { attempt, site } = await open(t);
   enrol(sites, site.id, /** @type {any} */ ({ ...ALICE, disabled: true }));
   const answer = await attempt(RIGHT);
@@ -328,7 +328,7 @@ test("an account that was disabled ends nobody's attempts, and enabled it signs 
   await until(async () => (await attempt(RIGHT)).status === 200, { what: "signing in" });
 });
 
-test("a password that is empty or too long is not even tried", async (t) => {
+test("an empty or too long password is refused and counts as no attempt", async (t) => {
   const { attempt, at } = await open(t);
   for (let round = 0; round <= FREE; round += 1) {
     const empty = await attempt({ ...RIGHT, password: "" });
@@ -345,7 +345,7 @@ test("a password that is empty or too long is not even tried", async (t) => {
   assert.equal((await attempt(RIGHT)).status, 200);
 });
 
-test("a body beyond 20 KiB is refused, whatever it holds", async (t) => {
+test("a body over 20 KiB is refused with 413", async (t) => {
   const { attempt, at } = await open(t);
   const pad = "x".repeat(20 * 1024);
   const json = await attempt({ ...RIGHT, return_to: `/${pad}` });
@@ -356,23 +356,23 @@ test("a body beyond 20 KiB is refused, whatever it holds", async (t) => {
 });
 
 for (const [what, type, body] of [
-  ["no JSON", "application/json", '{"username":"alice","password":"down the rabbit hole"'],
-  ["a list", "application/json", '["alice","down the rabbit hole"]'],
   [
-    "a member that is not known",
+    "a text that is not JSON",
     "application/json",
-    '{"username":"alice","password":"x","user":"bob"}',
+    '{"username":"alice","password":"down the rabbit hole"',
   ],
+  ["a list", "application/json", '["alice","down the rabbit hole"]'],
+  ["an unknown member", "application/json", '{"username":"alice","password":"x","user":"bob"}'],
   [
-    "a name that is no text",
+    "a name that is not a string",
     "application/json",
     '{"username":["alice"],"password":"down the rabbit hole"}',
   ],
-  ["a password that is no text", "application/json", '{"username":"alice","password":true}'],
+  ["a password that is not a string", "application/json", '{"username":"alice","password":true}'],
   ["two names", "application/x-www-form-urlencoded", "username=alice&username=bob&password=x"],
-  ["text", "text/plain", '{"username":"alice","password":"down the rabbit hole"}'],
+  ["plain text", "text/plain", '{"username":"alice","password":"down the rabbit hole"}'],
 ]) {
-  test(`a body that is ${what} signs nobody in`, async (t) => {
+  test(`an invalid body is refused: ${what}`, async (t) => {
     const { at, url, browser, site } = await open(t);
     const headers = { "content-type": type, origin: site.url };
     const answer = await browser.send(at, { method: "POST", headers, body });
@@ -387,7 +387,7 @@ for (const [what, body] of [
   ["is garbled", "ZZ\r\nabc\r\n"],
   ["is garbled later on", "1\r\n{\r\nZZ\r\n"],
 ]) {
-  test(`a body that ${what} signs nobody in`, async (t) => {
+  test(`a body that ${what} is refused`, async (t) => {
     const { site } = await open(t);
     const { host, port } = new URL(site.url);
     const lines = ["Content-Type: application/json", "Transfer-Encoding: chunked"];
@@ -398,7 +398,7 @@ for (const [what, body] of [
 }
 
 for (const [consistency, how] of CONSISTENCIES) {
-  test(`while accounts cannot be read nobody is signed in, and who is in stays in${how}`, async (t) => {
+  test(`while accounts cannot be read sign-ins fail and existing sessions continue${how}`, async (t) => {
     const { attempt, browser, url, at } = await open(t, { session: { cache: "1s", consistency } });
     await attempt(AS_BOB, browser);
     const late = new Browser();
@@ -511,7 +511,7 @@ const KEPT = [
   `/chat?${"a".repeat(2_112)}`,
 ];
 
-test("every place on this site is gone back to, byte for byte", async (t) => {
+test("a sign-in returns to any address of this site, byte for byte", async (t) => {
   const { attempt, at } = await open(t);
   for (const address of KEPT) {
     const program = await attempt({ ...RIGHT, return_to: address });
@@ -523,7 +523,7 @@ test("every place on this site is gone back to, byte for byte", async (t) => {
   }
 });
 
-test(`${EVIL.length} addresses that lead away lead to the front page`, async (t) => {
+test(`${EVIL.length} return addresses to other sites become the front page`, async (t) => {
   const { attempt, at, url } = await open(t);
   for (const address of EVIL) {
     const program = await attempt({ ...RIGHT, return_to: address });
@@ -537,7 +537,7 @@ test(`${EVIL.length} addresses that lead away lead to the front page`, async (t)
   }
 });
 
-test("the page on which to try again leads nowhere else either", async (t) => {
+test("the error page of a sign-in keeps no return address to another site", async (t) => {
   const { browser, at, url } = await open(t);
   const page = await browser.post(at, { ...WRONG, return_to: "//evil.example" });
   assert.equal(page.status, 401);
@@ -545,7 +545,7 @@ test("the page on which to try again leads nowhere else either", async (t) => {
   assert.equal((await browser.submit(page, RIGHT)).url, url);
 });
 
-test("what was typed is shown again as text only", async (t) => {
+test("typed values are escaped when shown again", async (t) => {
   const { browser, at } = await open(t);
   const username = `"><script>alert(1)</script>`;
   const page = await browser.post(at, { username, password: "x y z", return_to: `/"><script>` });
@@ -553,7 +553,7 @@ test("what was typed is shown again as text only", async (t) => {
   assert.doesNotMatch(page.body, /<script>/);
 });
 
-test("no page of another site can sign anybody in", async (t) => {
+test("a form of another site cannot sign a visitor in", async (t) => {
   const { browser, site, at, url } = await open(t);
   const form = await browser.post(at, RIGHT, { from: "https://evil.example" });
   assert.equal(form.status, 403);
@@ -584,7 +584,7 @@ test("without password sign-in the form is refused", async (t) => {
 });
 
 for (const [consistency, how] of CONSISTENCIES) {
-  test(`who signs in as somebody else gets another session, and the old one is over${how}`, async (t) => {
+  test(`a sign-in as another user starts a new session and ends the old one${how}`, async (t) => {
     const session = { cache: "1s", consistency, streams: "revocable" };
     const { browser, attempt, url, origin } = await open(t, { session });
     await attempt(RIGHT, browser);
@@ -602,7 +602,7 @@ for (const [consistency, how] of CONSISTENCIES) {
   });
 }
 
-test("what stays open of a session is closed when somebody else signs in", async (t) => {
+test("open sockets and streams are closed when another user signs in", async (t) => {
   const { browser, attempt, url, site, origin } = await open(t, {
     session: { cache: "1s", streams: "revocable" },
   });
@@ -620,7 +620,7 @@ test("what stays open of a session is closed when somebody else signs in", async
 });
 
 for (const [consistency, how] of CONSISTENCIES) {
-  test(`a guest who signs in keeps what was stored, under another cookie${how}`, async (t) => {
+  test(`a guest who signs in keeps the stored data, under a new cookie${how}`, async (t) => {
     const { browser, attempt, url, origin } = await open(t, {
       login: { mode: "optional" },
       session: { cache: "1s", consistency },
@@ -660,7 +660,7 @@ test("an invalid cookie does not prevent a sign-in", async (t) => {
   assert.ok(await isIn(browser, url));
 });
 
-test("a cookie by a key that was removed keeps nobody out who signs in anew", async (t) => {
+test("a cookie of a removed key does not prevent a new sign-in", async (t) => {
   const { browser, attempt, url } = await open(t);
   browser.plant(url, "vestibule-session", mint({ key: freshKey(), leastVersion: 1 }));
   assert.equal((await browser.fetchJson(url)).code, "key_unknown");
@@ -682,7 +682,7 @@ for (const [what, asked, days] of /** @type {[string, Record<string, unknown>, n
   });
 }
 
-test("the box on the page is what keeps people signed in", async (t) => {
+test("the checkbox on the sign-in page keeps a user signed in for 30 days", async (t) => {
   const { browser, url } = await open(t);
   const page = await browser.get(url);
   assert.match(page.body, /<input type="checkbox" name="remember" value="true">/);
@@ -707,7 +707,7 @@ async function withDevices(t, consistency = "strong") {
 const NEW = "through the looking-glass";
 
 for (const [consistency, how] of CONSISTENCIES) {
-  test(`who changes the password signs in with the new one, on every device${how}`, async (t) => {
+  test(`a password change ends the other sessions, and the new password signs in${how}`, async (t) => {
     const { device, other, bob, form, url, attempt, site } = await withDevices(t, consistency);
     const sessions = [device, other].map((browser) => browser.sessionOf(url));
     const page = await device.get(form);
@@ -757,7 +757,7 @@ test("a new password that is too short or too long changes nothing", async (t) =
   assert.equal((await attempt({ ...RIGHT, password: "eight888" })).status, 200);
 });
 
-test("guesses at the current password count as guesses", async (t) => {
+test("wrong current passwords count as failed attempts", async (t) => {
   const { device, form, attempt } = await withDevices(t);
   for (let at = 0; at < FREE; at += 1) {
     assert.equal((await device.post(form, { current: "guess", new: NEW })).status, 401);
@@ -768,7 +768,7 @@ test("guesses at the current password count as guesses", async (t) => {
   assert.equal((await attempt(RIGHT)).status, 429);
 });
 
-test("only who is signed in changes a password, and only their own", async (t) => {
+test("only a signed-in user can change a password, and only their own", async (t) => {
   const { device, form, url, attempt, bob } = await withDevices(t);
   const fields = { current: RIGHT.password, new: NEW };
   const stranger = await new Browser().fetchJson(form, { method: "POST", json: fields });
@@ -783,7 +783,7 @@ test("only who is signed in changes a password, and only their own", async (t) =
   assert.equal((await attempt(RIGHT)).status, 200);
 });
 
-test("a program that changes the password is told in problem details what is wrong", async (t) => {
+test("a program gets problem details for an invalid password change", async (t) => {
   const { device, form, url } = await withDevices(t);
   const change = (/** @type {Record<string, string>} */ json) =>
     device.fetchJson(form, { method: "POST", json });
@@ -802,7 +802,7 @@ test("a program that changes the password is told in problem details what is wro
   await refused(url, session);
 });
 
-test("while accounts cannot be read or kept no password is changed", async (t) => {
+test("while accounts cannot be read or written no password is changed", async (t) => {
   const { device, form, attempt } = await withDevices(t);
   const fields = { current: RIGHT.password, new: NEW };
   for (const mood of /** @type {("get" | "put")[]} */ (["get", "put"])) {
@@ -819,7 +819,7 @@ test("while accounts cannot be read or kept no password is changed", async (t) =
   }
 });
 
-test("no password is ever printed, logged or kept", async (t) => {
+test("no password is printed, logged or stored", async (t) => {
   const { device, form, attempt, at, site } = await withDevices(t);
   const secret = (/** @type {number} */ number) => `tell-nobody ${number}`;
   const headers = { "content-type": "application/json", origin: site.url };

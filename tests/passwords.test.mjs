@@ -21,7 +21,7 @@ const KNOWN =
 const CHEAP =
   "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
 
-test("a password matches what is stored of it, and no other does", () => {
+test("a password matches its own hash, and no other password does", () => {
   const stored = passwords.hash("correct horse");
   assert.match(stored, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
   assert.equal(passwords.verify("correct horse", stored), true);
@@ -30,7 +30,7 @@ test("a password matches what is stored of it, and no other does", () => {
   assert.notEqual(passwords.hash("correct horse"), stored);
 });
 
-test("what other programs have hashed is understood, and they would hash the same", () => {
+test("hashes of other programs are verified, and ours equal theirs", () => {
   assert.equal(passwords.verify("password", KNOWN), true);
   assert.equal(passwords.verify("Password", KNOWN), false);
   assert.equal(passwords.verify("password", CHEAP), true);
@@ -47,13 +47,13 @@ test("what other programs have hashed is understood, and they would hash the sam
   assert.equal(hash, expected.toString("base64").replace("=", ""));
 });
 
-test("an accent may be composed or not", () => {
+test("a password with an accent matches in composed and decomposed form", () => {
   const stored = passwords.hash("Zoe\u0308 was here");
   assert.equal(passwords.verify("Zo\u00eb was here", stored), true);
   assert.equal(passwords.verify("Zoe was here", stored), false);
 });
 
-test("with anything but a PHC string that we can afford, no password is right", () => {
+test("no password matches an invalid or too expensive PHC string", () => {
   // What else is none: `tools/argon2/src/password.rs`.
   for (const bad of [
     "",
@@ -90,7 +90,7 @@ const FAULTY = `(module
     (global.set $checked (i32.add (global.get $checked) (i32.const 1)))
     (i32.eq (global.get $checked) (i32.const 2))))`;
 
-test("one instance checks all passwords, and the next password is checked after one that trapped", async (t) => {
+test("one instance checks all passwords, and is replaced after a trap", async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), "vestibule-argon2-"));
   t.after(() => rmSync(folder, { recursive: true }));
   cpSync(BUILD, folder, { recursive: true });

@@ -12,7 +12,7 @@ async function deployment(t) {
   return { origin, port: vestibule.port };
 }
 
-test("TRACE is refused with the methods that are allowed", async (t) => {
+test("TRACE is refused with 405 and the allowed methods", async (t) => {
   const { origin, port } = await deployment(t);
   const answer = await send(port, { method: "TRACE" });
   assert.deepEqual([answer.status, answer.code], [405, "method_not_allowed"]);
@@ -26,7 +26,7 @@ for (const line of [
   "BREW / HTTP/1.1",
   "OPTIONS * HTTP/1.1",
 ]) {
-  test(`${line.split(" HTTP")[0]} does not reach an origin`, async (t) => {
+  test(`a request line with another method does not reach an origin: ${line.split(" HTTP")[0]}`, async (t) => {
     const { origin, port } = await deployment(t);
     const answer = await exchange(
       port,
@@ -38,7 +38,7 @@ for (const line of [
 }
 
 for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
-  test(`${method} is forwarded as it is`, async (t) => {
+  test(`a ${method} request is forwarded unchanged`, async (t) => {
     const { origin, port } = await deployment(t);
     const body = method === "POST" || method === "PUT" || method === "PATCH" ? "hello" : "";
     const lines = body ? [`Content-Length: ${body.length}`] : [];
@@ -65,11 +65,11 @@ test("a URL of 16 KiB passes and a longer one does not", async (t) => {
 
 for (const [what, lines] of /** @type {[string, string[]][]} */ ([
   ["1,000 headers", Array.from({ length: 1000 }, (_, at) => `X-H${at}: 1`)],
-  ["a header of 17 KiB", [`X-Large: ${"x".repeat(17 * 1024)}`]],
-  ["a header name of 8 KiB", [`X-${"n".repeat(8 * 1024)}: 1`]],
+  ["headers of 17 KiB each", [`X-Large: ${"x".repeat(17 * 1024)}`]],
+  ["header names of 8 KiB", [`X-${"n".repeat(8 * 1024)}: 1`]],
   ["70 KiB of headers", Array.from({ length: 7 }, (_, at) => `X-H${at}: ${"x".repeat(10 * 1024)}`)],
 ])) {
-  test(`${what} are too large`, async (t) => {
+  test(`${what} are refused with 431`, async (t) => {
     const { origin, port } = await deployment(t);
     const answer = await send(port, { lines });
     assert.deepEqual([answer.status, answer.code], [431, "headers_too_large"]);
@@ -101,7 +101,7 @@ for (const target of [
   "/a;c/../_session/me",
   "/a//../_session/me",
 ]) {
-  test(`${JSON.stringify(target)} never reaches an origin`, async (t) => {
+  test(`a spelling of a reserved path never reaches an origin: ${JSON.stringify(target)}`, async (t) => {
     const { origin, port } = await deployment(t);
     const answer = await send(port, { target });
     // What the runtime resolves before we see it is our own path, and answered as that.
@@ -115,14 +115,14 @@ for (const target of [
 }
 
 for (const target of ["/%zz", "/a%", "/caf%e9", "/a;b=c", "/a//b", "/x%2fy", "/A_Session"]) {
-  test(`${target} is the origin's business and arrives as it was sent`, async (t) => {
+  test(`an odd but unambiguous path reaches the origin unchanged: ${target}`, async (t) => {
     const { origin, port } = await deployment(t);
     assert.equal((await send(port, { target })).status, 200);
     assert.equal(origin.requests[0].url, target);
   });
 }
 
-test("a reserved path that does not exist is ours, and says so", async (t) => {
+test("an unknown reserved path gets 404 from Vestibule", async (t) => {
   const { origin, port } = await deployment(t);
   const answer = await send(port, { target: "/_session/nowhere" });
   assert.deepEqual([answer.status, answer.code], [404, "not_found"]);
@@ -134,7 +134,7 @@ test("a reserved path that does not exist is ours, and says so", async (t) => {
   assert.equal(origin.requests.length, 0);
 });
 
-test("a person gets a page where a program gets JSON", async (t) => {
+test("a browser gets a page where a program gets JSON", async (t) => {
   const { port } = await deployment(t);
   const answer = await send(port, { target: "/_session/nowhere", lines: ["Accept: text/html"] });
   assert.deepEqual(header(answer, "content-type"), ["text/html; charset=utf-8"]);

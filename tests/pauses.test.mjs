@@ -39,7 +39,7 @@ async function begun(t, vars, headers) {
 
 const EVENTS = { "content-type": "text/event-stream" };
 
-test("while an origin thinks its event stream is kept alive by comments", async (t) => {
+test("comments keep an event stream alive while its origin is silent", async (t) => {
   const { reply, heard, ended } = await begun(t, { STREAM_KEEP_ALIVE: "1s" }, EVENTS);
   await until(() => heard.text === ":\n", { what: "a comment before the first event" });
   reply.write("data: 1\n\n");
@@ -49,7 +49,7 @@ test("while an origin thinks its event stream is kept alive by comments", async 
   assert.equal(heard.text, ":\ndata: 1\n\n:\ndata: 2\n\n");
 });
 
-test("no comment comes within a line", async (t) => {
+test("no comment is inserted within a line", async (t) => {
   const { reply, heard, ended } = await begun(
     t,
     { STREAM_KEEP_ALIVE: "1s", IDLE_TIMEOUT_STREAM: "3s" },
@@ -60,7 +60,7 @@ test("no comment comes within a line", async (t) => {
   assert.match(heard.text, /^data: begun\n\nevent: error\ndata: {"code":"origin_idle"}\n\n$/);
 });
 
-test("an event stream that is silent for too long ends with an error, and one that speaks goes on", async (t) => {
+test("a silent event stream ends with an error at the limit, and an active one continues", async (t) => {
   const { reply, heard, ended } = await begun(t, { IDLE_TIMEOUT_STREAM: "1s" }, EVENTS);
   const spoken = setInterval(() => reply.write("data: on\n\n"), 200);
   t.after(() => clearInterval(spoken));
@@ -70,7 +70,7 @@ test("an event stream that is silent for too long ends with an error, and one th
   assert.match(heard.text, /^(data: on\n\n)+\n\nevent: error\ndata: {"code":"origin_idle"}\n\n$/);
 });
 
-test("an answer whose origin falls silent is cut short, so that the client can tell", async (t) => {
+test("a response with a silent origin is cut off, so that the client detects it", async (t) => {
   const headers = { "content-type": "text/plain", "content-length": 10 };
   const { reply, heard, ended } = await begun(t, { IDLE_TIMEOUT_ANSWER: "1s" }, headers);
   reply.write("half");
@@ -78,7 +78,7 @@ test("an answer whose origin falls silent is cut short, so that the client can t
   assert.equal(heard.text, "half");
 });
 
-test("an answer that keeps coming is handed on whole, with its length", async (t) => {
+test("a slow but steady response passes whole, with its length", async (t) => {
   const origin = await Origin.start(t, (_, reply) => reply.end("x".repeat(3_000_000)));
   const vestibule = await Vestibule.start(t, {
     origins: [origin.url],
@@ -89,7 +89,7 @@ test("an answer that keeps coming is handed on whole, with its length", async (t
   assert.equal((await response.text()).length, 3_000_000);
 });
 
-test("a compressed answer that is followed is handed on whole", async (t) => {
+test("a compressed response with an idle limit passes whole", async (t) => {
   const text = "many words, ".repeat(50_000);
   const packed = gzipSync(text);
   const origin = await Origin.start(t, (_, reply) => {
@@ -118,7 +118,7 @@ async function chat(t, vars) {
   return { socket, sockets };
 }
 
-test("a socket on which nothing is said is closed with 4408, on both sides", async (t) => {
+test("an idle socket is closed with 4408 on both sides", async (t) => {
   const { socket, sockets } = await chat(t, { IDLE_TIMEOUT_SOCKET: "1s" });
   const [theirs] = sockets.clients;
   const [[code, reason], [originCode]] = await Promise.all([
@@ -128,7 +128,7 @@ test("a socket on which nothing is said is closed with 4408, on both sides", asy
   assert.deepEqual([code, String(reason), originCode], [4408, "idle", 4408]);
 });
 
-test("a socket on which something is said stays open", async (t) => {
+test("an active socket stays open", async (t) => {
   const { socket } = await chat(t, { IDLE_TIMEOUT_SOCKET: "1s" });
   for (let said = 0; said < 15; said += 1) {
     socket.send("still here");
@@ -155,7 +155,7 @@ test("an origin that does not accept a socket in time gets a 504", async (t) => 
 });
 
 for (const coding of ["zstd", "compress", "gzip, zstd", "GZIP"]) {
-  test(`nothing of ours comes between the bytes of an event stream that is coded as ${coding}`, async (t) => {
+  test(`no comment is inserted into an event stream encoded as ${coding}`, async (t) => {
     const packed = zstdCompressSync("data: 1\n\n");
     // It ends with what would be the end of a line, were it plain.
     const parts = [Buffer.concat([packed, Buffer.from("\n")]), Buffer.from("\n\n")];
@@ -174,7 +174,7 @@ for (const coding of ["zstd", "compress", "gzip, zstd", "GZIP"]) {
     assert.ok(answer.isComplete);
   });
 
-  test(`an event stream that is coded as ${coding} and breaks off while it is followed is cut short`, async (t) => {
+  test(`a revocable event stream encoded as ${coding} is cut off when its origin breaks off`, async (t) => {
     const part = Buffer.concat([zstdCompressSync("data: 1\n\n"), Buffer.from("\n")]);
     const origin = await Origin.start(t, (_, reply) => {
       reply.writeHead(200, { ...EVENTS, "content-encoding": coding });
@@ -197,7 +197,7 @@ for (const [coding, code] of /** @type {[string, (text: string) => Buffer][]} */
   ["gzip", gzipSync],
   ["br", brotliCompressSync],
 ])) {
-  test(`an event stream that is coded as ${coding} can be read with its comments`, async (t) => {
+  test(`an event stream encoded as ${coding} stays readable with inserted comments`, async (t) => {
     const packed = code("data: 1\n\n");
     const origin = await Origin.start(t, async (_, reply) => {
       reply.writeHead(200, { ...EVENTS, "content-encoding": coding });

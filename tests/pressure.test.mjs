@@ -35,7 +35,7 @@ for (const [how, vars] of /** @type {[string, Record<string, string>][]} */ ([
   ["revocable", { STREAMS: "revocable" }],
   ["kept alive", { STREAM_KEEP_ALIVE: "15s" }],
 ])) {
-  test(`thirty thousand small events arrive in order and whole (${how})`, async (t) => {
+  test(`thirty thousand small events arrive complete and in order (${how})`, async (t) => {
     const origin = await Origin.start(t, async (_, reply) => {
       reply.writeHead(200, { "content-type": "text/event-stream" });
       for (let event = 0; event < EVENTS; event += 1) {
@@ -50,7 +50,7 @@ for (const [how, vars] of /** @type {[string, Record<string, string>][]} */ ([
     assert.ok(events.every((event, at) => event === `data: ${at}`));
   });
 
-  test(`a slow reader slows down the origin and fills no memory (${how})`, async (t) => {
+  test(`a slow client slows down the origin and fills no memory (${how})`, async (t) => {
     let sent = 0;
     let isBlocked = false;
     const origin = await Origin.start(t, async (_, reply) => {
@@ -148,7 +148,7 @@ test("a client that never reads its socket makes the origin wait (pass-through)"
   assert.ok(grown() < BUFFERED, `grew by ${grown()}`);
 });
 
-test("a client that never reads its socket is let go with 1013 before it fills the memory (revocable)", async (t) => {
+test("a client that never reads its socket is closed with 1013 before memory fills (revocable)", async (t) => {
   const { flood, grown } = await flooded(t, "revocable");
   await until(() => flood.code !== 0, { what: "the end of the socket" });
   assert.equal(flood.code, 1013);
@@ -156,7 +156,7 @@ test("a client that never reads its socket is let go with 1013 before it fills t
 });
 
 for (const streams of ["pass-through", "revocable"]) {
-  test(`ten thousand messages at once arrive in order, both ways (${streams})`, async (t) => {
+  test(`ten thousand messages sent at once arrive in order, both ways (${streams})`, async (t) => {
     const origin = await Origin.start(t);
     const sockets = new WebSocketServer({ server: origin.server });
     sockets.on("connection", (socket) => {
@@ -178,7 +178,7 @@ for (const streams of ["pass-through", "revocable"]) {
   });
 }
 
-test("sixteen clients that never read are let go, the slowest first, before they fill the memory together", async (t) => {
+test("sixteen clients that never read are closed, slowest first, before memory fills", async (t) => {
   const part = "x".repeat(8_192);
   const origin = await Origin.start(t);
   const sockets = new WebSocketServer({ server: origin.server });
@@ -256,7 +256,7 @@ function closedUnread(t) {
   return { seen, pass };
 }
 
-test("a reader that takes nothing after the other end closed is closed after 30 seconds", async (t) => {
+test("an end that reads nothing after the other closed is closed after 30 seconds", async (t) => {
   const { seen, pass } = closedUnread(t);
   await pass(29_000, 0);
   assert.deepEqual(seen.ends, []);
@@ -264,7 +264,7 @@ test("a reader that takes nothing after the other end closed is closed after 30 
   assert.deepEqual(seen.ends, ["1013 too slow"]);
 });
 
-test("a slow reader gets all data after the other end closed", async (t) => {
+test("a slow client gets all data after the other end closed", async (t) => {
   const { seen, pass } = closedUnread(t);
   await pass(60_000, 2 * 1024);
   assert.deepEqual(seen.ends, []);

@@ -124,14 +124,14 @@ function scrape(t, vestibule, token = ADMIN) {
   return Prometheus.start(t, { scrape: { port: vestibule.port, path: PAGE, token } });
 }
 
-test("promtool has nothing to say about the page", { skip }, async (t) => {
+test("promtool reports no fault in the metrics page", { skip }, async (t) => {
   const vestibule = await deployment(t);
   await visit(vestibule.url);
   const page = await pageWith(vestibule.url, VISITED);
   assert.deepEqual(await promtool(["check", "metrics"], { input: page }), { code: 0, said: "" });
 });
 
-describe("a Prometheus that scrapes the page", { skip }, () => {
+describe("a real Prometheus scrapes the page", { skip }, () => {
   /** @type {Prometheus} */
   let prometheus;
   /** @type {(() => Promise<void>)[]} */
@@ -151,7 +151,7 @@ describe("a Prometheus that scrapes the page", { skip }, () => {
     });
   });
 
-  test("counts what the visitors count", async () => {
+  test("it counts the same requests as the visitors", async () => {
     assert.equal(await prometheus.value("up"), 1);
     assert.equal(await prometheus.value(`sum(${VISITORS})`), VISITED);
     const samples = await prometheus.query(`sum by (method, status) (${VISITORS})`);
@@ -172,7 +172,7 @@ describe("a Prometheus that scrapes the page", { skip }, () => {
     assert.equal(await prometheus.value(`${timed} - sum(http_requests_total)`), 0);
   });
 
-  test("computes quantiles of the histograms", async () => {
+  test("it computes quantiles of the histograms", async () => {
     for (const [histogram, matcher] of [
       ["http_request_duration_seconds", '{part="edge"}'],
       ["http_request_duration_seconds", '{part="origin"}'],
@@ -188,14 +188,14 @@ describe("a Prometheus that scrapes the page", { skip }, () => {
     }
   });
 
-  test("answers what the dashboard asks", async () => {
+  test("it answers the dashboard's queries", async () => {
     for (const { title, expression } of expressions()) {
       await assert.doesNotReject(prometheus.query(expression), title);
     }
   });
 });
 
-test("a label's value cannot break the page, and arrives as it is", { skip }, async (t) => {
+test("a label's value cannot break the page, and is read back unchanged", { skip }, async (t) => {
   const release = 'v"2\\n vestibule_forged_total{a="b"} 1 \\# EOF {}, é';
   const tenants = documents(t, {
     id: "acme",
@@ -221,7 +221,7 @@ test("a label's value cannot break the page, and arrives as it is", { skip }, as
   assert.deepEqual(await prometheus.query("vestibule_forged_total"), []);
 });
 
-test("with a wrong token there is a 401, and Prometheus says down", { skip }, async (t) => {
+test("a wrong token gets 401, and Prometheus reports the target as down", { skip }, async (t) => {
   const vestibule = await deployment(t);
   const wrong = await get(vestibule.url, { authorization: "Bearer a-wrong-token-of-some-length" });
   assert.equal(wrong.status, 401);
@@ -235,7 +235,7 @@ test("with a wrong token there is a 401, and Prometheus says down", { skip }, as
   assert.deepEqual(await prometheus.query("http_requests_total"), []);
 });
 
-test("a tenant's own token shows that tenant, the deployment's all", async (t) => {
+test("a tenant's token shows that tenant, and the deployment's token all", async (t) => {
   const { url } = await origin(t);
   const tenants = documents(
     t,
@@ -262,7 +262,7 @@ test("a tenant's own token shows that tenant, the deployment's all", async (t) =
   assert.doesNotMatch((await page(own)).body, /globex/);
 });
 
-test("the page is in Prometheus' text format, whatever else is asked for", async (t) => {
+test("the page has Prometheus' text format for any Accept header", async (t) => {
   const vestibule = await deployment(t);
   const page = await get(vestibule.url, {
     accept: "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
@@ -271,7 +271,7 @@ test("the page is in Prometheus' text format, whatever else is asked for", async
   assert.doesNotMatch(await page.text(), /# EOF/);
 });
 
-test("what is counted in one location is on every location's page", async (t) => {
+test("counts of one location are on every location's page", async (t) => {
   const vestibule = await deployment(t, { lags: [0, 1] });
   const [here, there] = vestibule.urls;
   await visit(here);
@@ -280,7 +280,7 @@ test("what is counted in one location is on every location's page", async (t) =>
   await pageWith(there, 2 * VISITED);
 });
 
-test("docs/reference/metrics.md tells everything that is on the page", async (t) => {
+test("docs/reference/metrics.md lists every metric of the page", async (t) => {
   const metrics = documentedMetrics();
   const vestibule = await deployment(t);
   await visit(vestibule.url);

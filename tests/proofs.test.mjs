@@ -32,7 +32,7 @@ function last(origin, name) {
   return origin.requests.at(-1)?.headers.findLast(([other]) => other.toLowerCase() === name)?.[1];
 }
 
-test("each request proves who is speaking, with the key the origin has too", async (t) => {
+test("each request carries a proof that the origin verifies with the shared key", async (t) => {
   const { origin, port, lines } = await open(t, { PROOF: "true", ORIGIN_KEY });
   await send(port, { target: "/chat?room=1", lines: [...lines, "X-Session-Proof: v1;forged"] });
   const proofs = origin.requests.at(-1)?.headers.filter(([name]) => /x.session.proof/i.test(name));
@@ -53,7 +53,7 @@ test("without PROOF and ASSERTION neither header is sent", async (t) => {
   assert.equal((await fetch(`${vestibule.url}/_session/jwks.json`)).status, 404);
 });
 
-test("a proof without a key is a fault of the settings that is told", async (t) => {
+test("PROOF without a key is reported as a configuration fault", async (t) => {
   const origin = await Origin.start(t);
   const vestibule = await Vestibule.start(t, { origins: [origin.url], vars: { PROOF: "true" } });
   assert.equal((await fetch(vestibule.url)).status, 500);
@@ -78,7 +78,7 @@ test("an assertion is a JWT that any library verifies, and is used for a minute"
   assert.equal(last(origin, "x-session-assertion"), token);
 });
 
-test("a guest's assertion has no user, and a new key is published beside the old", async (t) => {
+test("a guest's assertion has no user, and a new key is published with the old one", async (t) => {
   const [old, next] = [freshKey(), freshKey()];
   const { origin, port, vestibule } = await open(t, { ASSERTION: "true" }, `${next},${old}`);
   await send(port, {});

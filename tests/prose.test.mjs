@@ -28,7 +28,7 @@ for (const page of pages()) {
   });
 }
 
-test("a private word and a long sentence are noticed", () => {
+test("the checks find a private word and a long sentence", () => {
   assert.deepEqual(proseOf('It is told. `told` and "told" are not.').match(PRIVATE), ["told"]);
   const long = `${"word ".repeat(MAX_WORDS + 1)}.`;
   assert.equal(

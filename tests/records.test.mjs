@@ -50,7 +50,7 @@ test("a copy of the namespace shows no id, handle, user or data, and yields no c
   assert.match(kv.only().key, /^s:default:[\w-]{43}$/);
 });
 
-test("storage is told to forget a record after it can no longer be valid", async (t) => {
+test("a record's time to live is at most a minute over the session's limit", async (t) => {
   const { kv } = await recorded(t);
   const ttl = Number(kv.only().ttl);
   assert.ok(Number.isInteger(ttl) && ttl >= 60 && ttl <= 8 * 3600 + 60, String(ttl));
@@ -64,7 +64,10 @@ for (const [what, damage] of /** @type {[string, (value: Buffer) => Buffer][]} *
   ["empty", () => Buffer.alloc(0)],
   ["JSON null", () => Buffer.from("null")],
   ["1 MiB", () => Buffer.alloc(1024 * 1024, 1)],
-  ["one bit off", (value) => Buffer.from(value.map((byte, at) => (at === 40 ? byte ^ 1 : byte)))],
+  [
+    "changed in one bit",
+    (value) => Buffer.from(value.map((byte, at) => (at === 40 ? byte ^ 1 : byte))),
+  ],
 ])) {
   test(`a record that is ${what} is quarantined, and the visitor starts a new session`, async (t) => {
     const { kv, browser, origin, vestibule } = await recorded(t);
@@ -106,7 +109,7 @@ test("another session's record under this one's key is not served", async (t) =>
   assert.ok(origin.requests.length > 0);
 });
 
-test("another tenant's record is not served, though the keys are the same", async (t) => {
+test("another tenant's record is not served, although the keys are the same", async (t) => {
   const { kv, browser, vestibule, origin } = await recorded(t);
   const neighbour = await Vestibule.start(t, {
     origins: [origin.url],
@@ -119,7 +122,7 @@ test("another tenant's record is not served, though the keys are the same", asyn
   assert.deepEqual(origin.received("x-session-data"), []);
 });
 
-test("a record of a newer release is left alone until this one is updated", async (t) => {
+test("a record of a newer release is neither served nor overwritten until the update", async (t) => {
   const { kv, browser } = await recorded(t);
   const { key, value } = kv.only();
   const newer = Buffer.from(value);
@@ -132,7 +135,7 @@ test("a record of a newer release is left alone until this one is updated", asyn
   assert.deepEqual(kv.only().value, newer);
 });
 
-test("with KV alone a record under a key that is not known here is left alone until the key is", async (t) => {
+test("with KV alone a record of an unknown key is kept until the key is added", async (t) => {
   const { kv, browser, origin, vestibule } = await recorded(t, "eventual");
   const { key, value } = kv.only();
   const foreign = Buffer.from(value);
@@ -155,7 +158,7 @@ test("with KV alone a record under a key that is not known here is left alone un
   assert.deepEqual(origin.received("x-session-data"), ['{"secret":"hunter2-data"}']);
   assert.equal(browser.session, cookie);
 });
-test("a record under a key that is not known here is had from its object, and left alone", async (t) => {
+test("a record of an unknown key is read from its object and not overwritten", async (t) => {
   const { kv, browser, origin } = await recorded(t, "strong");
   const { key, value } = kv.only();
   const foreign = Buffer.from(value);
@@ -169,7 +172,7 @@ test("a record under a key that is not known here is had from its object, and le
   assert.ok(!kv.stored.has(`q:${key}`));
 });
 
-test("a new key signs nobody out, in any order of arrival", async (t) => {
+test("a new key ends no session, in any order of its rollout", async (t) => {
   const origin = await Origin.start(t, (request, reply) => {
     const patch = new URL(request.url ?? "/", "http://origin").searchParams.get("patch");
     if (patch) reply.setHeader("x-session-patch", patch);

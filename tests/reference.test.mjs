@@ -27,7 +27,7 @@ function sorted(list) {
   return [...new Set(list)].sort();
 }
 
-test("settings: every variable of a tenant document has its key and its default", () => {
+test("settings: every variable of a tenant document is listed with key and default", () => {
   const variables = CODE.matchAll(/\(\s*"([A-Z_]+)",\s*Kind::\w+,\s*"([a-z_.]+)",?\s*\)/g);
   const wanted = Array.from(variables, ([, name, key]) => [
     name,
@@ -43,7 +43,7 @@ test("settings: every variable of a tenant document has its key and its default"
   assert.deepEqual(listed.sort(), wanted);
 });
 
-test("settings: everything else that is read is listed, and nothing else is", () => {
+test("settings: every other variable the code reads is listed, and no more", () => {
   const listed = sorted(rows("settings").flatMap(([name]) => codeIn(name).filter(isSetting)));
   const inUse = sorted([
     ...inCode(/\(\s*"([A-Z_]+)",\s*Kind::/g),
@@ -64,7 +64,7 @@ test("settings: everything else that is read is listed, and nothing else is", ()
   );
 });
 
-test("tenant document: every key of the schema is listed with its default, and nothing else", () => {
+test("tenant document: every key of the schema is listed with its default, and no more", () => {
   const keys = leavesOf(SCHEMA, "");
   const listed = new Map(
     rows("tenant-document").flatMap(([names, value]) =>
@@ -85,7 +85,7 @@ test("tenant document: every key of the schema is listed with its default, and n
   assert.deepEqual(wrong, []);
 });
 
-test("headers: every X-Session-… header is listed, and nothing else", () => {
+test("headers: every X-Session-… header is listed, and no more", () => {
   const inUse = inCode(/"(x-session-[a-z-]*[a-z])"/g);
   const listed = rows("headers").flatMap(([names]) =>
     codeIn(names).map((name) => name.toLowerCase()),
@@ -95,7 +95,7 @@ test("headers: every X-Session-… header is listed, and nothing else", () => {
   assert.deepEqual(unknown, []);
 });
 
-test("paths: every path of our own is listed with its methods", () => {
+test("paths: every reserved path is listed with its methods", () => {
   const arms = CODE.matchAll(
     /\(("\/[a-z.-]+"(?: \| "\/[a-z.-]+")*), ("[A-Z]+"(?: \| "[A-Z]+")*)\) =>/g,
   );
@@ -131,7 +131,7 @@ test("paths: every part of a path is in the code, and every route of the APIs is
   assert.deepEqual(missing, []);
 });
 
-test("problems: every code is listed with its status, and nothing else", () => {
+test("problems: every code is listed with its status, and no more", () => {
   const kinds = CODE.matchAll(/\(\s*(\d{3}),\s*"([a-z_]+)",\s*"[A-Z]/g);
   const wanted = sorted(Array.from(kinds, ([, status, code]) => `${code} ${status}`));
   assert.ok(wanted.length > 40, "the problems in the code");

@@ -38,7 +38,7 @@ async function place(browser, init = {}) {
   return Number(await response.text());
 }
 
-test("a visitor stays with one origin, whatever it asks for", async (t) => {
+test("a visitor stays at one origin for all paths", async (t) => {
   const { visitor } = await deployment(t, 3);
   const browser = visitor();
   const home = await place(browser);
@@ -50,7 +50,7 @@ test("a visitor stays with one origin, whatever it asks for", async (t) => {
   }
 });
 
-test("visitors spread over the origins", async (t) => {
+test("new visitors are spread over the origins", async (t) => {
   const { origins, visitor } = await deployment(t, 3);
   await Promise.all(Array.from({ length: 300 }, () => place(visitor())));
   for (const origin of origins) {
@@ -58,7 +58,7 @@ test("visitors spread over the origins", async (t) => {
   }
 });
 
-test("two Workers with the same settings agree without talking", async (t) => {
+test("two Workers with the same settings choose the same origin", async (t) => {
   const { origins, vestibule, visitor } = await deployment(t, 3);
   const twin = await Vestibule.start(t, {
     origins: origins.map((origin, at) => `o${at}=${origin.url}`),
@@ -74,7 +74,7 @@ test("two Workers with the same settings agree without talking", async (t) => {
   assert.equal(twin.kv.operations.length + vestibule.kv.operations.length, 0);
 });
 
-test("when a visitor's origin dies the conversation moves, is told so, and stays moved", async (t) => {
+test("a session moves when its origin dies, the new origin sees why, and it stays there", async (t) => {
   const { origins, vestibule, visitor } = await deployment(t, 3);
   const browser = visitor();
   await browser.fetch("/store");
@@ -94,7 +94,7 @@ test("when a visitor's origin dies the conversation moves, is told so, and stays
   assert.equal(await place(browser), moved);
 });
 
-test("a guest with nothing stored is remembered where it moved to", async (t) => {
+test("a guest without data keeps the origin it moved to", async (t) => {
   const { origins, vestibule, visitor } = await deployment(t, 2);
   const browser = visitor();
   const home = await place(browser);
@@ -106,7 +106,7 @@ test("a guest with nothing stored is remembered where it moved to", async (t) =>
   assert.equal(await place(browser), moved);
 });
 
-test("a POST that may have arrived is not sent twice; once a GET has found out, POSTs go elsewhere", async (t) => {
+test("a POST that may have arrived is not retried; after a failed GET, POSTs go elsewhere", async (t) => {
   const { origins, visitor } = await deployment(t, 2);
   const browser = visitor();
   const home = await place(browser);
@@ -127,7 +127,7 @@ for (const [what, upload] of [
   ["miscounts", "Transfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n"],
   ["overstates", "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffffffff\r\nabc\r\n"],
 ]) {
-  test(`a client that ${what} its uploads is told so, and it is not the server's fault`, async (t) => {
+  test(`a client that ${what} its uploads gets 400, and the server is not blamed`, async (t) => {
     const { origins, vestibule, visitor } = await deployment(t, 2);
     const browser = visitor();
     const home = await place(browser);
@@ -151,7 +151,7 @@ for (const [what, upload] of [
   });
 }
 
-test("a client whose uploads end early is not the server's fault either", async (t) => {
+test("a client whose uploads end early does not get its server ejected", async (t) => {
   const { vestibule, visitor } = await deployment(t, 2);
   const browser = visitor();
   const home = await place(browser);
@@ -166,7 +166,7 @@ test("a client whose uploads end early is not the server's fault either", async 
   assert.deepEqual(vestibule.logged("origin_failed"), []);
 });
 
-test("a client that goes away during its upload is nobody's failure", async (t) => {
+test("a client that disconnects during its upload counts as no failure of the server", async (t) => {
   const { origins, vestibule, visitor } = await deployment(t, 2);
   const browser = visitor();
   const home = await place(browser);
@@ -185,7 +185,7 @@ test("a client that goes away during its upload is nobody's failure", async (t) 
   assert.deepEqual(vestibule.logged("origin_failed"), []);
 });
 
-test("a kept connection that is closed at the wrong moment moves nobody", async (t) => {
+test("a kept-alive connection that closes during a request moves no session", async (t) => {
   const { origins, visitor } = await deployment(t, 2);
   const browser = visitor();
   const home = await place(browser);
@@ -194,7 +194,7 @@ test("a kept connection that is closed at the wrong moment moves nobody", async 
   assert.deepEqual(origins[home].received("x-session-state"), ["active"]);
 });
 
-test("when all origins are down the visitor is told and the session lives on", async (t) => {
+test("when all origins are down the visitor gets 502 and keeps the session", async (t) => {
   const { origins, visitor } = await deployment(t, 2);
   const browser = visitor();
   await browser.fetch("/store");
@@ -208,7 +208,7 @@ test("when all origins are down the visitor is told and the session lives on", a
   await until(async () => (await browser.fetch("/")).status === 200);
 });
 
-test("a socket.io client's polling, upgrade and reconnect land on one process", async (t) => {
+test("a socket.io client's polling, upgrade and reconnect reach one process", async (t) => {
   const { origins, vestibule } = await deployment(t, 3);
   for (const [at, origin] of origins.entries()) {
     const server = new Server(origin.server);

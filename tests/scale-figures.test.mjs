@@ -7,7 +7,7 @@ import { ceiling, panels } from "../bench/scale-picture.mjs";
 import { row } from "../bench/scale-rounds.mjs";
 import { slopes } from "../bench/scale-sockets.mjs";
 
-test("a ratio is taken round by round", () => {
+test("a ratio is computed round by round", () => {
   // The machine was half as fast in the second round, which cancels out.
   assert.deepEqual(ratioTo([100, 200, 100], [110, 220, 130]), {
     ratio: 1.1,
@@ -16,7 +16,7 @@ test("a ratio is taken round by round", () => {
   });
 });
 
-test("a slope is that of the line through all points, wherever it begins", () => {
+test("a slope is that of the line through all points, at any offset", () => {
   assert.equal(slope([1, 2, 3].map((x) => [x, 7 + 4 * x])), 4);
   // Off the line to either side by the same.
   assert.equal(
@@ -31,14 +31,14 @@ test("a slope is that of the line through all points, wherever it begins", () =>
   assert.throws(() => slope([[3, 1]]));
 });
 
-test("figures keep as many digits as mean something", () => {
+test("figures keep their significant digits", () => {
   assert.deepEqual(
     [0, 1.2345, 12.345, 1234.5, 123456].map(rounded),
     [0, 1.23, 12.35, 1235, 123500],
   );
 });
 
-test("a row has the medians of its own rounds and ratios to the first's", () => {
+test("a row has the medians of its rounds and their ratios to the first row's", () => {
   const sample = (/** @type {number} */ cost, /** @type {number} */ p99) => ({
     cost,
     p50: 1,
@@ -53,7 +53,7 @@ test("a row has the medians of its own rounds and ratios to the first's", () => 
   assert.deepEqual(p99Ratio, { ratio: 1.1, least: 1, most: 1.5 });
 });
 
-test("what a socket and a message cost leaves out what the process costs without any", () => {
+test("the cost of a socket and a message excludes the idle process", () => {
   const point = (/** @type {number} */ open) => ({
     open,
     resident: 80 + open / 10,
@@ -65,14 +65,14 @@ test("what a socket and a message cost leaves out what the process costs without
   assert.deepEqual([memory, idle, message], [102.4, 10, 25]);
 });
 
-test("an axis ends with a round number that has room for all", () => {
+test("an axis ends with a round number above all values", () => {
   assert.deepEqual(
     [0.9, 1, 1.3, 3, 4.4, 6, 9, 740, 1_000].map(ceiling),
     [1, 1, 2, 4, 5, 8, 10, 800, 1_000],
   );
 });
 
-test("every figure of the pictures is one that was measured", () => {
+test("every figure of the pictures was measured", () => {
   for (const { title, across, lines } of panels(recorded().scale)) {
     for (const { name, points } of lines) {
       assert.ok(points.length >= 2, `${title} by ${across}: ${name}`);

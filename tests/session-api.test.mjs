@@ -54,7 +54,7 @@ async function signedIn(t, consistency) {
 }
 
 for (const consistency of ["strong", "eventual"]) {
-  test(`a guest's name, or another sign-in's, does not reach the user it became (${consistency})`, async (t) => {
+  test(`the public name of a guest or another sign-in gives no access to the user (${consistency})`, async (t) => {
     const { guest, user, other, call, me } = await signedIn(t, consistency);
     const change = { patch: { stolen: true } };
     for (const name of [guest, other, `${user}A`, `${guest}.${guest}`]) {
@@ -83,7 +83,7 @@ for (const consistency of ["strong", "eventual"]) {
     assert.equal((await call("DELETE", path, ORIGIN_KEY)).status, 204);
   });
 
-  test(`a copied guest cookie ends nothing of the user it became (${consistency})`, async (t) => {
+  test(`a copied guest cookie cannot end the later user's session (${consistency})`, async (t) => {
     const { copied, guest, user, me } = await signedIn(t, consistency);
     for (const name of [guest, user]) {
       const answer = await copied.fetch(`/_session/sessions/${name}`, { method: "DELETE" });
@@ -92,7 +92,7 @@ for (const consistency of ["strong", "eventual"]) {
     assert.equal((await me()).user, "ada");
   });
 
-  test(`a visitor ends its own session by its present name only (${consistency})`, async (t) => {
+  test(`a visitor ends its own session by its current public name only (${consistency})`, async (t) => {
     const { browser, guest, other, user, me } = await signedIn(t, consistency);
     for (const name of [guest, other]) {
       const answer = await browser.fetch(`/_session/sessions/${name}`, { method: "DELETE" });
@@ -103,7 +103,7 @@ for (const consistency of ["strong", "eventual"]) {
     assert.equal(answer.status, 204);
   });
 
-  test(`an operator finds a session by its handle, and by no other sign-in (${consistency})`, async (t) => {
+  test(`an operator finds a session by its handle, but not by another sign-in's name (${consistency})`, async (t) => {
     const { guest, other, user, call, me } = await signedIn(t, consistency);
     for (const [name, status] of /** @type {const} */ ([
       [guest, 200],

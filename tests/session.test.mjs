@@ -29,7 +29,7 @@ const EVENTUAL = { CONSISTENCY: "eventual" };
 
 const now = () => Math.floor(Date.now() / 1000);
 
-test("a guest costs no storage operation, however often it comes", async (t) => {
+test("a guest costs no storage operation over many requests", async (t) => {
   const { browser, origin, kv } = await deployment(t);
   for (let visit = 0; visit < 20; visit += 1) await browser.fetch("/");
   const handles = new Set(
@@ -40,7 +40,7 @@ test("a guest costs no storage operation, however often it comes", async (t) => 
   assert.equal(kv.operations.length, 0);
 });
 
-test("the origin gets id, user, creation and expiry", async (t) => {
+test("the origin receives id, user, creation and expiry", async (t) => {
   const { browser, origin } = await deployment(t, { SESSION_IDLE: "30m", TENANT: "acme" });
   await browser.fetch("/");
   assert.match(origin.received("x-session-id")[0], /^[\w-]{22}$/);
@@ -51,7 +51,7 @@ test("the origin gets id, user, creation and expiry", async (t) => {
   assert.deepEqual(origin.received("x-session-data"), []);
 });
 
-test("data an origin stores comes back with the next request, and after a crash", async (t) => {
+test("data that an origin stores is sent with the next request, and after a crash", async (t) => {
   const { browser, origin, patch, stored, vestibule } = await deployment(t);
   const response = await patch({ name: "Zoë", deep: { a: 1 } });
   assert.equal(response.headers.get("x-session-patch"), null);
@@ -64,14 +64,14 @@ test("data an origin stores comes back with the next request, and after a crash"
   assert.deepEqual(origin.received("x-session-data"), ['{"deep":{"a":1},"name":"Zo\\u00eb"}']);
 });
 
-test("patches merge, and null removes", async (t) => {
+test("patches are merged, and null removes a member", async (t) => {
   const { browser, patch } = await deployment(t);
   await patch({ a: 1, b: { c: 2, d: 3 } });
   await patch({ a: null, b: { c: 4 } });
   assert.deepEqual((await browser.json("/_session/me")).data, { b: { c: 4, d: 3 } });
 });
 
-test("numbers in session data come back digit by digit", async (t) => {
+test("numbers in session data keep every digit", async (t) => {
   const { browser, origin } = await deployment(t);
   const numbers = [
     "98381618192.96875",
@@ -88,7 +88,7 @@ test("numbers in session data come back digit by digit", async (t) => {
   assert.deepEqual(origin.received("x-session-data"), [`{${received.join(",")}}`]);
 });
 
-test("patches of parallel answers are all kept", async (t) => {
+test("patches of concurrent responses are all kept", async (t) => {
   const { browser, patch, vestibule, kv } = await deployment(t);
   await browser.fetch("/");
   await Promise.all(Array.from({ length: 40 }, (_, at) => patch({ [`k${at}`]: at })));
@@ -115,7 +115,7 @@ test("one key is never written twice within a second", async (t) => {
   }
 });
 
-test("data too large for a header is left out, and the origin is told", async (t) => {
+test("data too large for a header is omitted, and a header reports that", async (t) => {
   const { browser, origin, patch } = await deployment(t, { MAX_DATA: "20" });
   await patch({ text: "x".repeat(30) });
   await browser.fetch("/");
@@ -147,7 +147,7 @@ const OF_A_BROWSER = {
 /** Bytes of what uWSGI and Cloudflare add to a request's headers: the request's line and address; CF-Ray and its like. */
 const BESIDE_HEADERS = 350 + 300;
 
-test("data up to the default limit fits uWSGI, and larger data is omitted", async (t) => {
+test("data up to the default limit fits uWSGI's header limit, and larger data is omitted", async (t) => {
   const { browser, origin, patch } = await deployment(t);
   const alice = {
     user: "alice@example.com",
@@ -173,14 +173,14 @@ test("data up to the default limit fits uWSGI, and larger data is omitted", asyn
 });
 
 for (const [what, query] of [
-  ["a patch that is no JSON", "x-session-patch=%7Bnope"],
-  ["a patch that is no object", "x-session-patch=%5B1%5D"],
+  ["a patch that is not JSON", "x-session-patch=%7Bnope"],
+  ["a patch that is not an object", "x-session-patch=%5B1%5D"],
   ["a negative idle limit", "x-session-ttl=-5"],
-  ["an idle limit below the least", "x-session-ttl=5"],
-  ["an idle limit above the most", "x-session-ttl=99999999"],
+  ["an idle limit below the minimum", "x-session-ttl=5"],
+  ["an idle limit above the maximum", "x-session-ttl=99999999"],
   ["a rotation that is not 1", "x-session-rotate=yes"],
 ]) {
-  test(`${what} changes nothing and the answer still arrives`, async (t) => {
+  test(`an invalid control header changes nothing, and the response arrives: ${what}`, async (t) => {
     const { browser, kv, vestibule } = await deployment(t);
     await browser.fetch("/");
     const before = browser.session;
@@ -203,7 +203,7 @@ test("an origin can set a session's idle limit", async (t) => {
   assert.ok(Number(kv.only().ttl) <= 660);
 });
 
-test("rotation gives a new cookie and keeps handle, data and origin", async (t) => {
+test("a rotation gives a new cookie and keeps handle, data and origin", async (t) => {
   const { browser, origin, patch } = await deployment(t);
   await patch({ a: 1 });
   const before = read(browser.session);
@@ -215,7 +215,7 @@ test("rotation gives a new cookie and keeps handle, data and origin", async (t) 
   assert.deepEqual(origin.received("x-session-data"), ['{"a":1}']);
 });
 
-test("parallel rotations agree on one successor, and the old cookie still leads there", async (t) => {
+test("concurrent rotations yield one new id, and the old cookie stays valid for a while", async (t) => {
   const { browser, patch, vestibule, origin } = await deployment(t);
   await patch({ a: 1 });
   const old = browser.session;
@@ -235,7 +235,7 @@ test("parallel rotations agree on one successor, and the old cookie still leads 
   assert.deepEqual(origin.received("x-session-data"), ['{"a":1}']);
 });
 
-test("an origin can end a session, and its cookie is worth nothing afterwards", async (t) => {
+test("an origin can end a session, and its cookie is rejected afterwards", async (t) => {
   const { browser, patch, vestibule, origin } = await deployment(t);
   await patch({ a: 1 });
   const old = browser.session;
@@ -254,7 +254,7 @@ test("an origin can end a session, and its cookie is worth nothing afterwards", 
   assert.equal(origin.requests.length, seen);
 });
 
-test("signing out ends the session once storage has it, and the next visit is new", async (t) => {
+test("a sign-out ends the stored session, and the next visit starts a new one", async (t) => {
   const { browser, patch, origin, kv } = await deployment(t, EVENTUAL);
   await patch({ a: 1 });
   await until(() => kv.count("put") === 1);
@@ -267,7 +267,7 @@ test("signing out ends the session once storage has it, and the next visit is ne
   assert.deepEqual(origin.received("x-session-data"), []);
 });
 
-test("signing out is not reported while storage refuses", async (t) => {
+test("a sign-out is not confirmed while storage fails", async (t) => {
   const { browser, patch, kv, stored } = await deployment(t, EVENTUAL);
   await patch({ a: 1 });
   await stored();
@@ -277,7 +277,7 @@ test("signing out is not reported while storage refuses", async (t) => {
   assert.deepEqual(response.headers.getSetCookie(), []);
 });
 
-test("a write that is tried again does not undo a newer one", async (t) => {
+test("a retried write does not overwrite a newer one", async (t) => {
   const { browser, patch, kv, vestibule } = await deployment(t, EVENTUAL);
   kv.mood.put = 500;
   await patch({ a: 1 });
@@ -298,7 +298,7 @@ test("a write that is tried again does not undo a newer one", async (t) => {
   assert.deepEqual(await seen(), { a: 2 });
 });
 
-test("a write that fails for good is reported", async (t) => {
+test("a write that fails finally is logged", async (t) => {
   const { patch, kv, vestibule } = await deployment(t, EVENTUAL);
   kv.mood.put = 503;
   await patch({ a: 1 });
@@ -306,7 +306,7 @@ test("a write that fails for good is reported", async (t) => {
   assert.equal(vestibule.logged("store_write_failed").length, 3);
 });
 
-test("signing out from another site's page is refused", async (t) => {
+test("a sign-out from another site's page is refused", async (t) => {
   const { browser, patch } = await deployment(t);
   await patch({ a: 1 });
   const headers = { origin: "https://evil.example" };
@@ -315,7 +315,7 @@ test("signing out from another site's page is refused", async (t) => {
   assert.deepEqual((await browser.json("/_session/me")).data, { a: 1 });
 });
 
-test("a stored session that was not used for too long is over", async (t) => {
+test("a stored session past its idle limit has expired", async (t) => {
   const { browser, patch, vestibule, stored } = await deployment(t, { SESSION_IDLE: "1s" });
   await patch({ a: 1 });
   await stored();
@@ -327,7 +327,7 @@ test("a stored session that was not used for too long is over", async (t) => {
   assert.match(answer.headers.getSetCookie()[0], /Max-Age=0/);
 });
 
-test("a guest past a limit is a new guest", async (t) => {
+test("a guest past a limit becomes a new guest", async (t) => {
   const { vestibule, origin } = await deployment(t, {
     SESSION_IDLE: "30m",
     SESSION_ABSOLUTE: "12h",
@@ -343,7 +343,7 @@ test("a guest past a limit is a new guest", async (t) => {
   }
 });
 
-test("a guest in use gets its cookie renewed, at most once an interval", async (t) => {
+test("an active guest gets a renewed cookie at most once per interval", async (t) => {
   const { vestibule } = await deployment(t, { SESSION_IDLE: "30m" });
   const browser = new Browser(vestibule.url);
   const issued = now() - 400;
@@ -355,7 +355,7 @@ test("a guest in use gets its cookie renewed, at most once an interval", async (
   assert.equal(second.headers.getSetCookie().length, 0);
 });
 
-test("a session that storage does not know is over, not new", async (t) => {
+test("a session missing from storage is rejected, not recreated", async (t) => {
   const { vestibule, origin } = await deployment(t);
   const cookie = `vestibule-session=${mint({ key: vestibule.keys, leastVersion: 1, created: now() - 300, issued: now() - 300 })}`;
   const call = await fetch(vestibule.url, { headers: { cookie } });
@@ -369,7 +369,7 @@ test("a session that storage does not know is over, not new", async (t) => {
   assert.equal(vestibule.kv.count("put"), 0);
 });
 
-test("one cookie asked for a thousand times in a minute costs one read", async (t) => {
+test("a thousand requests with one cookie in a minute cost one read", async (t) => {
   const { browser, patch, vestibule, kv, stored } = await deployment(t, { SESSION_CACHE: "60s" });
   await patch({ a: 1 });
   await stored();
@@ -386,7 +386,7 @@ test("one cookie asked for a thousand times in a minute costs one read", async (
   assert.deepEqual(kv.only().value, value);
 });
 
-test("storage that fails ends no session and clears no cookie", async (t) => {
+test("failing storage ends no session and clears no cookie", async (t) => {
   const { browser, patch, vestibule, kv, stored, origin } = await deployment(t, EVENTUAL);
   await patch({ a: 1 });
   await stored();
@@ -406,7 +406,7 @@ test("storage that fails ends no session and clears no cookie", async (t) => {
   assert.deepEqual(origin.received("x-session-data"), ['{"a":1}']);
 });
 
-test("storage that fails goes unnoticed where an object knows the session", async (t) => {
+test("failing KV goes unnoticed while the session's object responds", async (t) => {
   const { browser, patch, vestibule, kv, stored, origin } = await deployment(t);
   await patch({ a: 1 });
   await stored();
@@ -429,7 +429,7 @@ test("a refused KV write is retried", async (t) => {
   await stored();
 });
 
-test("liveness needs no storage and readiness does", async (t) => {
+test("the liveness check needs no storage, and the readiness check does", async (t) => {
   const { vestibule, kv } = await deployment(t);
   const ask = async (/** @type {string} */ path) =>
     (await fetch(`${vestibule.url}/_session/${path}`)).status;
@@ -440,7 +440,7 @@ test("liveness needs no storage and readiness does", async (t) => {
   assert.deepEqual([await ask("healthz"), await ask("readyz")], [200, 503]);
 });
 
-test("a visitor can look at its own session", async (t) => {
+test("a visitor can read its own session", async (t) => {
   const { browser, patch, origin } = await deployment(t, {
     SESSION_IDLE: "30m",
     SESSION_ABSOLUTE: "12h",

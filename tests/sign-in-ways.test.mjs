@@ -34,7 +34,7 @@ function weightOf(/** @type {Browser} */ browser, /** @type {string} */ url) {
   return lengths.reduce((sum, length) => sum + length, 0);
 }
 
-test("ten tabs that are at the provider at once all arrive where they wanted to", async (t) => {
+test("ten tabs that sign in at once all return to their own pages", async (t) => {
   const { browser, site, url } = await open(t);
   const backs = [];
   for (let tab = 0; tab < 10; tab += 1) {
@@ -49,7 +49,7 @@ test("ten tabs that are at the provider at once all arrive where they wanted to"
   assert.deepEqual(browser.signInsOf(url), []);
 });
 
-test("of more sign-ins than a header has room for only the oldest go", async (t) => {
+test("only the oldest pending sign-ins are dropped when a header is full", async (t) => {
   const { browser, site, url } = await open(t);
   const backs = [];
   const page = (/** @type {number} */ tab) => `${site.url}/chat?room=${tab}&${"x".repeat(500)}`;
@@ -70,7 +70,7 @@ test("of more sign-ins than a header has room for only the oldest go", async (t)
   }
 });
 
-test("cookies that lead nowhere make room before a sign-in under way does", async (t) => {
+test("invalid cookies are dropped before those of pending sign-ins", async (t) => {
   const { browser, site, url } = await open(t);
   const back = await browser.beginSignIn(`${site.url}/chat`);
   for (const letter of ["A", "B", "C", "D", "E"]) {
@@ -83,7 +83,7 @@ test("cookies that lead nowhere make room before a sign-in under way does", asyn
   assert.equal((await browser.get(back)).url, `${site.url}/chat`);
 });
 
-test("the way back, opened once more, leads where it led before", async (t) => {
+test("a callback URL opened again leads to the same page", async (t) => {
   const { browser, site, issuer, url } = await open(t);
   const page = `${site.url}/chat?room=1&x=%2F`;
   const back = await browser.beginSignIn(page);
@@ -97,7 +97,7 @@ test("the way back, opened once more, leads where it led before", async (t) => {
   assert.equal(browser.sessionOf(url), session);
 });
 
-test("of several tabs that signed in each way back leads to its own page", async (t) => {
+test("each tab's callback URL leads to its own page when opened again", async (t) => {
   const { browser, site } = await open(t);
   const backs = [];
   for (const tab of [0, 1, 2, 3]) {
@@ -109,7 +109,7 @@ test("of several tabs that signed in each way back leads to its own page", async
   }
 });
 
-test("a way back that somebody else has gone leads nobody anywhere", async (t) => {
+test("a used callback URL is rejected in another browser, or with another state", async (t) => {
   const { browser, site, url } = await open(t);
   const back = await browser.beginSignIn(`${site.url}/chat`);
   await browser.get(back);
@@ -151,7 +151,7 @@ async function sendForm(browser, to, headers) {
   return browser.get(sent.location ?? assert.fail("led nowhere"));
 }
 
-test("who sends a form after the session ended comes back to the page the form is on", async (t) => {
+test("a user who sends a form after the session ended returns to the form's page", async (t) => {
   const { browser, site } = await open(t);
   const page = `${site.url}/chat?room=1`;
   const own = { referer: page, origin: site.url, "sec-fetch-site": "same-origin" };
@@ -163,7 +163,7 @@ test("who sends a form after the session ended comes back to the page the form i
   );
 });
 
-test("who must prove it anew to send a form comes back to its page, too", async (t) => {
+test("a user who must sign in again to send a form returns to the form's page", async (t) => {
   const exceptions = [{ path: "/send", methods: ["POST"], mode: "required", max_age: "1m" }];
   const { browser, site, issuer, url } = await open(t, { exceptions });
   const old = Math.floor(Date.now() / 1000) - 600;
@@ -180,7 +180,7 @@ test("who must prove it anew to send a form comes back to its page, too", async 
 });
 
 for (const [what, headers] of /** @type {[string, (site: string) => Record<string, string>][]} */ ([
-  ["does not say where it is from", () => ({})],
+  ["has no Referer", () => ({})],
   ["is from another site", () => ({ referer: "https://evil.example/chat" })],
   [
     "is from another site that names a page of ours",
@@ -191,12 +191,12 @@ for (const [what, headers] of /** @type {[string, (site: string) => Record<strin
     (site) => ({ referer: `${site}/chat`, origin: "https://evil.example" }),
   ],
   ["is from the same host at another port", () => ({ referer: "http://site0.localhost:1/chat" })],
-  ["is from a name that begins with ours", (site) => ({ referer: `${site}.evil.example/chat` })],
-  ["is from an address in disguise", (site) => ({ referer: `${site}//evil.example/` })],
-  ["is from the page to sign in", (site) => ({ referer: `${site}/_session/login` })],
-  ["says nonsense of where it is from", () => ({ referer: "chat" })],
+  ["is from a host that begins with ours", (site) => ({ referer: `${site}.evil.example/chat` })],
+  ["is from a URL with a double slash", (site) => ({ referer: `${site}//evil.example/` })],
+  ["is from the sign-in page", (site) => ({ referer: `${site}/_session/login` })],
+  ["has an invalid Referer", () => ({ referer: "chat" })],
 ])) {
-  test(`a form that ${what} leads to the front page`, async (t) => {
+  test(`a form that ${what} leads to the front page after the sign-in`, async (t) => {
     const { browser, site, url } = await open(t);
     const answer = await sendForm(browser, `${site.url}/send`, headers(site.url));
     assert.deepEqual([answer.status, answer.url], [200, url], answer.code);

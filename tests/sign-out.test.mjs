@@ -47,7 +47,7 @@ async function signedIn(url, account = "alice") {
   return browser;
 }
 
-test("signing out ends the session and says where to sign out as well", async (t) => {
+test("a sign-out ends the session and returns the provider's sign-out address", async (t) => {
   const { browser, url, site, logout, provider } = await open(t);
   const session = browser.sessionOf(url);
   const answer = await browser.fetchJson(logout, { method: "POST" });
@@ -78,7 +78,7 @@ test("a cookie from before a sign-in reveals nothing and ends no other session",
   assert.equal((await elsewhere.fetchJson(url)).status, 200);
 });
 
-test("who signs out at the provider too is asked who it is the next time", async (t) => {
+test("a user who also signed out at the provider must sign in there again", async (t) => {
   const { browser, url, site, logout, provider } = await open(t);
   const answer = await browser.fetchJson(logout, { method: "POST" });
   const question = await browser.get(answer.json().continue);
@@ -105,7 +105,7 @@ test("a form that signs out leads to the provider's sign-out", async (t) => {
   await refused(url, session);
 });
 
-test("a link to sign out asks first, whoever's page it is on", async (t) => {
+test("a sign-out link asks for confirmation on any page", async (t) => {
   const { browser, url, logout, provider } = await open(t);
   const page = await browser.get(logout);
   assert.equal(page.status, 200);
@@ -125,7 +125,7 @@ test("a program signs out by POST only", async (t) => {
   assert.ok(await isIn(browser, url));
 });
 
-test("no page of another site can sign anybody out", async (t) => {
+test("a page of another site cannot sign a user out", async (t) => {
   const { browser, url, logout } = await open(t);
   const form = await browser.post(logout, {}, { from: "https://evil.example" });
   assert.equal(form.status, 403);
@@ -138,7 +138,7 @@ test("no page of another site can sign anybody out", async (t) => {
   assert.ok(await isIn(browser, url));
 });
 
-test("who is not signed in signs out all the same", async (t) => {
+test("a sign-out without a session succeeds", async (t) => {
   const { url, logout } = await open(t);
   const stranger = new Browser();
   assert.equal((await stranger.fetchJson(logout, { method: "POST" })).status, 204);
@@ -147,7 +147,7 @@ test("who is not signed in signs out all the same", async (t) => {
   assert.equal(stranger.sessionOf(url), "");
 });
 
-test("signing out does not depend on the provider", async (t) => {
+test("a sign-out does not depend on the provider", async (t) => {
   const { browser, url, logout, provider } = await open(t);
   const session = browser.sessionOf(url);
   await provider.stop();
@@ -156,7 +156,7 @@ test("signing out does not depend on the provider", async (t) => {
   await refused(url, session);
 });
 
-test("the page after signing out at the provider needs nothing to be shown", async (t) => {
+test("the page after the provider's sign-out needs no session", async (t) => {
   const { site } = await open(t);
   for (const query of ["", "?state=unknown", "?state=%3Cscript%3E"]) {
     const page = await new Browser().get(`${site.url}/_session/signed-out${query}`);
@@ -170,7 +170,7 @@ for (const [
   signOut,
 ] of /** @type {[string, (browser: Browser, logout: string) => Promise<unknown>][]} */ ([
   [
-    "in a program's words",
+    "by a program",
     (browser, logout) => browser.fetchJson(logout, { method: "POST", json: { everywhere: true } }),
   ],
   [
@@ -178,7 +178,7 @@ for (const [
     (browser, logout) => browser.post(logout, { everywhere: "true" }, { before: "/session/end" }),
   ],
 ])) {
-  test(`signing out everywhere, ${what}, ends all of the user's sessions and nobody else's`, async (t) => {
+  test(`signing out everywhere ${what} ends all of the user's sessions and no others`, async (t) => {
     const { browser, url, logout } = await open(t);
     const other = await signedIn(url);
     const bob = await signedIn(url, "bob");
@@ -190,7 +190,7 @@ for (const [
   });
 }
 
-test("signing out ends this session and no other", async (t) => {
+test("a sign-out ends this session and no other", async (t) => {
   const { browser, url, logout } = await open(t);
   const other = await signedIn(url);
   const session = browser.sessionOf(url);
@@ -199,7 +199,7 @@ test("signing out ends this session and no other", async (t) => {
   assert.ok(await isIn(other, url));
 });
 
-test("who signs out at the provider is signed out here, in that browser only", async (t) => {
+test("a back-channel logout signs the user out in that browser only", async (t) => {
   const { browser, url, provider } = await open(t);
   const other = await signedIn(url);
   const session = browser.sessionOf(url);
@@ -282,7 +282,7 @@ test("a logout token without sid ends all sessions of the user only", async (t) 
   assert.equal((await browser.signIn(url)).body, "ok");
 });
 
-test("a logout token with sid alone is enough", async (t) => {
+test("a logout token with only a sid ends its session", async (t) => {
   const { issuer, url, browser, tell, sids } = await openHostile(t);
   const session = browser.sessionOf(url);
   const token = issuer.logoutToken({ sid: sids[0], sub: undefined });
@@ -290,14 +290,14 @@ test("a logout token with sid alone is enough", async (t) => {
   await refused(url, session);
 });
 
-test("a logout token for an unknown session is no error", async (t) => {
+test("a logout token for an unknown session is accepted", async (t) => {
   const { issuer, url, browser, tell } = await openHostile(t);
   const token = issuer.logoutToken({ sid: randomUUID(), sub: undefined });
   assert.equal((await tell(await signLogout(token))).status, 200);
   assert.ok(await isIn(browser, url));
 });
 
-test("a logout token counts once", async (t) => {
+test("a logout token is accepted once", async (t) => {
   const { issuer, url, browser, tell, sids } = await openHostile(t);
   const session = browser.sessionOf(url);
   const token = await signLogout(issuer.logoutToken());
@@ -322,7 +322,7 @@ for (const [groups, hint] of /** @type {[number, string][]} */ ([
   [100, "alice@example.com"],
   [20, "alice@example.com"],
 ])) {
-  test(`the address to sign out at stays short for somebody with ${groups} groups`, async (t) => {
+  test(`the provider's sign-out address stays short for a user with ${groups} groups`, async (t) => {
     const { issuer, url } = await openHostile(t);
     const names = Array.from({ length: groups }, (_, at) => `group-${at}-${randomUUID()}`);
     issuer.claims = (claims) => ({ ...claims, groups: names });
@@ -341,13 +341,21 @@ for (const [groups, hint] of /** @type {[number, string][]} */ ([
 }
 
 for (const [what, claims, hint] of /** @type {[string, Claims, string][]} */ ([
-  ["what the provider gave for that", { login_hint: "opaque", preferred_username: "a" }, "opaque"],
-  ["the name signed in with", { preferred_username: "alice@corp.example" }, "alice@corp.example"],
-  ["no name of another type", { login_hint: 7, preferred_username: [] }, "alice@example.com"],
-  ["no name that is too long", { login_hint: "x".repeat(3_000) }, "alice@example.com"],
-  ["the provider's own word for the user", { email: undefined }, "alice"],
+  ["the login_hint claim", { login_hint: "opaque", preferred_username: "a" }, "opaque"],
+  ["preferred_username", { preferred_username: "alice@corp.example" }, "alice@corp.example"],
+  [
+    "the email address if login_hint is not a string",
+    { login_hint: 7, preferred_username: [] },
+    "alice@example.com",
+  ],
+  [
+    "the email address if login_hint is too long",
+    { login_hint: "x".repeat(3_000) },
+    "alice@example.com",
+  ],
+  ["the sub claim if there is no email address", { email: undefined }, "alice"],
 ])) {
-  test(`who signs out is told to the provider by ${what}`, async (t) => {
+  test(`the provider's sign-out address names the user by ${what}`, async (t) => {
     const { issuer, url } = await openHostile(t);
     issuer.claims = (all) => ({ ...all, ...claims, filler: "x".repeat(3_000) });
     const browser = await signedIn(url);
@@ -375,9 +383,9 @@ const OF_A_SIGN_OUT = [
   ["no event", ({ events: _, ...claims }) => claims],
   ["another event", (claims) => ({ ...claims, events: { "https://a.example/event": {} } })],
   ["an event in a list", (claims) => ({ ...claims, events: [EVENT] })],
-  ["an event that is no object", (claims) => ({ ...claims, events: { [EVENT]: true } })],
+  ["an event that is not an object", (claims) => ({ ...claims, events: { [EVENT]: true } })],
   ["neither session nor user", ({ sub: _, ...claims }) => claims],
-  ["a session that is no text", (claims) => ({ ...claims, sid: 7 })],
+  ["a sid that is not a string", (claims) => ({ ...claims, sid: 7 })],
   ["no jti", ({ jti: _, ...claims }) => claims],
 ];
 
@@ -424,7 +432,7 @@ test("a logout token is accepted by form POST only", async (t) => {
   assert.ok(await isIn(browser, url));
 });
 
-test("a logout token that cannot be verified now gets 503 and may be repeated", async (t) => {
+test("a logout token gets 503 while keys are unavailable, and can be repeated", async (t) => {
   const { issuer, url, browser, tell } = await openHostile(t);
   const session = browser.sessionOf(url);
   await sites.vestibule.restart();

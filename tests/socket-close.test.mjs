@@ -62,7 +62,7 @@ const CLOSES = [
 ];
 
 for (const side of ["client", "origin"]) {
-  test(`whatever the ${side} closes a socket with, both ends are told so and closed`, async (t) => {
+  test(`both ends are closed, with any code the ${side} closes a socket with`, async (t) => {
     const { vestibule, pair } = await deployment(t);
     const all = [];
     for (const [what, act, code] of CLOSES) {
@@ -93,7 +93,7 @@ test("a socket counts as open until both of its ends have closed", async (t) => 
   await until(async () => (await gauge(vestibule)) === 0, { what: "a gauge of zero" });
 });
 
-test("what one end said before it closed reaches the other first", async (t) => {
+test("messages sent before a close reach the other end first", async (t) => {
   const { pair } = await deployment(t);
   const { client, theirs } = await pair();
   const part = "x".repeat(60_000);

@@ -78,7 +78,7 @@ function untilSilent({ url }) {
   return until(async () => !(await answers()), { within: 30_000, what: "the Worker's end" });
 }
 
-test("before servers of one's own it says where the console is, and its token opens it", async (t) => {
+test("npm start with own servers prints the console's URL and a working token", async (t) => {
   const run = await started(t);
   const [, console, token] = run.printed.match(/console: (\S+) {2}token: (\S+)/) ?? [];
   assert.equal(console, `http://localhost:${run.port}/_session/console/`, run.printed);
@@ -88,7 +88,7 @@ test("before servers of one's own it says where the console is, and its token op
   assert.equal(/** @type {any} */ (await listed.json()).origins[0].name, "mine");
 });
 
-test("before servers of one's own the Worker's log is shown, and wrangler's chatter is not", async (t) => {
+test("npm start with own servers shows the Worker's log without wrangler's output", async (t) => {
   const run = await started(t);
   assert.equal(await (await fetch(`${run.url}/hello`)).text(), "mine");
   await until(() => /^\{.*"level":"info","event":"request".*"origin":"mine"/m.test(run.printed), {
@@ -97,7 +97,7 @@ test("before servers of one's own the Worker's log is shown, and wrangler's chat
   assert.doesNotMatch(run.printed, /\[wrangler:info\]|env\.SESSIONS/);
 });
 
-test("a setting is given on the command line", async (t) => {
+test("a setting can be given on the command line", async (t) => {
   const run = await started(t, "--var", "LOGIN_MODE:required", "--var", "PREFIX:/_door");
   const me = await fetch(`${run.url}/_door/healthz`);
   assert.match(me.headers.get("content-type") ?? "", /json/);
@@ -107,12 +107,12 @@ test("a setting is given on the command line", async (t) => {
 for (const [what, args, message] of /** @type {[string, string[], RegExp][]} */ ([
   ["a setting without a value", ["--var", "LOG_LEVEL"], /--var takes NAME:VALUE/],
   ["a setting in lower case", ["--var", "secret-of-mine:x"], /--var takes NAME:VALUE/],
-  ["a setting without anything", ["--var"], /--var/],
+  ["a setting without name and value", ["--var"], /--var/],
   ["an option that does not exist", ["--orgin", "http://127.0.0.1:1"], /--orgin/],
-  ["a word that belongs to nothing", ["http://127.0.0.1:1"], /http:\/\/127\.0\.0\.1:1/],
-  ["a port that is none", ["--port", "eighty"], /--port takes a number/],
+  ["an unknown word", ["http://127.0.0.1:1"], /http:\/\/127\.0\.0\.1:1/],
+  ["an invalid port", ["--port", "eighty"], /--port takes a number/],
 ])) {
-  test(`${what} ends it with a message that says how it is used, and no stack`, async (t) => {
+  test(`npm start rejects ${what} with its usage and no stack trace`, async (t) => {
     const run = start(t, args);
     const [code] = await run.closed;
     assert.notEqual(code, 0);
@@ -123,20 +123,20 @@ for (const [what, args, message] of /** @type {[string, string[], RegExp][]} */ 
 }
 
 for (const signal of /** @type {const} */ (["SIGTERM", "SIGKILL", "SIGHUP"])) {
-  test(`when npm is ended by ${signal} the Worker ends too`, async (t) => {
+  test(`the Worker ends when npm is ended by ${signal}`, async (t) => {
     const run = await started(t);
     run.child.kill(signal);
     await untilSilent(run);
   });
 }
 
-test("when the script itself is killed the Worker ends too", onLinux, async (t) => {
+test("the Worker ends when the script itself is killed", onLinux, async (t) => {
   const run = await started(t);
   killScript(run);
   await untilSilent(run);
 });
 
-test("when the script is killed the demo's chat servers end too", onLinux, async (t) => {
+test("the demo's chat servers end when the script is killed", onLinux, async (t) => {
   const run = await startedBefore(t, []);
   const servers = run.printed.match(/http:\/\/127\.0\.0\.1:\d+/g) ?? [];
   assert.equal(servers.length, 2, run.printed);

@@ -46,7 +46,7 @@ for (const streams of ["pass-through", "revocable"]) {
     await reader.cancel();
   });
 
-  test(`a client that leaves closes the origin's stream (${streams})`, async (t) => {
+  test(`a client's disconnect closes the origin's stream (${streams})`, async (t) => {
     let closed = false;
     const { vestibule } = await deployment(
       t,
@@ -80,14 +80,14 @@ test("the origin gets the first part of an upload before the client sends the la
   assert.equal(text, "first last");
 });
 
-test("an upload's length is told to the origin when the client told it", async (t) => {
+test("the origin receives an upload's length if the client sent it", async (t) => {
   const { origin, vestibule } = await deployment(t, (_, reply) => void reply.end());
   await fetch(vestibule.url, { method: "PUT", body: "x".repeat(200_000) });
   assert.deepEqual(origin.received("content-length"), ["200000"]);
   assert.equal(origin.requests[0].body.length, 200_000);
 });
 
-test("a compressed answer passes byte for byte, with our cookie and without", async (t) => {
+test("a compressed response passes byte for byte, with our cookie and without", async (t) => {
   const packed = gzipSync("hello ".repeat(1000));
   const { vestibule } = await deployment(t, (_, reply) => {
     reply
@@ -113,11 +113,11 @@ for (const [
   headers,
 ] of /** @type {[string, string, number, Record<string, string>][]} */ ([
   ["HEAD", "HEAD", 200, { "content-length": "1234" }],
-  ["204", "GET", 204, {}],
-  ["304", "GET", 304, { etag: '"v1"' }],
-  ["a status text", "GET", 200, {}],
+  ["with status 204", "GET", 204, {}],
+  ["with status 304", "GET", 304, { etag: '"v1"' }],
+  ["with a status text", "GET", 200, {}],
 ])) {
-  test(`${what} passes, with our cookie and without`, async (t) => {
+  test(`a response passes with our cookie and without: ${what}`, async (t) => {
     const { vestibule } = await deployment(t, (_, reply) => {
       reply.statusMessage = "Fine Thanks";
       reply.writeHead(status, headers).end();
@@ -139,7 +139,7 @@ for (const [
   });
 }
 
-test("a large answer arrives whole", async (t) => {
+test("a large response arrives complete", async (t) => {
   const large = Buffer.alloc(5 * 1024 * 1024, "0123456789");
   const { vestibule } = await deployment(t, (_, reply) => void reply.end(large));
   const got = Buffer.from(await (await fetch(vestibule.url)).arrayBuffer());

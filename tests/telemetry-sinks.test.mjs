@@ -34,7 +34,7 @@ async function isolate(env) {
   };
 }
 
-test("Analytics Engine gets a point for each kind of answer, with how many there were", async () => {
+test("Analytics Engine gets a data point per kind of response, with the count", async () => {
   /** @type {any[]} */
   const points = [];
   const { answer, received } = await isolate({
@@ -60,7 +60,7 @@ test("with TELEMETRY_EVERY=0 nothing is reported", async () => {
   assert.deepEqual([points, await received()], [[], []]);
 });
 
-test("a window that was lost holds up the next one for half a minute", async (t) => {
+test("a lost report delays the next one by half a minute", async (t) => {
   const { answer, windows } = await isolate({});
   // No timer ever fires here, as in a request that is cancelled.
   t.mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_763_740_000_000 });
@@ -74,7 +74,7 @@ test("a window that was lost holds up the next one for half a minute", async (t)
   assert.equal(windows(), 2);
 });
 
-test("what is counted does not fill the memory before the window closes", async () => {
+test("counts do not fill the memory before the window closes", async () => {
   /** @type {any[]} */
   const points = [];
   const { answer, received } = await isolate({
@@ -108,7 +108,7 @@ test("counts of the data plane survive a trap and are reported in the next windo
   ]);
 });
 
-test("200 traces are kept, and as many of requests that failed, though the instance dies", async (t) => {
+test("200 traces, and 200 of failed requests, survive the instance's death", async (t) => {
   t.mock.method(console, "error", () => {});
   const { answer, recorder, trap } = await isolate({ TELEMETRY_EVERY: "0" });
   for (let count = 0; count < 199; count += 1) answer(200, LABELS, "x");

@@ -65,7 +65,7 @@ function untilCounted(url, expected) {
   });
 }
 
-test("10,000 requests to the Workers of four places are 10,000 on every page", async (t) => {
+test("10,000 requests to Workers in four locations count as 10,000 on every page", async (t) => {
   const origin = await Origin.start(t);
   const vestibule = await Vestibule.start(t, {
     origins: [origin.url],
@@ -85,7 +85,7 @@ test("10,000 requests to the Workers of four places are 10,000 on every page", a
   assert.equal(await sum(vestibule.url, "vestibule_sessions_created_total{"), 10_000);
 });
 
-test("what was counted is still there after a restart", async (t) => {
+test("counts survive a restart", async (t) => {
   const origin = await Origin.start(t);
   const vestibule = await Vestibule.start(t, {
     origins: [origin.url],
@@ -101,7 +101,7 @@ test("what was counted is still there after a restart", async (t) => {
   assert.equal(await sum(vestibule.url, "http_requests_total{", OF_VISITORS), 57);
 });
 
-test("a batch that is held up counts once, and so do those that overtake it", async (t) => {
+test("a delayed batch counts once, and so do those that overtake it", async (t) => {
   const origin = await Origin.start(t);
   const mood = new Mood();
   const vestibule = await Vestibule.start(t, {
@@ -126,7 +126,7 @@ test("a batch that is held up counts once, and so do those that overtake it", as
   assert.equal(await sum(vestibule.url, "vestibule_telemetry_batches_lost_total"), 0);
 });
 
-test("a request that is given up and answered late counts once", async (t) => {
+test("a timed-out request with a late response counts once", async (t) => {
   const origin = await Origin.start(
     t,
     (_, reply) => void setTimeout(() => reply.end("late"), 1_500),
@@ -143,7 +143,7 @@ test("a request that is given up and answered late counts once", async (t) => {
   assert.equal(await sum(vestibule.url, "vestibule_origin_in_flight{"), 0);
 });
 
-test("clients that leave hold no place at a server for longer than an answer may take", async (t) => {
+test("a disconnected client's request is in flight no longer than the response deadline", async (t) => {
   const origin = await Origin.start(t, (request, reply) => {
     if (request.url === "/slow") return;
     reply.end("ok");
@@ -160,7 +160,7 @@ test("clients that leave hold no place at a server for longer than an answer may
 });
 
 for (const how of /** @type {const} */ (["refuses", "loses answers"])) {
-  test(`when the object that adds up ${how}, nothing is lost and nothing counts twice`, async (t) => {
+  test(`no count is lost or doubled while the aggregator object ${how}`, async (t) => {
     const origin = await Origin.start(t);
     const mood = new Mood();
     const vestibule = await Vestibule.start(t, {

@@ -41,7 +41,7 @@ function commandLine(t, binding) {
   return { folder, config, file, tenants };
 }
 
-test("on the command line documents are checked, stored, listed, compared, explained and deleted", async (t) => {
+test("npm run tenants checks, stores, lists, compares, explains and deletes documents", async (t) => {
   const { folder, file, tenants } = commandLine(t, NAMESPACE);
   const origins = [{ url: "http://a" }];
   const good = file("good.json", { id: "acme", hosts: ["*.acme.example"], origins });
@@ -70,7 +70,7 @@ test("on the command line documents are checked, stored, listed, compared, expla
   assert.equal((await tenants("list")).text, "");
 });
 
-test("a document may name secrets, and the command line says which ones it needs", async (t) => {
+test("npm run tenants lists the secrets that a document needs", async (t) => {
   const { file, tenants } = commandLine(t, NAMESPACE);
   const provider = {
     issuer: "https://id.example",
@@ -93,7 +93,7 @@ test("a document may name secrets, and the command line says which ones it needs
   ]);
 });
 
-test("on the command line files are stored for documents to name, listed and deleted with their tenant", async (t) => {
+test("npm run tenants stores and lists files, and deletes them with their tenant", async (t) => {
   const { file, tenants } = commandLine(t, NAMESPACE);
   const logo = file("logo.svg", Buffer.from("<svg/>"));
   const page = file("page.html", Buffer.from("<p>"));
@@ -121,7 +121,7 @@ test("on the command line files are stored for documents to name, listed and del
   assert.equal((await tenants("asset", "list", "acme")).text, "");
 });
 
-test("where a table keeps documents, the command line keeps them and files there, of any length", async (t) => {
+test("npm run tenants stores documents and files of any length in a D1 table", async (t) => {
   const { folder, config, file, tenants } = commandLine(t, DATABASE);
   const wrangler = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
   const execute = (/** @type {string} */ command) => {

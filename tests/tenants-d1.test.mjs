@@ -34,7 +34,7 @@ function configuration(folder) {
   return file;
 }
 
-test("tenants are put into a table by the admin API, served from it, and gone when they are deleted", async (t) => {
+test("the admin API stores tenants in a D1 table, serves them from it, and deletes them", async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), "vestibule-d1-"));
   const config = configuration(folder);
   const state = ["--config", config, "--persist-to", path.join(folder, "state")];

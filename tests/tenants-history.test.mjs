@@ -72,7 +72,7 @@ test("the second of two concurrent changes gets 412", async (t) => {
   assert.equal(late.status, 412);
 });
 
-test("an older document is found, put back, and in force; the list of tenants is not disturbed", async (t) => {
+test("an operator restores an older document, and the list of tenants is unchanged", async (t) => {
   const { tenants, port, document, operate, put, versions } = await deployment(t);
   for (const mark of ["1", "2"]) await put(document(mark));
   await put(document("2"));
@@ -96,7 +96,7 @@ test("an older document is found, put back, and in force; the list of tenants is
   );
 });
 
-test("no more than twenty versions are kept", async (t) => {
+test("at most twenty versions are kept", async (t) => {
   const { tenants, document, put, versions } = await deployment(t);
   for (let turn = 0; turn < 24; turn += 1) await put(document(String(turn)));
   const kept = await versions();
@@ -107,7 +107,7 @@ test("no more than twenty versions are kept", async (t) => {
   assert.equal(stored.length, 20);
 });
 
-test("previews are shown in frames of the console only", async (t) => {
+test("previews can be framed by the console only", async (t) => {
   const { tenants, document, operate } = await deployment(t);
   const preview = (/** @type {string} */ page, /** @type {string} */ text) =>
     operate("POST", "preview", new URLSearchParams({ page, document: text }).toString(), [

@@ -40,7 +40,7 @@ async function commandLine(t, binding) {
   return { api, file, tenants };
 }
 
-test("with --remote documents are stored, read, listed and deleted in the deployment's namespace", async (t) => {
+test("--remote stores, reads, lists and deletes documents in the deployment's namespace", async (t) => {
   const { api, file, tenants } = await commandLine(t, NAMESPACE);
   const text = JSON.stringify({ id: "acme", hosts: ["acme.example"], origins: ORIGINS });
   writeFileSync(file, text);
@@ -58,7 +58,7 @@ test("with --remote documents are stored, read, listed and deleted in the deploy
   assert.match((await tenants("get", "acme")).text, /There is no tenant acme/);
 });
 
-test("with --remote documents are stored in the deployment's table and read from it", async (t) => {
+test("--remote stores documents in the deployment's table and reads them from it", async (t) => {
   const { api, file, tenants } = await commandLine(t, DATABASE);
   const text = JSON.stringify({ id: "acme", origins: ORIGINS, env: { A: "it's; -- \n" } });
   writeFileSync(file, text);

@@ -44,7 +44,7 @@ async function two(t) {
   return { tenants, origins, vestibule, port: vestibule.port };
 }
 
-test("each host leads to its tenant's server, and no other host to any", async (t) => {
+test("each host leads to its tenant's server, and other hosts get 421", async (t) => {
   const { port, origins } = await two(t);
   assert.equal((await send(port, { host: "acme.localhost" })).body, "acme");
   assert.equal((await send(port, { host: "a.globex.localhost:80" })).body, "globex");
@@ -60,7 +60,7 @@ test("each host leads to its tenant's server, and no other host to any", async (
   );
 });
 
-test("liveness answers under any host", async (t) => {
+test("the liveness check responds under any host", async (t) => {
   const { port } = await two(t);
   const answer = await send(port, { host: "10.0.0.1", target: "/_session/healthz" });
   assert.deepEqual([answer.status, JSON.parse(answer.body).status], [200, "ok"]);
@@ -93,7 +93,7 @@ test("a socket leads to its tenant's server too", async (t) => {
   assert.equal(String(message), "acme");
 });
 
-test("a change is in force without a deployment, a broken one changes nothing, and what is deleted is gone", async (t) => {
+test("a change takes effect without a deployment, an invalid one does not, and a deleted tenant is gone", async (t) => {
   const { port, tenants, origins, vestibule } = await two(t);
   const body = async () => (await send(port, { host: "acme.localhost" })).body;
   assert.equal(await body(), "acme");
@@ -115,7 +115,7 @@ test("a change is in force without a deployment, a broken one changes nothing, a
   await until(async () => (await body()).includes("unknown_host"), { what: "the end" });
 });
 
-test("documents of a service of one's own are asked for with what is known, and outlive its outage", async (t) => {
+test("documents of an HTTP service are fetched conditionally, and survive its outage", async (t) => {
   const origin = await Origin.start(t, (request, reply) =>
     reply.end(`${request.headers["x-session-env"]}`),
   );
@@ -187,7 +187,7 @@ async function served(t, handler, vars = {}) {
   return { service, vestibule, port: vestibule.port };
 }
 
-test("a service is shown the credential that is set for it, and nobody else sees it", async (t) => {
+test("the configured credential reaches the document service and no other server", async (t) => {
   const TOKEN = "the-service-knows-this";
   const { service, port, vestibule } = await served(
     t,
@@ -203,7 +203,7 @@ test("a service is shown the credential that is set for it, and nobody else sees
   assert.ok(![answer.body, vestibule.printed].some((text) => text.includes(TOKEN)));
 });
 
-test("a document without an end is cut at the limit, and the Worker serves on", async (t) => {
+test("an endless document is cut at the limit, and the Worker continues", async (t) => {
   let sent = 0;
   let closed = false;
   const chunk = Buffer.alloc(64 * 1024, "x");
@@ -225,7 +225,7 @@ test("a document without an end is cut at the limit, and the Worker serves on", 
   assert.ok(sent < 64 * 1024 * 1024, `${sent} bytes sent`);
 });
 
-test("a service that sends its answer drop by drop is given up and cut off", async (t) => {
+test("a document service that responds too slowly is cut off at the deadline", async (t) => {
   let closed = false;
   const { port } = await served(t, (_, reply) => {
     reply.write("a");
@@ -240,7 +240,7 @@ test("a service that sends its answer drop by drop is given up and cut off", asy
   await until(() => closed, { what: "the connection cut" });
 });
 
-test("a service over plain http elsewhere than on this machine is a fault of the settings", async (t) => {
+test("a document service on plain http outside of loopback is a configuration fault", async (t) => {
   const vars = { TENANTS_URL: "http://tenants.example/v1" };
   const { port } = await Vestibule.start(t, { origins: [], vars });
   const answer = await send(port, { host: "acme.localhost" });

@@ -63,7 +63,7 @@ async function assertRefused({ exchange, program, url, origin }, jwt) {
   assert.equal(origin.requests.length, 0);
 }
 
-test("a token whose times have fractions is taken", async (t) => {
+test("a token with fractional times is accepted", async (t) => {
   const { exchange, sound } = await open(t);
   const { iat, exp, ...claims } = sound();
   const times = { iat: iat + 0.17, exp: exp + 0.5, nbf: iat - 0.5, auth_time: iat - 9.25 };
@@ -71,7 +71,7 @@ test("a token whose times have fractions is taken", async (t) => {
   assert.equal(answer.status, 200, answer.body);
 });
 
-test("a program with a token of the issuer gets a session to present instead", async (t) => {
+test("a program exchanges an issuer's token for a session token", async (t) => {
   const { exchange, sound, url, origin } = await open(t);
   const address = { email: "a@b.example", email_verified: true };
   const answer = await exchange(await sign(sound({ ...address, groups: ["bots"] })));
@@ -93,7 +93,7 @@ test("a program with a token of the issuer gets a session to present instead", a
   assert.equal(me.json().user, "alice");
 });
 
-test("the token may come in a JSON body, and the session in the cookie", async (t) => {
+test("a program may send the token in a JSON body and the session in the cookie", async (t) => {
   const { program, at, sound, url, origin } = await open(t);
   const json = { token: await sign(sound()) };
   assert.equal((await program.fetchJson(at, { method: "POST", json })).status, 200);
@@ -102,7 +102,7 @@ test("the token may come in a JSON body, and the session in the cookie", async (
   assert.deepEqual(origin.received("x-session-user"), ["alice"]);
 });
 
-test("all requests of a program that presents its session are of one session", async (t) => {
+test("all requests with one session token belong to one session", async (t) => {
   const { exchange, sound, url, origin } = await open(t);
   const { token } = (await exchange(await sign(sound()))).json();
   const without = new Browser();
@@ -117,7 +117,7 @@ test("all requests of a program that presents its session are of one session", a
   assert.equal(new Set(handles).size, 1);
 });
 
-test("a session that was signed out is no good as a token either", async (t) => {
+test("the session token of a signed-out session is rejected", async (t) => {
   const { exchange, sound, url } = await open(t);
   const { token } = (await exchange(await sign(sound()))).json();
   const without = new Browser();
@@ -130,7 +130,7 @@ test("a session that was signed out is no good as a token either", async (t) => 
 });
 
 for (const [what, forge] of FORGERIES) {
-  test(`a token ${what} is not taken`, async (t) => {
+  test(`a token ${what} is rejected`, async (t) => {
     const scene = await open(t);
     await assertRefused(scene, await forge(scene.sound(), scene.issuer, {}));
     assert.equal(scene.issuer.count("elsewhere"), 0);
@@ -140,21 +140,21 @@ for (const [what, forge] of FORGERIES) {
 
 /** @type {typeof FALSEHOODS} */
 const OF_AN_EXCHANGE = [
-  ["more than 24 hours to live", (claims) => ({ ...claims, exp: claims.iat + 24 * 3600 + 120 })],
-  ["a jti that is no text", (claims) => ({ ...claims, jti: 7 })],
+  ["a lifetime over 24 hours", (claims) => ({ ...claims, exp: claims.iat + 24 * 3600 + 120 })],
+  ["a jti that is not a string", (claims) => ({ ...claims, jti: 7 })],
 ];
 
 /** An access token's `azp` is who asked for it, not for whom it is. */
 const OF_ANY_TOKEN = FALSEHOODS.filter(([what]) => !what.includes("azp"));
 
 for (const [what, alter] of [...OF_ANY_TOKEN, ...NOBODIES, ...OF_AN_EXCHANGE]) {
-  test(`a token with ${what} is not taken`, async (t) => {
+  test(`a token with ${what} is rejected`, async (t) => {
     const scene = await open(t);
     await assertRefused(scene, await sign(alter(scene.sound())));
   });
 }
 
-test("a token of 20 KiB is not taken", async (t) => {
+test("a token of 20 KiB is rejected", async (t) => {
   const { program, at, url, sound } = await open(t);
   const json = { token: await sign(sound({ filler: "x".repeat(15 * 1024) })) };
   assert.ok(json.token.length > 20_000);
@@ -163,7 +163,7 @@ test("a token of 20 KiB is not taken", async (t) => {
   assert.equal(program.sessionOf(url), "");
 });
 
-test("a token that lives for a day is taken", async (t) => {
+test("a token with a lifetime of one day is accepted", async (t) => {
   const { exchange, sound } = await open(t);
   const claims = sound();
   const jwt = await sign({ ...claims, exp: claims.iat + 24 * 3600 });
@@ -187,7 +187,7 @@ test("a token without a jti is accepted until it expires", async (t) => {
   assert.notEqual(tokens[0], tokens[1]);
 });
 
-test("a token for one site is not taken at another", async (t) => {
+test("a token for one site is rejected at another", async (t) => {
   const one = await open(t);
   const other = await open(t);
   await assertRefused(other, await sign(one.sound()));
@@ -200,7 +200,7 @@ test("a logout token cannot be exchanged", async (t) => {
   await assertRefused(scene, await signLogout(scene.issuer.logoutToken()));
 });
 
-test("a token that was not exchanged opens nothing", async (t) => {
+test("a token that was not exchanged gives no access", async (t) => {
   const { program, url, sound, origin } = await open(t);
   const answer = await program.fetchJson(url, { headers: bearer(await sign(sound())) });
   assert.equal(answer.status, 401);
@@ -219,7 +219,7 @@ test("a missing or malformed token gets 4xx, not 5xx", async (t) => {
   assert.ok([400, 401, 415].includes(bare.status), String(bare.status));
 });
 
-test("a token is not taken while its issuer's keys cannot be had", async (t) => {
+test("a token is refused while its issuer's keys cannot be fetched", async (t) => {
   const { exchange, sound, issuer } = await open(t);
   issuer.answers.jwks = { status: 500 };
   const answer = await exchange(await sign(sound()));
@@ -229,7 +229,7 @@ test("a token is not taken while its issuer's keys cannot be had", async (t) => 
   await until(taken, { what: "the token being taken" });
 });
 
-test("names of keys that nobody knows make the keys be fetched once more, not each time", async (t) => {
+test("unknown kids cause one more fetch of the keys, not one each", async (t) => {
   const { exchange, sound, issuer } = await open(t);
   assert.equal((await exchange(await sign(sound()))).status, 200);
   for (let attempt = 0; attempt < 5; attempt += 1) {
@@ -239,7 +239,7 @@ test("names of keys that nobody knows make the keys be fetched once more, not ea
   assert.equal(issuer.count("jwks"), 2);
 });
 
-test("a token that is not ours is the chat server's, where guests are welcome", async (t) => {
+test("a foreign bearer token reaches the chat server where guests are admitted", async (t) => {
   const { program, url, origin } = await open(t, { mode: "optional" });
   const answer = await program.fetchJson(url, { headers: bearer("sk-of-the-chat-server") });
   assert.equal(answer.status, 200);
@@ -263,7 +263,7 @@ test("a page of another site cannot make a browser exchange a token", async (t) 
   }
 });
 
-test("a session token beside the cookie is not forwarded", async (t) => {
+test("a session token sent with the cookie is not forwarded", async (t) => {
   const { exchange, sound, program, url, origin } = await open(t);
   const exchanged = await exchange(await sign(sound()));
   const { token } = exchanged.json();

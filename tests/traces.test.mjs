@@ -84,7 +84,7 @@ async function arrived(receiver, traceId, names = []) {
   return { root, spans: receiver.trace(traceId) };
 }
 
-test("a client's trace goes on through Vestibule to the origin", async (t) => {
+test("a client's trace continues through Vestibule to the origin", async (t) => {
   const { receiver, origin, visit } = await deployment(t);
   const { traceId, line } = context({ sampled: true });
   assert.equal((await visit({ lines: [line] })).status, 200);
@@ -120,7 +120,7 @@ const EXPECTED = {
   "vestibule.origin": "a",
 };
 
-test("every span lies within its parent, and all below the root", async (t) => {
+test("every span lies within its parent, and all descend from the root", async (t) => {
   const { receiver, visit } = await deployment(t);
   const first = await visit({ target: "/store" });
   const [cookie] = header(first, "set-cookie").map((line) => line.split(";")[0]);
@@ -163,7 +163,7 @@ test("failed requests are exported unsampled, successful ones are not", async (t
   );
 });
 
-test("a tenant that samples everything has a trace begun for it", async (t) => {
+test("a tenant that samples everything gets a new trace for each request", async (t) => {
   const { receiver, origin, visit } = await deployment(t, { sample: 1 });
   await visit();
   const [, traceId = ""] = /^00-(\w{32})-\w{16}-01$/.exec(origin.received("traceparent")[0]) ?? [];
@@ -172,7 +172,7 @@ test("a tenant that samples everything has a trace begun for it", async (t) => {
 });
 
 for (const mood of /** @type {const} */ ([503, 429, "reset", "hang", "gone"])) {
-  test(`a collector that fails (${mood}) is nothing to visitors, and is counted`, async (t) => {
+  test(`a collector's failure (${mood}) does not affect visitors and is counted`, async (t) => {
     const { receiver, visit } = await deployment(t, { sample: 1 });
     if (mood === "gone") await receiver.stop();
     else receiver.mood = mood;
@@ -186,7 +186,7 @@ for (const mood of /** @type {const} */ ([503, 429, "reset", "hang", "gone"])) {
   });
 }
 
-test("a collector that comes back is sent spans again", async (t) => {
+test("a recovered collector gets spans again", async (t) => {
   const { receiver, visit } = await deployment(t, { sample: 1 });
   await receiver.stop();
   await visit();
@@ -208,7 +208,7 @@ async function lost(visit) {
   return Number(/^vestibule_telemetry_spans_total\{result="lost"\} (\d+)/m.exec(body)?.[1] ?? 0);
 }
 
-test("the collector's own headers are sent, and it is sent JSON", async (t) => {
+test("the collector gets its configured headers and JSON", async (t) => {
   const { receiver, visit } = await deployment(t, {
     sample: 1,
     vars: { OTLP_HEADERS: "x-api-key=key-for-tests,x-dataset=edge" },
@@ -219,7 +219,7 @@ test("the collector's own headers are sent, and it is sent JSON", async (t) => {
   assert.match(headers["content-type"] ?? "", /^application\/json/);
 });
 
-test("headers for the collector that are badly escaped stop neither traces nor figures", async (t) => {
+test("badly escaped collector headers stop neither traces nor metrics", async (t) => {
   const { receiver, visit, vestibule } = await deployment(t, {
     sample: 1,
     vars: { OTLP_HEADERS: "x-api-key=100%zz" },
@@ -268,7 +268,7 @@ test("no secret is exported", async (t) => {
   }
 });
 
-test("a real collector reads what is exported", { skip: await collectorMissing() }, async (t) => {
+test("a real collector accepts the export", { skip: await collectorMissing() }, async (t) => {
   const collector = await Collector.start(t);
   const { origin, visit } = await deployment(t, { endpoint: collector.url });
   const { traceId, line } = context({ sampled: true });

@@ -49,7 +49,7 @@ for (const [point, what] of [
   ["outbox", "before a record is stored"],
   ["outbox-done", "after a record was stored"],
 ]) {
-  test(`a death ${what} loses no change, and the record is stored`, async () => {
+  test(`a trap ${what} loses no change, and the record is stored`, async () => {
     const { visitor } = await planted.recorded(site.url);
     const { deaths } = planted;
     await visitor.visit({ patch: { ...next(point), later: point } });
@@ -60,7 +60,7 @@ for (const [point, what] of [
   });
 }
 
-test("a death in an alarm loses no change, and the record is stored", async () => {
+test("a trap in an alarm loses no change, and the record is stored", async () => {
   const { visitor } = await planted.recorded(site.url);
   const { deaths } = planted;
   // What is changed within a second of the last write waits for an alarm.
@@ -71,7 +71,7 @@ test("a death in an alarm loses no change, and the record is stored", async () =
   assert.equal((await visitor.visit()).data.later, "alarm");
 });
 
-test("a death between a row and what follows it leaves an alarm that stores the record", async () => {
+test("a trap after a row was written leaves an alarm that stores the record", async () => {
   const before = kv.count("put");
   const { visitor } = await planted.recorded(site.url);
   await until(() => kv.count("put") > before, { what: "the record without the change" });
@@ -84,7 +84,7 @@ test("a death between a row and what follows it leaves an alarm that stores the 
   assert.equal((await visitor.visit()).data.later, "row");
 });
 
-test("a death in a tenant's directory loses no revocation", async () => {
+test("a trap in a tenant's object loses no revocation", async () => {
   const devices = [new Visitor(site.url), new Visitor(site.url)];
   for (const device of devices) await device.visit({ identify: { user: "ada" } });
   const { deaths } = planted;
@@ -95,7 +95,7 @@ test("a death in a tenant's directory loses no revocation", async () => {
   await devices[1].untilOut();
 });
 
-test("a death where the sessions that are too many are ended leaves them for the next one that is listed", async (t) => {
+test("surplus sessions that a trap left are ended when the next session is listed", async (t) => {
   const two = await sites.open(
     t,
     () => ({ session: { cache: "1s", max_per_user: 2 } }),
@@ -116,7 +116,7 @@ for (const [point, what] of [
   ["pool", "before it is stored"],
   ["drained", "after it was stored"],
 ]) {
-  test(`a death in the object of a pool loses no drain, ${what}`, async (t) => {
+  test(`a trap in the pool object loses no drain, ${what}`, async (t) => {
     const elsewhere = await Origin.start(t, chatServer);
     const both = await sites.open(
       t,
@@ -142,7 +142,7 @@ for (const [point, what] of [
 }
 
 for (const point of ["attempts", "attempts-alarm"]) {
-  test(`a death where sign-ins are counted forgets none of them: ${point}`, async (t) => {
+  test(`a trap in the attempts object forgets no attempt: ${point}`, async (t) => {
     const login = { mode: "required", methods: { password: true } };
     const guarded = await sites.open(t, () => ({ login }), chatServer);
     enrol(sites, guarded.id, { user: "ada", password: "difference engine" });
@@ -165,7 +165,7 @@ for (const [point, what] of [
   ["telemetry", "before a batch is added"],
   ["keep", "before figures are stored"],
 ]) {
-  test(`a death in the object of the figures, ${what}, loses none and counts none twice`, async (t) => {
+  test(`a trap in the aggregator object, ${what}, loses or doubles no count`, async (t) => {
     const busy = await sites.open(t, () => ({}), chatServer);
     const { deaths } = planted;
     await arm(point);
@@ -176,7 +176,7 @@ for (const [point, what] of [
   });
 }
 
-test("figures that cannot be stored survive a death, and none counts twice", async (t) => {
+test("counts that cannot be stored survive a trap, and none counts twice", async (t) => {
   const busy = await sites.open(t, () => ({}), chatServer);
   const failed = () => sites.vestibule.logged("figures_not_kept").length;
   const before = failed();
@@ -193,7 +193,7 @@ test("figures that cannot be stored survive a death, and none counts twice", asy
   assert.equal(sites.vestibule.logged("unkept_batch_dropped").length, 0);
 });
 
-test("batches that were not sent outlive the instance that made them", async (t) => {
+test("unsent batches survive the instance that made them", async (t) => {
   const busy = await sites.open(t, () => ({}), chatServer);
   mood.telemetry = "refuses";
   const failed = () => sites.vestibule.logged("telemetry_not_taken").length;

@@ -49,7 +49,7 @@ async function atProvider(t) {
 }
 
 for (const [fault, what] of FAULTS) {
-  test(`of requests that wait for one read, ${what} fails its own`, async () => {
+  test(`${what} fails one of the requests that wait for one read`, async () => {
     const { visitor } = await planted.recorded(site.url);
     await planted.cold(site.url, fault);
     kv.mood.get = "held";
@@ -63,7 +63,7 @@ for (const [fault, what] of FAULTS) {
     for (const other of others) assert.deepEqual((await other).data, { kept: true });
   });
 
-  test(`a change that waits for its turn to be stored is stored in spite of ${what}`, async () => {
+  test(`a change waiting for its write slot is stored despite ${what}`, async () => {
     const { visitor } = await planted.recorded(alone.url);
     const { id } = await visitor.visit();
     const stored = () => kv.count("put");
@@ -78,7 +78,7 @@ for (const [fault, what] of FAULTS) {
     assert.equal(seen.state, "active");
   });
 
-  test(`a sign-out that waits for storage is done in spite of ${what}`, async () => {
+  test(`a sign-out waiting for storage completes despite ${what}`, async () => {
     const { visitor } = await planted.recorded(alone.url);
     const copy = visitor.copy();
     // Storage takes one write a second.
@@ -88,7 +88,7 @@ for (const [fault, what] of FAULTS) {
     await until(async () => !(await copy.copy().isIn()), { what: "the end of the session" });
   });
 
-  test(`a sign-out whose object waits to announce it is done in spite of ${what} there`, async () => {
+  test(`a sign-out completes despite ${what} in its object while announcing it`, async () => {
     const { visitor } = await planted.recorded(site.url);
     const copy = visitor.copy();
     const culprit = await planted.recorded(site.url);
@@ -107,7 +107,7 @@ for (const [fault, what] of FAULTS) {
     await until(async () => !(await copy.copy().isIn()), { what: "the end of the session" });
   });
 
-  test(`a sign-in whose code is being redeemed is finished in spite of ${what}`, async (t) => {
+  test(`a sign-in redeeming its code completes despite ${what}`, async (t) => {
     const { provider, signIn, asked } = await atProvider(t);
     provider.tokenMood = { delayMs: SLOW };
     const visitor = new Visitor(signIn.url);
@@ -121,7 +121,7 @@ for (const [fault, what] of FAULTS) {
     assert.equal(provider.counted("/token"), 1, "a code is redeemed once");
   });
 
-  test(`an access token that is being renewed is renewed once in spite of ${what}`, async (t) => {
+  test(`an access token is renewed once despite ${what} during the renewal`, async (t) => {
     const { provider, signIn, asked } = await atProvider(t);
     const culprits = [await planted.recorded(site.url), await planted.recorded(site.url)];
     provider.accessTokenSeconds = 1;

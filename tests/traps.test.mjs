@@ -168,18 +168,18 @@ async function amongHundred(round, fault, hit, { readsFirst = false } = {}) {
   }
 }
 
-test("the product has no planted faults", () => {
+test("the production build has no planted faults", () => {
   assert.ok(readFileSync(`${planted.build}/index_bg.wasm`).includes("planted-"));
   assert.ok(!readFileSync(WASM).includes("planted-"));
 });
 
 for (const [fault, what] of FAULTS) {
-  test(`${what} while a request is decided on fails that one of a hundred, and no stream`, () =>
+  test(`${what} during a decision fails one of a hundred requests, and no stream`, () =>
     amongHundred(`decided-${fault}`, fault, () =>
       new Visitor(site.url).browser.fetchJson(`${site.url}/planted-admit-${fault}`),
     ));
 
-  test(`${what} after a read of storage fails that one of a hundred, and no stream`, () =>
+  test(`${what} after a storage read fails one of a hundred requests, and no stream`, () =>
     amongHundred(
       `driven-${fault}`,
       fault,
@@ -187,7 +187,7 @@ for (const [fault, what] of FAULTS) {
       { readsFirst: true },
     ));
 
-  test(`${what} while an answer is dealt with fails that one of a hundred, and no stream`, () =>
+  test(`${what} while handling a response fails one of a hundred requests, and no stream`, () =>
     amongHundred(`settled-${fault}`, fault, () => {
       const url = changing(site.url, { text: `planted-response-${fault}` });
       return new Visitor(site.url).browser.fetchJson(url);
@@ -195,7 +195,7 @@ for (const [fault, what] of FAULTS) {
 }
 
 for (const [fault, what] of FAULTS) {
-  test(`${what} in a session's object fails that change of a hundred, and the object goes on`, async () => {
+  test(`${what} in a session's object fails one of a hundred changes, and the object continues`, async () => {
     const before = planted.deaths;
     const whose = visitors.slice(0, 40);
     const versions = await Promise.all(whose.map(stored));
@@ -224,7 +224,7 @@ for (const [fault, what] of FAULTS) {
     await streams.goOn(`object-${fault}`);
   });
 
-  test(`${what} in what is done after an answer hurts nobody`, async (t) => {
+  test(`${what} in background work fails no request`, async (t) => {
     const fine = await planted.recorded(site.url);
     const id = `planted-background-${fault}`;
     const hurt = await sites.open(t, () => ({ session: { cache: "1s" } }), answer, id);
@@ -242,7 +242,7 @@ for (const [fault, what] of FAULTS) {
     await streams.goOn(`background-${fault}`);
   });
 
-  test(`${what} in a look after one open stream ends neither it nor another`, async (t) => {
+  test(`${what} while revalidating one open stream ends no stream`, async (t) => {
     const id = `planted-revalidate-${fault}`;
     const describe = () => ({ session: { streams: "revocable", cache: "1s" } });
     const hurt = await sites.open(t, describe, answer, id);
@@ -259,7 +259,7 @@ for (const [fault, what] of FAULTS) {
   });
 }
 
-test("after all that, what stays open is still closed when its session ends", async () => {
+test("open streams are still closed after all these faults when their session ends", async () => {
   assert.equal(streams.count, 20);
   for (const visitor of listeners) {
     assert.equal((await visitor.call("logout", { method: "POST" })).status, 204);

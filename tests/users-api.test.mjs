@@ -38,7 +38,7 @@ async function open(t) {
   return { site, program, users, say, signIn };
 }
 
-test("an account is made, read, listed, and its user can sign in", async (t) => {
+test("the admin API creates, reads and lists an account, and its user can sign in", async (t) => {
   const { site, say, signIn } = await open(t);
   const made = await say("PUT", "Ada", { password: "difference engine", groups: ["staff"] });
   assert.equal(made.status, 200, made.body);
@@ -52,7 +52,7 @@ test("an account is made, read, listed, and its user can sign in", async (t) => 
   assert.deepEqual(site.origin.received("x-session-groups"), ["staff"]);
 });
 
-test("who gets another password, is disabled or deleted is out, and only they", async (t) => {
+test("a user who gets a new password or is disabled or deleted is signed out, no others", async (t) => {
   const { site, say, signIn } = await open(t);
   const acts = {
     ada: () => say("PUT", "ada", { password: "analytical engine" }),
@@ -77,7 +77,7 @@ test("who gets another password, is disabled or deleted is out, and only they", 
   assert.equal((await browsers.get("dan").fetchJson(site.url)).status, 200);
 });
 
-test("nobody without the token sees or changes anything", async (t) => {
+test("requests without the admin token can neither read nor change accounts", async (t) => {
   const { users, program, say } = await open(t);
   const wrong = { authorization: "Bearer another-token-of-32-characters!" };
   for (const headers of /** @type {Record<string, string>[]} */ ([{}, wrong])) {

@@ -54,7 +54,7 @@ function deployment(t, bindings) {
   };
 }
 
-test("on the command line users are added, listed, shown, disabled, enabled, renewed and deleted", async (t) => {
+test("npm run users adds, lists, shows, disables, enables and deletes users, and replaces passwords", async (t) => {
   const { users, wrangler } = deployment(t, KV("TENANTS", 1));
   const read = (/** @type {string} */ key) =>
     JSON.parse(wrangler("kv", "key", "get", key, "--text", "--binding", "TENANTS"));
@@ -98,14 +98,14 @@ test("on the command line users are added, listed, shown, disabled, enabled, ren
   assert.equal(gone.code, 1);
 });
 
-test("accounts are in the namespace USERS where there is one", async (t) => {
+test("npm run users stores accounts in the namespace USERS if there is one", async (t) => {
   const { users, wrangler } = deployment(t, KV("TENANTS", 1) + KV("USERS", 2));
   assert.equal((await users("add default ada", "correct horse\r\n")).code, 0);
   const text = wrangler("kv", "key", "get", "user:default:ada", "--text", "--binding", "USERS");
   assert.equal(passwords.verify("correct horse", JSON.parse(text).password), true);
 });
 
-test("accounts are in the table where tenants' documents are", async (t) => {
+test("npm run users stores accounts in the table of the tenant documents", async (t) => {
   const { users, wrangler } = deployment(t, D1);
   const missing = await users("list acme");
   assert.match(missing.text, /no table yet.*CREATE TABLE tenants/);
@@ -118,7 +118,7 @@ test("accounts are in the table where tenants' documents are", async (t) => {
   assert.equal((await users("list acme")).text, "");
 });
 
-test("what cannot be an account is refused before anything is stored", async (t) => {
+test("npm run users rejects an invalid account before storing anything", async (t) => {
   const { users } = deployment(t, "");
   for (const [line, input, said] of /** @type {[string, string, RegExp][]} */ ([
     ["add", "", /Name the tenant/],

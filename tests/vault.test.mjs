@@ -101,7 +101,7 @@ const recordOf = ({ id }) =>
 for (const consistency of ["strong", "eventual"]) {
   const how = consistency === "strong" ? "" : ", with KV alone";
 
-  test(`a kept cookie never reaches the browser and comes back to the chat server${how}`, async (t) => {
+  test(`a vault cookie never reaches the browser and returns to the chat server${how}`, async (t) => {
     const { browser, set, read, url } = await open(t, { session: { cache: "1s", consistency } });
     const answer = await set(KEPT, "theme=dark; Path=/", "chunk_0=a; Path=/", "chunk_1=b; Path=/");
     assert.deepEqual([answer.status, answer.body], [200, "ok"]);
@@ -124,7 +124,7 @@ for (const consistency of ["strong", "eventual"]) {
     assert.deepEqual(await read(), ["access_token=eyJ.of.the-origin"]);
   });
 
-  test(`signing out takes the chat server's cookies away${how}`, async (t) => {
+  test(`a sign-out deletes the chat server's vault cookies${how}`, async (t) => {
     const { set, read, browser, url, signIn, signOut } = await open(t, {
       session: { cache: "1s", consistency },
     });
@@ -151,14 +151,14 @@ for (const consistency of ["strong", "eventual"]) {
   });
 }
 
-test("guests' cookies are kept too, and nobody else's session has them", async (t) => {
+test("guests' cookies are kept too, in their own session only", async (t) => {
   const { set, read } = await open(t);
   await set(KEPT);
   assert.equal((await read()).length, 1);
   assert.deepEqual(await read("/", new Browser()), []);
 });
 
-test("a guest to whom nothing was set costs no storage", async (t) => {
+test("a guest without vault cookies costs no storage operation", async (t) => {
   const { set, read, browser, url } = await open(t);
   const before = sites.vestibule.kv.operations.length;
   await set("theme=dark; Path=/");
@@ -168,7 +168,7 @@ test("a guest to whom nothing was set costs no storage", async (t) => {
   assert.equal(sites.vestibule.kv.operations.length, before);
 });
 
-test("a cookie that was set in one location comes back in another at once", async (t) => {
+test("a vault cookie set in one location is sent at once in another", async (t) => {
   const { set, read, url, browser, setting } = await open(t);
   await set(KEPT);
   assert.deepEqual(await read(elsewhere(url, 1)), ["access_token=eyJ.of.the-origin"]);
@@ -213,7 +213,7 @@ async function handshake(t, { site, url, browser }, more = "") {
   return /** @type {string[]} */ (headers["set-cookie"] ?? []);
 }
 
-test("a WebSocket's handshake carries what is kept, and not what the client says instead", async (t) => {
+test("a WebSocket handshake carries the vault cookies and not the client's replacement", async (t) => {
   const scene = await open(t);
   withSockets(scene);
   await scene.set(KEPT, "chunk_0=a; Path=/ws", "chunk_1=b; Path=/other", "theme=dark; Path=/");
@@ -225,7 +225,7 @@ test("a WebSocket's handshake carries what is kept, and not what the client says
   ]);
 });
 
-test("a cookie that a WebSocket's handshake sets is kept too", async (t) => {
+test("a cookie set by a WebSocket handshake is kept too", async (t) => {
   const scene = await open(t);
   withSockets(scene, [KEPT, "theme=dark; Path=/"]);
   await scene.set("chunk_0=a; Path=/");
@@ -238,7 +238,7 @@ test("a cookie that a WebSocket's handshake sets is kept too", async (t) => {
   assert.deepEqual(await scene.read(), kept);
 });
 
-test("a path is honoured as a browser would", async (t) => {
+test("a vault cookie's Path is applied as in browsers", async (t) => {
   const { browser, setting, read } = await open(t);
   const at = new URL(setting("chunk_default=1", "chunk_odd=2; Path=odd", "chunk_root=3; Path=/"));
   at.pathname = "/project/file";
@@ -253,7 +253,7 @@ test("a path is honoured as a browser would", async (t) => {
   assert.deepEqual(await names("/"), ["root", "r"]);
 });
 
-test("the same name on another path is another cookie", async (t) => {
+test("a vault cookie with the same name and another path is another cookie", async (t) => {
   const { set, read } = await open(t);
   await set("access_token=of-all; Path=/", "access_token=of-a; Path=/a");
   assert.deepEqual(await read("/a"), ["access_token=of-a", "access_token=of-all"]);
@@ -272,7 +272,7 @@ for (const [what, line] of [
   ],
   ["an Expires with dashes", "access_token=; path=/; expires=Thu, 01-Jan-1970 00:00:00 GMT"],
 ]) {
-  test(`${what} deletes a kept cookie`, async (t) => {
+  test(`a vault cookie is deleted by ${what}`, async (t) => {
     const { set, read } = await open(t);
     await set(KEPT, "chunk_0=a; Path=/");
     const answer = await set(line);
@@ -281,7 +281,7 @@ for (const [what, line] of [
   });
 }
 
-test("a cookie is told as long as it lasts", async (t) => {
+test("a vault cookie is sent until it expires", async (t) => {
   const { set, read } = await open(t);
   const at = (/** @type {number} */ seconds) => new Date(Date.now() + seconds * 1000).toUTCString();
   await set(
@@ -302,7 +302,7 @@ test("a cookie is told as long as it lasts", async (t) => {
   assert.deepEqual(left, ["chunk_1=long", "chunk_2=long", "chunk_3=long"]);
 });
 
-test("a cookie that is set again has the new value, byte for byte", async (t) => {
+test("a vault cookie that is set again has the new value, byte for byte", async (t) => {
   const { set, read } = await open(t);
   await set("access_token=first; Path=/", "chunk_0=a; Path=/");
   const odd = `"a=b,c%20d{}[]'()*+/?:@"`;
@@ -310,7 +310,7 @@ test("a cookie that is set again has the new value, byte for byte", async (t) =>
   assert.deepEqual(await read(), [`access_token=${odd}`, "chunk_0=a"]);
 });
 
-test("names that only look alike pass untouched both ways", async (t) => {
+test("cookies with similar names pass unchanged both ways", async (t) => {
   const { set, read, browser, url } = await open(t);
   const lines = ["access_token2=1; Path=/", "xaccess_token=2; Path=/", "Access_Token=3; Path=/"];
   await read();
@@ -345,19 +345,19 @@ for (const [what, line] of [
   ["plainly", "Cookie: access_token=evil"],
   ["among others", "Cookie: a=1; access_token=evil; chunk_9=evil; b=2"],
   ["twice", "Cookie: access_token=evil; access_token=evil"],
-  ["with blanks", "Cookie: a=1;  access_token =evil;\tchunk_0\t=evil"],
+  ["with spaces around it", "Cookie: a=1;  access_token =evil;\tchunk_0\t=evil"],
   ["without a name", "Cookie: =access_token=evil"],
   ["without a value", "Cookie: access_token; chunk_0"],
   ["within quotes", 'Cookie: a="1; access_token=evil"'],
   ["in another line", "Cookie: a=1\r\nCookie: access_token=evil"],
   ["after a semicolon too many", "Cookie: ;;access_token=evil;;"],
-  ["behind a no-break space", "Cookie: \xa0access_token=evil"],
-  ["behind a next line", "Cookie: a=1; \x85access_token=evil"],
+  ["after a no-break space", "Cookie: \xa0access_token=evil"],
+  ["after a next-line character", "Cookie: a=1; \x85access_token=evil"],
   ["before a no-break space", "Cookie: access_token\xa0=evil"],
-  ["behind a vertical tab", "Cookie: a=1; \x0baccess_token=evil"],
-  ["behind a separator", "Cookie: a=1; \x1faccess_token=evil"],
+  ["after a vertical tab", "Cookie: a=1; \x0baccess_token=evil"],
+  ["after a separator character", "Cookie: a=1; \x1faccess_token=evil"],
 ]) {
-  test(`what a client sends under a kept name ${what} never arrives`, async (t) => {
+  test(`a client's cookie with a vault name never reaches the server: ${what}`, async (t) => {
     const { set, read, browser, url, origin } = await open(t);
     await set(KEPT);
     await read();
@@ -389,7 +389,7 @@ for (const [what, line] of [
 const ignored = () =>
   sites.vestibule.logged("control_ignored").filter(({ control }) => control === "vault").length;
 
-test("a cookie that is too large is not kept, the operator is told, and the answer arrives", async (t) => {
+test("a too large cookie is not kept but logged, and the response arrives", async (t) => {
   const { set, read } = await open(t);
   await set(KEPT);
   const before = ignored();
@@ -403,7 +403,7 @@ test("a cookie that is too large is not kept, the operator is told, and the answ
   assert.deepEqual(await read(), ["theme=dark", "chunk_0=a"]);
 });
 
-test("what a guest's first answer sets and takes back again is not kept, and what it sets after that is", async (t) => {
+test("a guest's cookie set and deleted in one response is not kept, unless set again", async (t) => {
   const { site, set, read } = await open(t);
   const answer = await set(
     "access_token=bar; Path=/",
@@ -420,14 +420,14 @@ test("what a guest's first answer sets and takes back again is not kept, and wha
   assert.ok(await until(() => recordOf(site)));
 });
 
-test("a guest's answer that takes back all it set stores nothing", async (t) => {
+test("a guest's response that deletes all its cookies stores nothing", async (t) => {
   const { site, set, read } = await open(t);
   await set("access_token=bar; Path=/", "access_token=x; Path=/; Max-Age=0");
   assert.deepEqual(await read(), []);
   assert.equal(recordOf(site), undefined);
 });
 
-test("a cookie without a name is kept and comes back as a browser sends it", async (t) => {
+test("a nameless cookie is kept and sent as browsers send it", async (t) => {
   const { set, read } = await open(t);
   const answer = await set("=access_token=nameless; Path=/", "chunk_0; Path=/none");
   assert.doesNotMatch(answer.cookies.join(), /access_token|chunk_/);
@@ -437,7 +437,7 @@ test("a cookie without a name is kept and comes back as a browser sends it", asy
   assert.deepEqual(await read("/none"), ["chunk_0"]);
 });
 
-test("4,096 bytes of name and value are kept, and one more is not and the operator is told", async (t) => {
+test("a cookie of 4,096 bytes is kept, and one byte more is refused and logged", async (t) => {
   const { set, read } = await open(t);
   const largest = "x".repeat(4_096 - "chunk_0".length);
   await set(`chunk_0=${largest}; Path=/; HttpOnly; Max-Age=600`);
@@ -467,7 +467,7 @@ for (const [date, isDate] of /** @type {[string, boolean][]} */ ([
   ["yesterday", false],
   ["0", false],
 ])) {
-  test(`a kept cookie's Expires of ${date} ${isDate ? "deletes it" : "is no date and is ignored"}`, async (t) => {
+  test(`a vault cookie's Expires of ${date} ${isDate ? "deletes it" : "is no date and is ignored"}`, async (t) => {
     const { set, read } = await open(t);
     await set(KEPT);
     await set(`access_token=anew; Path=/; Expires=${date}`);
@@ -477,9 +477,9 @@ for (const [date, isDate] of /** @type {[string, boolean][]} */ ([
 
 for (const [what, count, value, fits] of /** @type {[string, number, string, number][]} */ ([
   ["forty cookies", 40, "x", 32],
-  ["more bytes than a server takes", 8, "y".repeat(3_000), 5],
+  ["more bytes than a server accepts", 8, "y".repeat(3_000), 5],
 ])) {
-  test(`of ${what} the first are kept, the operator is told, and the answer arrives`, async (t) => {
+  test(`the first of ${what} are kept, the rest logged, and the response arrives`, async (t) => {
     const pairs = Array.from({ length: count }, (_, at) => `chunk_${at}=${value}`);
     const { read, browser, url } = await open(t, {
       handler: (request, reply) => {
@@ -498,7 +498,7 @@ for (const [what, count, value, fits] of /** @type {[string, number, string, num
   });
 }
 
-test("of many cookies of one name the last counts, here and in the browser", async (t) => {
+test("the last of many cookies with one name counts, as in browsers", async (t) => {
   const { read, browser, url } = await open(t, {
     handler: (request, reply) => {
       if (request.url !== "/set") return echo(request, reply);
@@ -511,7 +511,7 @@ test("of many cookies of one name the last counts, here and in the browser", asy
   assert.deepEqual(await read(), ["theme=39", "access_token=39"]);
 });
 
-test("an operator who ends a session takes its cookies away", async (t) => {
+test("ending a session as an operator deletes its vault cookies", async (t) => {
   const { set, read, browser, url, signIn } = await open(t);
   await signIn("alice");
   await set(KEPT);
@@ -528,7 +528,7 @@ test("an operator who ends a session takes its cookies away", async (t) => {
   assert.deepEqual(await read(), []);
 });
 
-test("an operator who ends all of a user's sessions takes their cookies away", async (t) => {
+test("ending all of a user's sessions as an operator deletes their vault cookies", async (t) => {
   const scene = await open(t);
   const { set, read, browser, url, signIn } = scene;
   const bob = new Browser();
@@ -550,7 +550,7 @@ test("an operator who ends all of a user's sessions takes their cookies away", a
   assert.deepEqual(await read("/", bob), ["access_token=of-bob"]);
 });
 
-test("a user whom the chat server names takes over nothing of the one before", async (t) => {
+test("a user named by the chat server inherits no vault cookies of the user before", async (t) => {
   const { browser, read, url } = await open(t);
   const identify = (/** @type {string} */ user, more = "") =>
     browser.fetchJson(
@@ -568,7 +568,7 @@ test("a user whom the chat server names takes over nothing of the one before", a
   assert.deepEqual(await read(), ["access_token=u3"]);
 });
 
-test("an answer that ends the session keeps nothing", async (t) => {
+test("a response that ends the session stores no cookies", async (t) => {
   const { browser, read, url, set } = await open(t);
   await set(KEPT);
   const late = `${url}?x-session-destroy=1&set-cookie=${encodeURIComponent("chunk_0=late; Path=/")}`;
@@ -578,7 +578,7 @@ test("an answer that ends the session keeps nothing", async (t) => {
   assert.deepEqual(await read(), []);
 });
 
-test("an answer that comes after the session's end keeps nothing", async (t) => {
+test("a response that arrives after the session's end stores no cookies", async (t) => {
   const held = /** @type {import("./harness/origin.mjs").Reply[]} */ ([]);
   const scene = await open(t, {
     handler: (request, reply) => {
@@ -602,7 +602,7 @@ test("an answer that comes after the session's end keeps nothing", async (t) => 
   assert.deepEqual(await read(), []);
 });
 
-test("what was kept of a session that is over is gone from storage too", async (t) => {
+test("an ended session's vault cookies are deleted from storage too", async (t) => {
   const { set, browser, url, site, signOut, read } = await open(t);
   const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(2_000))).toString("base64url");
   await set(`access_token=${noise}; Path=/`);
@@ -615,7 +615,7 @@ test("what was kept of a session that is over is gone from storage too", async (
   assert.deepEqual(await read(), []);
 });
 
-test("what is kept cannot be read in storage, nor in the log", async (t) => {
+test("vault cookies are readable neither in storage nor in the log", async (t) => {
   const { set, read, site, signIn } = await open(t);
   const secret = "tell-nobody-of-the-vault";
   await set(`access_token=${secret}; Path=/`);
@@ -637,7 +637,7 @@ test("what is kept cannot be read in storage, nor in the log", async (t) => {
   assert.ok(!sites.vestibule.printed.includes(secret));
 });
 
-test("a long answer that sets a kept cookie is streamed", async (t) => {
+test("a long response that sets a vault cookie is streamed", async (t) => {
   /** @type {import("./harness/origin.mjs").Reply | undefined} */
   let streaming;
   const { read, browser, url } = await open(t, {
@@ -678,7 +678,7 @@ test("a long answer that sets a kept cookie is streamed", async (t) => {
 });
 
 for (const places of [1, 2]) {
-  test(`cookies of thirty answers at once, in ${places} location(s), are all kept`, async (t) => {
+  test(`vault cookies of thirty concurrent responses in ${places} location(s) are all kept`, async (t) => {
     const { browser, setting, read, url } = await open(t);
     await browser.fetchJson(setting("chunk_first=1; Path=/"));
     const session = browser.sessionOf(url);
@@ -708,7 +708,7 @@ for (const places of [1, 2]) {
 }
 
 for (const status of [204, 302, 404, 500]) {
-  test(`a cookie that comes with status ${status} is kept as well`, async (t) => {
+  test(`a vault cookie from a response with status ${status} is kept too`, async (t) => {
     const { read, browser, url } = await open(t, {
       handler: (request, reply) => {
         if (request.url === "/") return echo(request, reply);
@@ -722,7 +722,7 @@ for (const status of [204, 302, 404, 500]) {
   });
 }
 
-test("what a browser had of a time before is not believed, and goes at the next sign-in", async (t) => {
+test("a browser's own cookie with a vault name is not forwarded, and cleared at sign-in", async (t) => {
   const { browser, read, url, signIn } = await open(t);
   browser.plant(url, "access_token", "of-before");
   browser.plant(url, "theme", "dark");

@@ -66,7 +66,7 @@ const GOOD = [
   "Origin: http://chat.example",
 ];
 
-test("a handshake from our own page is forwarded and gets the cookie", async (t) => {
+test("a handshake from the site's own page is forwarded and gets the cookie", async (t) => {
   const { port, origin } = await deployment(t);
   const answer = await handshake(port, GOOD);
   assert.equal(answer.status, 101);
@@ -78,8 +78,8 @@ for (const [what, line] of /** @type {[string, string[]][]} */ ([
   ["another site", ["Origin: http://evil.example"]],
   ["no Origin", []],
   ["a null Origin", ["Origin: null"]],
-  ["a look-alike", ["Origin: http://chat.example.evil.example"]],
-  ["a name that ends alike", ["Origin: http://evilchat.example"]],
+  ["a similar host name", ["Origin: http://chat.example.evil.example"]],
+  ["a host name with the same ending", ["Origin: http://evilchat.example"]],
   ["another port", ["Origin: http://chat.example:8080"]],
   ["another scheme", ["Origin: https://chat.example"]],
 ])) {
@@ -91,7 +91,7 @@ for (const [what, line] of /** @type {[string, string[]][]} */ ([
   });
 }
 
-test("a listed site may open a socket", async (t) => {
+test("a page of a listed site may open a socket", async (t) => {
   const { port } = await deployment(t, { ALLOWED_ORIGINS: "https://shop.example" });
   const answer = await handshake(port, [...GOOD.slice(0, 3), "Origin: https://shop.example"]);
   assert.equal(answer.status, 101);
@@ -116,14 +116,14 @@ for (const [what, lines, status] of /** @type {[string, string[], number][]} */ 
   });
 }
 
-test("an upgrade to something else is an ordinary request", async (t) => {
+test("an upgrade to another protocol is handled as an ordinary request", async (t) => {
   const { port, origin } = await deployment(t);
   const answer = await handshake(port, ["Upgrade: foo"]);
   assert.equal(answer.status, 200);
   assert.deepEqual(origin.received("upgrade"), []);
 });
 
-test("a POST cannot open a socket past the checks", async (t) => {
+test("a POST cannot open a socket without the checks", async (t) => {
   const { port } = await deployment(t);
   // The runtime shows such a request as a GET, so it is judged as one.
   const answer = await handshake(
@@ -134,14 +134,14 @@ test("a POST cannot open a socket past the checks", async (t) => {
   assert.ok(answer.status >= 400, String(answer.status));
 });
 
-test("where sign-in is required a handshake without a session gets 401, not a closed socket", async (t) => {
+test("a handshake without a session gets 401 where sign-in is required", async (t) => {
   const { port, origin } = await deployment(t, { LOGIN_MODE: "required" });
   const answer = await handshake(port, GOOD);
   assert.deepEqual([answer.status, answer.code], [401, "no_session"]);
   assert.equal(origin.requests.length, 0);
 });
 
-test("a list of sub-protocols of 16 KiB is too large", async (t) => {
+test("a sub-protocol list of 16 KiB is refused with 431", async (t) => {
   const { port, origin } = await deployment(t);
   const answer = await handshake(port, [
     ...GOOD,
@@ -151,18 +151,18 @@ test("a list of sub-protocols of 16 KiB is too large", async (t) => {
   assert.equal(origin.requests.length, 0);
 });
 
-test("the sub-protocol is the origin's choice", async (t) => {
+test("the origin chooses the sub-protocol", async (t) => {
   const { vestibule } = await deployment(t);
   assert.equal((await open(t, vestibule, ["chat.v1", "chat.v2"])).protocol, "chat.v2");
 });
 
-test("an unknown sub-protocol is not invented", async (t) => {
+test("a sub-protocol that the origin did not choose is not sent", async (t) => {
   const { port } = await deployment(t);
   const answer = await handshake(port, [...GOOD, "Sec-WebSocket-Protocol: chat.v9"]);
   assert.deepEqual(header(answer, "sec-websocket-protocol"), []);
 });
 
-test("text and binary messages arrive as they were sent, in order", async (t) => {
+test("text and binary messages arrive unchanged and in order", async (t) => {
   const { vestibule, sockets } = await deployment(t);
   sockets.on("connection", (peer) =>
     peer.on("message", (data, binary) => peer.send(data, { binary })),
@@ -204,7 +204,7 @@ test("the client's close code and reason reach the origin", async (t) => {
   assert.deepEqual([code, String(reason)], [4002, "done"]);
 });
 
-test("an origin learns at once that a client is gone", async (t) => {
+test("an origin's socket closes at once when its client disconnects", async (t) => {
   const { vestibule, sockets } = await deployment(t);
   const connected = once(sockets, "connection");
   const socket = await open(t, vestibule);

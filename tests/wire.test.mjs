@@ -24,7 +24,7 @@ function golden(name) {
 
 before(() => describe(golden("description")));
 
-test("a decision to forward is read by the names of its fields", () => {
+test("a forwarding decision is parsed into named fields", () => {
   /** @type {[string, string][]} */
   const received = [
     ["accept", "*/*"],
@@ -71,7 +71,7 @@ test("a decision to forward is read by the names of its fields", () => {
   );
 });
 
-test("a response of our own keeps each of its cookies and every line of its body", async () => {
+test("a response of Vestibule's own keeps each cookie and every body line", async () => {
   const answered = unpackResponse(golden("response"));
   assert.equal(answered.until, 1_700_000_001_000);
   assert.match(answered.requestLabels.members, /"reason":"forbidden"/);
@@ -100,7 +100,7 @@ test("edits remove every header of a name before they append", () => {
   assert.equal(edited.headers.get("x-other"), "kept");
 });
 
-test("a request is a line for its method, one for its URL, and two for each header", () => {
+test("a request is encoded as method, URL, and two lines per header", () => {
   const request = new Request("http://chat.example/a?b#c", { headers: { b: "2", a: "1" } });
   assert.equal(
     packRequest(request, [...request.headers]),
@@ -108,7 +108,7 @@ test("a request is a line for its method, one for its URL, and two for each head
   );
 });
 
-test("a response's cookies stay apart and in their order", () => {
+test("a response's cookies stay separate and in order", () => {
   const headers = new Headers([
     ["set-cookie", "b=1"],
     ["x-a", "1"],

@@ -26,7 +26,7 @@ async function deployment(t, vars) {
   return { zone, origin, vestibule };
 }
 
-test("two visitors of one URL get their own responses, and the zone cache none", async (t) => {
+test("two visitors of one URL get their own responses, and the zone cache stores none", async (t) => {
   const { zone, origin, vestibule } = await deployment(t);
   // It does cache: whoever does not say otherwise gets the file of whoever came first.
   zone.cachesEverything = true;
@@ -43,7 +43,7 @@ test("two visitors of one URL get their own responses, and the zone cache none",
   assert.equal(origin.requests.length, 20);
 });
 
-test("every request to a server is handed to fetch past the cache, whatever its method", async (t) => {
+test("every request to a server bypasses the cache, for any method", async (t) => {
   const { zone, vestibule } = await deployment(t);
   for (const method of ["GET", "HEAD", "POST"]) {
     await fetch(`${vestibule.url}/report.pdf`, { method });
@@ -54,7 +54,7 @@ test("every request to a server is handed to fetch past the cache, whatever its 
   );
 });
 
-test("what a client says of caching reaches the server as it was said, and nothing is added", async (t) => {
+test("a client's caching headers reach the server unchanged, and none are added", async (t) => {
   const { origin, vestibule } = await deployment(t);
   const browser = new Browser(vestibule.url);
   await browser.fetch("/a.pdf", { headers: { "cache-control": "max-age=0" } });
@@ -64,7 +64,7 @@ test("what a client says of caching reaches the server as it was said, and nothi
   assert.deepEqual([...origin.received("cache-control"), ...origin.received("pragma")], []);
 });
 
-test("the cache that these tests put before a server does keep and give away files", async (t) => {
+test("the test's cache stores and serves files of a server", async (t) => {
   const { zone, origin } = await deployment(t);
   const through = async (/** @type {string} */ path) => {
     const url = `http://127.0.0.1:${zone.port}`;
@@ -148,15 +148,15 @@ test("a client's headers do not shape a cached response", async (t) => {
 });
 
 for (const [what, path, init] of /** @type {[string, string, RequestInit][]} */ ([
-  ["a path beside it", "/publicity/a.css", {}],
-  ["its name inside another", "/x/public/a.css", {}],
-  ["a disguise of it", "/public/..%2fprivate/a.css", {}],
-  ["a disguise that leads into it", "/x/..%2fpublic/a.css", {}],
+  ["a path next to a public one", "/publicity/a.css", {}],
+  ["a path with a public one's name inside", "/x/public/a.css", {}],
+  ["another spelling of a public path", "/public/..%2fprivate/a.css", {}],
+  ["dot segments that lead into a public path", "/x/..%2fpublic/a.css", {}],
   ["another method", "/public/a.css", { method: "POST" }],
-  ["a method that a header asks for", "/public/a.css", { headers: { "x-method-override": "PUT" } }],
-  ["a sign-in that is required", "/public/members/a.css", {}],
+  ["a method override header", "/public/a.css", { headers: { "x-method-override": "PUT" } }],
+  ["a path that requires sign-in", "/public/members/a.css", {}],
 ])) {
-  test(`nothing is kept of ${what}`, async (t) => {
+  test(`no response is cached for ${what}`, async (t) => {
     const zone = await ZoneCache.start(t);
     zone.cachesEverything = true;
     const origin = await Origin.start(t);

@@ -5,7 +5,7 @@ import { startChainlit } from "../chainlit/processes.mjs";
 import { Browser } from "../harness/sign-in.mjs";
 import { openSite, PASSWORD } from "./site.mjs";
 
-test("what Chainlit gives a browser stays in the session, and goes with it", async (t) => {
+test("Chainlit's cookies are kept in the session and deleted with it", async (t) => {
   const [chainlit] = await startChainlit(t, ["chat"]);
   const accounts = { ada: {}, bob: {} };
   const { url } = await openSite(t, chainlit.url, accounts, { vault: ["access_token*"] });

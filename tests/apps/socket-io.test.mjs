@@ -12,7 +12,7 @@ import { openSite, PASSWORD } from "./site.mjs";
 const ACCOUNTS = { ada: {} };
 
 for (const transports of [["websocket"], ["polling", "websocket"]]) {
-  test(`socket.io by ${transports.join(", then ")} knows the user`, async (t) => {
+  test(`a socket.io server receives the user by ${transports.join(", then ")}`, async (t) => {
     const http = createServer((_, reply) => reply.end("ok"));
     const server = new Server(http);
     t.after(() => server.close());

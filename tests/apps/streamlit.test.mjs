@@ -27,7 +27,7 @@ async function signIn(page, user = "ada") {
   await page.getByRole("button", { name: "Sign in" }).click();
 }
 
-test("a user is greeted, chats over the socket, and must sign in again after signing out", async (t) => {
+test("a user sees their name, chats over the WebSocket, and must sign in again after signing out", async (t) => {
   const { url } = await openSite(t, await startStreamlit(t), ACCOUNTS);
   const page = await openPage(t);
   /** @type {string[]} */
@@ -59,7 +59,7 @@ test("a user is greeted, chats over the socket, and must sign in again after sig
   await page.locator("#password").waitFor(PATIENCE);
 });
 
-test("a forged name is ignored and the real name greeted", async (t) => {
+test("a forged identity header is ignored, and the page shows the real name", async (t) => {
   const { url, port } = await openSite(t, await startStreamlit(t), ACCOUNTS);
   const page = await openPage(t, { extraHTTPHeaders: FORGED });
   await page.goto(url);

@@ -99,7 +99,7 @@ async function enter(browser, url, headers) {
   return { status: answer.status, ...answer.json() };
 }
 
-test("Open WebUI signs in the user of the headers, in any script", async (t) => {
+test("Open WebUI signs in the user named in the headers, in any script", async (t) => {
   const origin = await startOpenWebUi(t);
   const { url } = await openSite(t, origin.url, ACCOUNTS, { headers: HEADERS });
 
@@ -125,7 +125,7 @@ test("Open WebUI signs in the user of the headers, in any script", async (t) => 
   assert.equal(answer.status, 401);
 });
 
-test("a client's identity headers never arrive, in any spelling", async (t) => {
+test("a client's identity headers never reach the server, in any spelling", async (t) => {
   const origin = await startOpenWebUi(t);
   const sockets = new WebSocketServer({ server: origin.server });
   t.after(async () => sockets.close());
@@ -171,7 +171,7 @@ test("a client's identity headers never arrive, in any spelling", async (t) => {
   }
 });
 
-test("after signing out, the application's own cookie is useless", async (t) => {
+test("after signing out, the application's own cookie gives no access", async (t) => {
   const origin = await startOpenWebUi(t);
   const { url } = await openSite(t, origin.url, ACCOUNTS, {
     headers: HEADERS,
@@ -193,7 +193,7 @@ test("after signing out, the application's own cookie is useless", async (t) => 
   assert.equal(origin.requests.length, seen);
 });
 
-test("servers for oauth2-proxy and Grafana get identity under their header names", async (t) => {
+test("servers for oauth2-proxy and Grafana receive the identity under their header names", async (t) => {
   const origin = await Origin.start(t);
   const headers = {
     "X-WEBAUTH-USER": "user",

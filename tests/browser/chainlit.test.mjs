@@ -6,7 +6,7 @@ import { Vestibule } from "../harness/workerd.mjs";
 import { say } from "./chainlit-page.mjs";
 import { openPage, picture } from "./chromium.mjs";
 
-test("chat, reload, chat again; lose the server, and chat on with the other", async (t) => {
+test("a visitor chats on after a reload, and with the other server after the first dies", async (t) => {
   const [left, right] = await startChainlit(t, ["left", "right"]);
   const vestibule = await Vestibule.start(t, {
     origins: [`left=${left.url}`, `right=${right.url}`],

@@ -50,7 +50,7 @@ function over(page) {
   return page.getByRole("dialog", { name: "Your sign-in is over" });
 }
 
-test("a wrong token opens nothing, and the right one leads where one was going", async (t) => {
+test("a wrong token is rejected, and the right one opens the requested page", async (t) => {
   const vestibule = await deployment(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(vestibule, "logs"));
@@ -64,7 +64,7 @@ test("a wrong token opens nothing, and the right one leads where one was going",
   assert.deepEqual(complaints, []);
 });
 
-test("a sign-in outlives a reload, counts in every tab, and ends in all of them", async (t) => {
+test("a console session survives a reload, is shared by all tabs, and ends in all", async (t) => {
   const vestibule = await deployment(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(vestibule, "overview"));
@@ -85,7 +85,7 @@ test("a sign-in outlives a reload, counts in every tab, and ends in all of them"
   assert.deepEqual([...complaints, ...more], []);
 });
 
-test("after the console session ended one signs in again without losing input", async (t) => {
+test("an operator signs in again after the console session ended, without losing input", async (t) => {
   const site = await BusySite.start(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(site.vestibule, "tenants/acme"));
@@ -107,7 +107,7 @@ test("after the console session ended one signs in again without losing input", 
   assert.deepEqual(complaints, []);
 });
 
-test("back and forward work, and the URL of a page can be shared", async (t) => {
+test("the browser's back and forward buttons work, and a page's URL can be shared", async (t) => {
   const site = await BusySite.start(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(site.vestibule, "overview?tenant=acme"));
@@ -137,7 +137,7 @@ test("back and forward work, and the URL of a page can be shared", async (t) => 
   assert.deepEqual([...complaints, ...more], []);
 });
 
-test("by the keyboard alone one gets in, past the menu, into a question and out again", async (t) => {
+test("an operator can sign in, skip the menu, and open and close a dialog by keyboard", async (t) => {
   const vestibule = await deployment(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(vestibule, "overview"));
@@ -169,7 +169,7 @@ test("by the keyboard alone one gets in, past the menu, into a question and out 
   assert.deepEqual(complaints, []);
 });
 
-test("a tenant's own token shows what is that tenant's, and nothing else", async (t) => {
+test("a tenant's own token shows only that tenant's data", async (t) => {
   const site = await BusySite.start(t);
   const { page, complaints } = await consolePage(t);
   const acme = { url: site.at("acme") };
@@ -206,7 +206,7 @@ test("a tenant's own token shows what is that tenant's, and nothing else", async
   }
 });
 
-test("the token is in no address, no storage, no page and no cookie that a script could read", async (t) => {
+test("the token is in no URL, storage, page, or cookie that scripts can read", async (t) => {
   const site = await BusySite.start(t);
   const { page, complaints } = await consolePage(t);
   /** @type {string[]} */
@@ -240,7 +240,7 @@ test("the token is in no address, no storage, no page and no cookie that a scrip
   assert.deepEqual(complaints, []);
 });
 
-test(`the first visit weighs at most ${BUDGET / 1000} kB, and the next one next to nothing`, async (t) => {
+test(`the first visit loads at most ${BUDGET / 1000} kB, and the next one almost nothing`, async (t) => {
   const vestibule = await deployment(t);
   const { page, complaints } = await consolePage(t);
   const wire = await page.context().newCDPSession(page);

@@ -75,7 +75,7 @@ async function visit(vestibule, count) {
   }
 }
 
-test("the overview shows as many requests and errors as were made", async (t) => {
+test("the overview counts exactly the requests and errors that were made", async (t) => {
   const { vestibule } = await deployment(t);
   await visit(vestibule, 47);
   for (let each = 0; each < 3; each += 1) await (await fetch(`${vestibule.url}/broken`)).text();
@@ -90,7 +90,7 @@ test("the overview shows as many requests and errors as were made", async (t) =>
   assert.deepEqual(complaints, []);
 });
 
-test("the overview moves without being asked to", async (t) => {
+test("the overview updates by itself", async (t) => {
   const { vestibule } = await deployment(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(vestibule, "overview"));
@@ -101,7 +101,7 @@ test("the overview moves without being asked to", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("while the API fails, the last figures stay with their time", async (t) => {
+test("while the API fails, the overview keeps the last figures and shows their time", async (t) => {
   const { vestibule } = await deployment(t);
   await visit(vestibule, 5);
   const { page, complaints } = await consolePage(t, {}, /ERR_INTERNET_DISCONNECTED/);
@@ -116,7 +116,7 @@ test("while the API fails, the last figures stay with their time", async (t) => 
   assert.deepEqual(complaints, []);
 });
 
-test("an origin that is drained gets no new session", async (t) => {
+test("a drained origin gets no new session", async (t) => {
   const { vestibule, left } = await deployment(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(vestibule, "origins"));
@@ -139,7 +139,7 @@ test("an origin that is drained gets no new session", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("a session is found, looked into and revoked", async (t) => {
+test("an operator finds, inspects and revokes a session", async (t) => {
   const { vestibule } = await deployment(t);
   await visit(vestibule, 3);
   const { page, complaints } = await consolePage(t);
@@ -161,7 +161,7 @@ test("a session is found, looked into and revoked", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("everybody's sessions end only once the tenant's name is typed", async (t) => {
+test("all sessions of a tenant end only after its name is typed", async (t) => {
   const { vestibule } = await deployment(t);
   await visit(vestibule, 2);
   const { page, complaints } = await consolePage(t);
@@ -178,7 +178,7 @@ test("everybody's sessions end only once the tenant's name is typed", async (t) 
   assert.deepEqual(complaints, []);
 });
 
-test("a document is corrected at its fault, previewed, compared and saved", async (t) => {
+test("an operator corrects a document at its error, previews, compares and saves it", async (t) => {
   const vestibule = await tenants(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(vestibule, "tenants"));
@@ -223,7 +223,7 @@ test("a document is corrected at its fault, previewed, compared and saved", asyn
   assert.deepEqual(complaints, []);
 });
 
-test("saving over another operator's change is refused and loses no input", async (t) => {
+test("saving over another operator's change is refused, and the input is kept", async (t) => {
   const vestibule = await tenants(t);
   const refused = /status of 412/;
   const [{ page: mine }, { page: theirs }] = [
@@ -251,7 +251,7 @@ test("saving over another operator's change is refused and loses no input", asyn
   await mine.getByText("As it is stored.").waitFor();
 });
 
-test("a tenant is made from a template, and deleted once its name is typed", async (t) => {
+test("a tenant is created from a template, and deleted after its name is typed", async (t) => {
   const vestibule = await tenants(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(vestibule, "tenants/new"));
@@ -271,7 +271,7 @@ test("a tenant is made from a template, and deleted once its name is typed", asy
   assert.deepEqual(complaints, []);
 });
 
-test("a request is explained without being made", async (t) => {
+test("an explanation sends no request to the server", async (t) => {
   const { vestibule, left, right } = await deployment(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(vestibule, "explain"));
@@ -287,7 +287,7 @@ test("a request is explained without being made", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("a line of the log leads to its session", async (t) => {
+test("a log line links to its session", async (t) => {
   const { vestibule } = await deployment(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(vestibule, "logs"));
@@ -309,7 +309,7 @@ test("a line of the log leads to its session", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("the log does not move while paused", async (t) => {
+test("the log shows no new lines while paused", async (t) => {
   const { vestibule } = await deployment(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(vestibule, "logs"));
@@ -340,7 +340,7 @@ for (const [what, options] of /** @type {[string, any][]} */ ([
   ["dark", { colorScheme: "dark" }],
   ["wide-dark", { colorScheme: "dark", viewport: { width: 1920, height: 1080 } }],
 ])) {
-  test(`every page keeps its shape and can be read: ${what}`, async (t) => {
+  test(`every page fits its window and passes the accessibility checks: ${what}`, async (t) => {
     const site = await BusySite.start(t);
     const { page, complaints } = await consolePage(t, options);
     await page.goto(address(site.vestibule, "overview"));

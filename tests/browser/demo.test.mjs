@@ -113,7 +113,7 @@ function sibling(name) {
 
 const stop = { name: "Stop this server" };
 
-test("a newcomer chats, stops the server, goes on with the other, and logs out", async (t) => {
+test("a visitor chats, stops the server, continues with the other, and signs out", async (t) => {
   const vestibule = await demo(t);
   const { page, complaints } = await watchedPage(t);
   await page.goto(vestibule.url);
@@ -146,7 +146,7 @@ test("a newcomer chats, stops the server, goes on with the other, and logs out",
   assert.deepEqual(complaints, []);
 });
 
-test("the picture shows a server stopped, the line moved, and the server come back", async (t) => {
+test("the picture shows a stopped server, the moved connection, and the server's return", async (t) => {
   const vestibule = await demo(t);
   const { page, complaints } = await watchedPage(t);
   await page.goto(vestibule.url);
@@ -187,7 +187,7 @@ test("the picture shows a server stopped, the line moved, and the server come ba
   assert.deepEqual(complaints, []);
 });
 
-test("when both servers are stopped the page says so, and continues with the first that returns", async (t) => {
+test("the page reports that both servers are stopped, and continues with the first that returns", async (t) => {
   const vestibule = await demo(t);
   const { page, complaints } = await watchedPage(t);
   await page.goto(vestibule.url);
@@ -205,7 +205,7 @@ test("when both servers are stopped the page says so, and continues with the fir
   assert.deepEqual(complaints, []);
 });
 
-test("the steps of the story are ticked off as they are taken, by keyboard too, in all tabs", async (t) => {
+test("the steps of the story are ticked when done, by keyboard too, in all tabs", async (t) => {
   const vestibule = await demo(t);
   const { page, complaints } = await watchedPage(t);
   await page.goto(vestibule.url);
@@ -254,7 +254,7 @@ test("the steps of the story are ticked off as they are taken, by keyboard too, 
   assert.deepEqual(complaints, []);
 });
 
-test("nothing moves with reduced motion", async (t) => {
+test("the page has no animation under prefers-reduced-motion", async (t) => {
   const vestibule = await demo(t);
   for (const [reducedMotion, moves] of /** @type {const} */ ([
     ["no-preference", true],
@@ -275,7 +275,7 @@ test("nothing moves with reduced motion", async (t) => {
   }
 });
 
-test("the origin shows the session headers and no cookie of ours", async (t) => {
+test("the origin receives the session headers and not our cookie", async (t) => {
   const vestibule = await demo(t);
   const { page, complaints } = await watchedPage(t);
   await page.goto(vestibule.url);
@@ -294,7 +294,7 @@ test("the origin shows the session headers and no cookie of ours", async (t) => 
   assert.deepEqual(complaints, []);
 });
 
-test("the page keeps its shape on a phone, on a wide screen and in the dark", async (t) => {
+test("the page fits a phone, a wide screen and dark mode", async (t) => {
   const vestibule = await demo(t, 2_000);
   const phone = { width: 390, height: 844 };
   for (const [name, options] of /** @type {const} */ ([
@@ -319,7 +319,7 @@ test("the page keeps its shape on a phone, on a wide screen and in the dark", as
   }
 });
 
-test("an error page is one a person can read", async (t) => {
+test("a browser gets an error page that passes the accessibility checks", async (t) => {
   const vestibule = await Vestibule.start(t, { origins: ["http://127.0.0.1:9"] });
   const page = await openPage(t);
   await page.goto(vestibule.url);

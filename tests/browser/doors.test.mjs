@@ -170,7 +170,7 @@ async function cookies(page, url) {
   return jar.map(({ name }) => name).sort();
 }
 
-test("at acme a visitor signs in at the provider, and chats as who it is", async (t) => {
+test("a visitor of acme signs in at the provider and chats as that user", async (t) => {
   const page = await openPage(t);
   await signInAtProvider(page, "alice");
   assert.match(await say(page, "hello"), /^(left|right) heard message 1 of alice: hello$/);
@@ -178,7 +178,7 @@ test("at acme a visitor signs in at the provider, and chats as who it is", async
   await picture(page, "doors-acme");
 });
 
-test("at globex a visitor signs in with a password, and chats as who it is", async (t) => {
+test("a visitor of globex signs in with a password and chats as that user", async (t) => {
   const page = await openPage(t);
   await signInAtGlobex(page, "gina");
   assert.match(await say(page, "hello"), /^(left|right) heard message 1 of gina: hello$/);
@@ -186,7 +186,7 @@ test("at globex a visitor signs in with a password, and chats as who it is", asy
   await picture(page, "doors-globex");
 });
 
-test("a wrong password opens nothing", async (t) => {
+test("a wrong password gives no access", async (t) => {
   const page = await openPage(t);
   await page.goto(globex);
   await page.getByLabel("Username").fill("gina");
@@ -196,7 +196,7 @@ test("a wrong password opens nothing", async (t) => {
   await isOutside(page, globex);
 });
 
-test("an account of one door opens no other", async (t) => {
+test("an account of one tenant gives no access to another", async (t) => {
   const page = await openPage(t);
   await page.goto(globex);
   await fillIn(page, "ines");
@@ -204,7 +204,7 @@ test("an account of one door opens no other", async (t) => {
   await isOutside(page, globex);
 });
 
-test("at the open door a visitor chats without being asked who it is", async (t) => {
+test("a visitor of the open tenant chats without signing in", async (t) => {
   const page = await openPage(t);
   await page.goto(open);
   assert.match(await say(page, "hello"), /^(left|right) heard message 1: hello$/);
@@ -218,7 +218,7 @@ for (const { name, url, signIn, user, next } of [
   { name: "acme", url: acme, signIn: signInAtProvider, user: "alice", next: "bob" },
   { name: "globex", url: globex, signIn: signInAtGlobex, user: "gina", next: "george" },
 ]) {
-  test(`a page that is loaded anew at ${name} is the same user's, in the same conversation`, async (t) => {
+  test(`a reload at ${name} keeps the user and the conversation`, async (t) => {
     const page = await openPage(t);
     await signIn(page, user);
     const [process] = (await say(page, "before")).split(" ");
@@ -227,7 +227,7 @@ for (const { name, url, signIn, user, next } of [
     assert.equal((await chainlitUser(page)).user, user);
   });
 
-  test(`at ${name} the browser holds nothing of Chainlit's`, async (t) => {
+  test(`the browser receives none of Chainlit's cookies at ${name}`, async (t) => {
     const page = await openPage(t);
     await signIn(page, user);
     await say(page, "hello");
@@ -238,7 +238,7 @@ for (const { name, url, signIn, user, next } of [
     assert.equal(await page.evaluate("document.cookie"), "");
   });
 
-  test(`a file sent at ${name} arrives`, async (t) => {
+  test(`a file uploaded at ${name} reaches Chainlit`, async (t) => {
     const page = await openPage(t);
     await signIn(page, user);
     await say(page, "hello");
@@ -248,7 +248,7 @@ for (const { name, url, signIn, user, next } of [
     assert.match(answer, /message 2 of \w+: read this \(notes\.txt, 100000 bytes\)$/);
   });
 
-  test(`who signs out at ${name} is out at once, in every tab`, async (t) => {
+  test(`a user who signs out at ${name} is signed out at once in every tab`, async (t) => {
     const page = await openPage(t);
     await signIn(page, user);
     await say(page, "hello");
@@ -262,7 +262,7 @@ for (const { name, url, signIn, user, next } of [
     await isOutside(other, url);
   });
 
-  test(`who signs in next at ${name} in the same browser is the next user to Chainlit`, async (t) => {
+  test(`Chainlit sees the next user who signs in at ${name} in the same browser`, async (t) => {
     const page = await openPage(t);
     await signIn(page, user);
     await say(page, "hello");
@@ -273,7 +273,7 @@ for (const { name, url, signIn, user, next } of [
   });
 }
 
-test("who signs in as somebody else without signing out is somebody else to Chainlit", async (t) => {
+test("Chainlit sees the new user after a sign-in without a sign-out", async (t) => {
   const page = await openPage(t);
   await signInAtGlobex(page, "gina");
   await say(page, "hello");
@@ -284,7 +284,7 @@ test("who signs in as somebody else without signing out is somebody else to Chai
   assert.equal((await chainlitUser(page)).user, "george");
 });
 
-test("Chainlit's own way out, where the application says so, leads out of the door too", async (t) => {
+test("Chainlit's own logout also ends the session where the application is set up for it", async (t) => {
   const page = await openPage(t);
   await signInAtGlobex(page, "gina");
   await say(page, "hello");
@@ -295,7 +295,7 @@ test("Chainlit's own way out, where the application says so, leads out of the do
   await isOutside(page, globex);
 });
 
-test("where Chainlit's cookie is in the browser, it goes when the user changes", async (t) => {
+test("Chainlit's cookie is cleared from the browser when the user changes", async (t) => {
   const page = await openPage(t);
   await signInByPassword(page, initech, "ines");
   await say(page, "hello");
@@ -313,7 +313,7 @@ test("where Chainlit's cookie is in the browser, it goes when the user changes",
   assert.equal((await chainlitUser(page)).user, "igor");
 });
 
-test("where Chainlit's cookie is in the browser, it goes with signing out", async (t) => {
+test("Chainlit's cookie is cleared from the browser at sign-out", async (t) => {
   const page = await openPage(t);
   await signInByPassword(page, initech, "ines");
   await say(page, "hello");
@@ -321,7 +321,7 @@ test("where Chainlit's cookie is in the browser, it goes with signing out", asyn
   assert.deepEqual(await cookies(page, initech), ["X-Chainlit-Session-id"]);
 });
 
-test("one browser is one user at acme, another at globex and a guest at the open door", async (t) => {
+test("one browser is a different user at acme and globex, and a guest at the open tenant", async (t) => {
   const atAcme = await openPage(t);
   const atGlobex = await atAcme.context().newPage();
   const atOpen = await atAcme.context().newPage();
@@ -339,7 +339,7 @@ test("one browser is one user at acme, another at globex and a guest at the open
   assert.match(await say(atGlobex, "still here"), /message 3 of gina: still here$/);
 });
 
-test("each door has its own name and colour", async (t) => {
+test("each tenant has its own name and colour", async (t) => {
   const page = await openPage(t);
   const seen = [];
   for (const url of [acme, globex, open]) {

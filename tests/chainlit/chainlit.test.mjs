@@ -12,16 +12,19 @@ import { Visitor } from "./visitor.mjs";
 
 const VISITORS = 100;
 
-test("two Chainlit processes", async (t) => {
+test("two Chainlit processes behind one address", async (t) => {
   const [left, right] = await startChainlit(t, ["left", "right"]);
 
   const plainProxy = (/** @type {string} */ url) => (/** @type {number} */ number) =>
     new Visitor(url, { within: 2_500, attempts: 3 }, { "x-session-id": `visitor-${number}` });
 
-  await t.test("the round-robin proxy is sound: before one process nothing breaks", async (t) => {
-    const url = await startRoundRobin(t, [left.port]);
-    assert.deepEqual((await conversations(10, plainProxy(url))).broken, []);
-  });
+  await t.test(
+    "the round-robin proxy works: with one process no conversation breaks",
+    async (t) => {
+      const url = await startRoundRobin(t, [left.port]);
+      assert.deepEqual((await conversations(10, plainProxy(url))).broken, []);
+    },
+  );
 
   await t.test("behind a round-robin proxy most conversations break", async (t) => {
     const url = await startRoundRobin(t, [left.port, right.port]);
@@ -30,7 +33,7 @@ test("two Chainlit processes", async (t) => {
     assert.ok(whole.length < VISITORS / 2, `${whole.length}`);
   });
 
-  await t.test("through Vestibule every conversation is whole", async (t) => {
+  await t.test("behind Vestibule no conversation breaks", async (t) => {
     const vestibule = await Vestibule.start(t, {
       origins: [`left=${left.url}`, `right=${right.url}`],
     });
@@ -47,7 +50,7 @@ test("two Chainlit processes", async (t) => {
     assert.equal(vestibule.kv.operations.length, 0, "guests cost nothing");
   });
 
-  await t.test("the application sees the session headers and no cookie of ours", async () => {
+  await t.test("the application receives the session headers and not our cookie", async () => {
     const signIns = [...left.signIns(), ...right.signIns()].filter(
       (headers) => headers["x-session-tenant"],
     );
@@ -64,7 +67,7 @@ test("two Chainlit processes", async (t) => {
     }
   });
 
-  await t.test("when the process that serves a visitor dies the other one answers", async (t) => {
+  await t.test("when a visitor's process dies, the other one answers", async (t) => {
     const vestibule = await Vestibule.start(t, {
       origins: [`left=${left.url}`, `right=${right.url}`],
     });

@@ -325,34 +325,34 @@ export const FORGERIES = [
   ],
   ["HS256 with the client's secret", (claims, _, header) => hmac(claims, CLIENT_SECRET, header)],
   [
-    "of another's key under a known name",
+    "signed by a foreign key with a known kid",
     (claims, _, header) => sign(claims, { header, key: KEYS.foreign }),
   ],
   [
-    "of another's key under an unknown name",
+    "signed by a foreign key with an unknown kid",
     (claims, _, header) => sign(claims, { header: { ...header, kid: "k2" }, key: KEYS.foreign }),
   ],
   [
-    "of another's key without a name",
+    "signed by a foreign key without kid",
     (claims, _, header) =>
       sign(claims, { header: { ...header, kid: undefined }, key: KEYS.foreign }),
   ],
   [
-    "of another kind of key under a known name",
+    "signed by another type of key with a known kid",
     (claims, _, header) => sign(claims, { header, key: KEYS.elliptic }),
   ],
   [
-    "that says where its keys are (jku)",
+    "with its own key URL (jku)",
     (claims, { elsewhere }, header) =>
       sign(claims, { header: { ...header, jku: elsewhere }, key: KEYS.foreign }),
   ],
   [
-    "that says where its certificate is (x5u)",
+    "with its own certificate URL (x5u)",
     (claims, { elsewhere }, header) =>
       sign(claims, { header: { ...header, x5u: elsewhere }, key: KEYS.foreign }),
   ],
   [
-    "that brings its key along (jwk)",
+    "with its own key (jwk)",
     async (claims, _, header) =>
       sign(claims, {
         header: { ...header, jwk: await published(KEYS.foreign) },
@@ -360,20 +360,23 @@ export const FORGERIES = [
       }),
   ],
   [
-    "with something critical that nobody understands (crit)",
+    "with an unknown critical header (crit)",
     (claims, _, header) => sign(claims, { header: { ...header, crit: ["x"], x: 1 } }),
   ],
   [
-    "that says its claims are not encoded (b64)",
+    "with unencoded claims (b64)",
     (claims, _, header) => unencoded(claims, { ...header, crit: ["b64"] }),
   ],
-  ["that says so without making it critical", (claims, _, header) => unencoded(claims, header)],
   [
-    "of another kind (typ)",
+    "with unencoded claims that crit does not list",
+    (claims, _, header) => unencoded(claims, header),
+  ],
+  [
+    "of another type (typ)",
     (claims, _, header) => sign(claims, { header: { ...header, typ: "secevent+jwt" } }),
   ],
   [
-    "whose name of the key is no text (kid)",
+    "with a kid that is not a string",
     async (claims, _, header) => {
       const [, payload, signature] = (await sign(claims, { header })).split(".");
       return `${encoded({ alg: "RS256", ...header, kid: ["k1"] })}.${payload}.${signature}`;
@@ -381,7 +384,7 @@ export const FORGERIES = [
   ],
   ["in five parts", async (claims, _, header) => `${await sign(claims, { header })}.a.b`],
   [
-    "with one bit of what is signed turned",
+    "with one bit of the signed text flipped",
     async (claims, _, header) => {
       const [head, , signature] = (await sign(claims, { header })).split(".");
       return `${head}.${encoded({ ...claims, admin: true })}.${signature}`;
@@ -391,8 +394,8 @@ export const FORGERIES = [
     "with an empty signature",
     async (claims, _, header) => (await sign(claims, { header })).replace(/[^.]*$/, ""),
   ],
-  ["whose claims are no object", (_, __, header) => sign([1], { header })],
-  ["that is no token", () => "no token"],
+  ["with claims that are not an object", (_, __, header) => sign([1], { header })],
+  ["that is not a JWT", () => "no token"],
 ];
 
 const now = () => Math.floor(Date.now() / 1000);
@@ -402,9 +405,9 @@ const now = () => Math.floor(Date.now() / 1000);
  * @type {[what: string, alter: (claims: Claims) => Claims][]}
  */
 export const FALSEHOODS = [
-  ["exp as a text", (claims) => ({ ...claims, exp: `${claims.exp}` })],
+  ["exp as a string", (claims) => ({ ...claims, exp: `${claims.exp}` })],
   ["exp as a fraction in the past", (claims) => ({ ...claims, exp: now() - 120.5 })],
-  ["exp beyond all time", (claims) => ({ ...claims, exp: 1e300 })],
+  ["exp beyond the largest integer", (claims) => ({ ...claims, exp: 1e300 })],
   ["exp as null", (claims) => ({ ...claims, exp: null })],
   ["exp as a list", (claims) => ({ ...claims, exp: [claims.exp] })],
   ["exp as true", (claims) => ({ ...claims, exp: true })],
@@ -412,17 +415,17 @@ export const FALSEHOODS = [
   ["no exp", ({ exp: _, ...claims }) => claims],
   ["exp in the past", (claims) => ({ ...claims, exp: now() - 120, iat: now() - 300 })],
   ["nbf in the future", (claims) => ({ ...claims, nbf: now() + 200 })],
-  ["nbf as a text", (claims) => ({ ...claims, nbf: `${now()}` })],
+  ["nbf as a string", (claims) => ({ ...claims, nbf: `${now()}` })],
   ["iat in the future", (claims) => ({ ...claims, iat: now() + 200, exp: now() + 500 })],
-  ["iat as a text", (claims) => ({ ...claims, iat: `${claims.iat}` })],
+  ["iat as a string", (claims) => ({ ...claims, iat: `${claims.iat}` })],
   ["no iat", ({ iat: _, ...claims }) => claims],
   ["another audience", (claims) => ({ ...claims, aud: "somebody" })],
   ["no audience", ({ aud: _, ...claims }) => claims],
   ["an empty list of audiences", (claims) => ({ ...claims, aud: [] })],
   ["several audiences and no azp", (claims) => ({ ...claims, aud: [claims.aud, "somebody"] })],
-  ["another's azp", (claims) => ({ ...claims, aud: [claims.aud, "b"], azp: "b" })],
+  ["another client's azp", (claims) => ({ ...claims, aud: [claims.aud, "b"], azp: "b" })],
   ["another issuer", (claims) => ({ ...claims, iss: "https://id.example" })],
-  ["an issuer with a slash behind", (claims) => ({ ...claims, iss: `${claims.iss}/` })],
+  ["an issuer with a trailing slash", (claims) => ({ ...claims, iss: `${claims.iss}/` })],
   ["an issuer in a list", (claims) => ({ ...claims, iss: [claims.iss] })],
   ["no issuer", ({ iss: _, ...claims }) => claims],
 ];

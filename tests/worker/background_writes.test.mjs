@@ -7,7 +7,7 @@ import { freshKey } from "../harness/workerd.mjs";
 /** How many keys are kept. */
 const MAX_KEYS = 1_000;
 
-test("a write that is forgotten because too many are under way is logged", async (t) => {
+test("a write dropped because too many are pending is logged", async (t) => {
   const edge = await loadEdge(
     'export { configure } from "./instance.js"; export { storeLater } from "./background_writes.js";',
   );

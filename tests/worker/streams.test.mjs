@@ -54,7 +54,7 @@ function pumping(t, { keepAlive = 0, idle = 0, signal }) {
   return { seen, say, writer };
 }
 
-test("a pump hands on what comes, and closes when it ends", async (t) => {
+test("a pump forwards every chunk, and closes at the source's end", async (t) => {
   const { seen, say, writer } = pumping(t, { idle: 1_000 });
   await say("data: 1\n\n");
   await say("data: 2\n\n");
@@ -63,7 +63,7 @@ test("a pump hands on what comes, and closes when it ends", async (t) => {
   assert.deepEqual(seen, { text: "data: 1\n\ndata: 2\n\n", end: "closed" });
 });
 
-test("a pump gives up a source that says nothing for too long", async (t) => {
+test("a pump ends a source that is silent for too long", async (t) => {
   const { seen, say } = pumping(t, { idle: 100 });
   await pass(t, 80);
   await say("data: 1\n\n");
@@ -86,7 +86,7 @@ test("a pump keeps a silent stream alive with comments, never within a line", as
   assert.equal(seen.text, "data: 1\n\n:\n:\ndata: 2\n\n:\n");
 });
 
-test("a pump says why it ended: its signal, or what broke the source", async (t) => {
+test("a pump reports why it ended: its signal, or the source's error", async (t) => {
   const end = new AbortController();
   const aborted = pumping(t, { idle: 1_000, signal: end.signal });
   end.abort("session_ended");
@@ -114,7 +114,7 @@ function revalidating(t, outcomes) {
   return { seen, stop };
 }
 
-test("a session is revalidated as often as it is said, until it is over", async (t) => {
+test("a session is revalidated at the given interval until it is over", async (t) => {
   const { seen } = revalidating(t, [{ afterMs: 50 }, { afterMs: 100 }, { over: "session_ended" }]);
   await settle();
   assert.equal(seen.asked, 1);
@@ -126,7 +126,7 @@ test("a session is revalidated as often as it is said, until it is over", async 
   assert.deepEqual(seen, { asked: 3, over: ["session_ended"] });
 });
 
-test("what has closed is not revalidated, nor closed once more", async (t) => {
+test("a closed stream is neither revalidated nor closed again", async (t) => {
   const waiting = revalidating(t, [{ afterMs: 50 }, { over: "session_ended" }]);
   await settle();
   waiting.stop();
@@ -169,7 +169,7 @@ function message(number, size = 64 * KIB) {
   return String(number).padStart(3, "0").padEnd(size);
 }
 
-test("a queue keeps back what an end does not read, and sends it in order when it does", async (t) => {
+test("a queue holds messages back while an end does not read, and sends them in order", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const { socket, queue: lane } = queue();
   for (let number = 0; number < 12; number += 1) lane.send(message(number));
@@ -190,7 +190,7 @@ test("a queue keeps back what an end does not read, and sends it in order when i
   );
 });
 
-test("a queue that is finished closes its socket once all is sent, and takes no more", async (t) => {
+test("a finished queue closes its socket after sending everything, and accepts no more", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const { socket, queue: lane } = queue();
   for (let number = 0; number < 5; number += 1) lane.send(message(number));
@@ -205,7 +205,7 @@ test("a queue that is finished closes its socket once all is sent, and takes no 
   assert.deepEqual(idle.closed, [""], "no code is a close without one");
 });
 
-test("of all slow ends the slowest is let go when they fill the isolate together", async (t) => {
+test("the slowest of all slow ends is closed when they fill the isolate together", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   /** @type {string[]} */
   const gone = [];

@@ -13,7 +13,7 @@ beforeEach(() => {
   Object.assign(buffer, { written: [], shown: [], isWatched: false });
 });
 
-test("requests of one kind are counted together, each with its durations", () => {
+test("requests with equal labels are counted together, each with its durations", () => {
   countRequest("acme\tGET\t200", { edgeMs: 2, originMs: 12, answerMs: 10 }, "");
   countRequest("acme\tGET\t200", { edgeMs: 1, originMs: 3, answerMs: -1 }, "acme\thandle");
   countRequest("acme\tGET\t401", NOT_ASKED, "acme\thandle");
@@ -27,7 +27,7 @@ test("requests of one kind are counted together, each with its durations", () =>
   assert.deepEqual([next.requests.size, next.sessions.size], [0, 0]);
 });
 
-test("what was counted is taken early when there are too many requests", () => {
+test("counters are reported early when there are too many requests", () => {
   for (let request = 0; request < 50_000; request += 1) {
     assert.equal(countRequest("labels", NOT_ASKED, ""), false);
   }
@@ -36,7 +36,7 @@ test("what was counted is taken early when there are too many requests", () => {
   assert.equal(countRequest("labels", NOT_ASKED, ""), false);
 });
 
-test("what was counted is taken early when there are too many kinds", () => {
+test("counters are reported early when there are too many label sets", () => {
   for (let kind = 0; kind < 5_000; kind += 1) {
     assert.equal(countRequest(`labels ${kind}`, NOT_ASKED, ""), false);
   }
@@ -44,7 +44,7 @@ test("what was counted is taken early when there are too many kinds", () => {
   assert.equal(countRequest("labels 0", NOT_ASKED, "acme\thandle"), true);
 });
 
-test("counters begin anew when they are taken; a gauge stays until nothing is open", () => {
+test("counters restart when they are reported; a gauge stays until nothing is open", () => {
   const open = "vestibule_streams_active\tacme\tsse";
   const event = "vestibule_events_total\t\tpaused";
   count(event);
@@ -60,7 +60,7 @@ test("counters begin anew when they are taken; a gauge stays until nothing is op
   assert.deepEqual(taken(), {});
 });
 
-test("what is under way at an origin ends by itself at its deadline", () => {
+test("an in-flight request ends by itself at its deadline", () => {
   const now = Date.now();
   const first = begin("acme/a", now + 100);
   begin("acme/a", now + 200);
@@ -82,7 +82,7 @@ test("the core gets in-flight counts at most four times a second", () => {
   assert.deepEqual([isDue(now + 249), isDue(now + 250)], [false, true]);
 });
 
-test("the core hears of the first good answer after an error, and of no other", () => {
+test("the core gets the first success after an error, and no other", () => {
   const answer = (/** @type {number} */ status) => answered(begin("acme/c"), 10, status);
   assert.deepEqual([200, 500, 502, 503, 404, 200].map(answer), [
     ...[false, false, false, false],
@@ -94,7 +94,7 @@ test("the core hears of the first good answer after an error, and of no other", 
   assert.equal(answer(200), false);
 });
 
-test("how long answers take to begin is averaged, new ones counting a tenth", () => {
+test("the time to first byte is a moving average with a weight of a tenth", () => {
   const ms = () => inFlight().find(({ place }) => place === "acme/d")?.firstByteMs;
   answered(begin("acme/d"), 100, 200);
   assert.equal(ms(), 10);
@@ -107,7 +107,7 @@ function trace(more) {
   return Object.assign(new RequestTrace(1_000, "https"), { ended: 1_100 }, more);
 }
 
-test("durations distinguish edge and origin", (t) => {
+test("durations of edge and origin are separate", (t) => {
   assert.deepEqual(trace().durations(), { edgeMs: 100, originMs: -1, answerMs: -1 });
   const direct = trace({ sent: 1_010, answered: 1_080 });
   assert.deepEqual(direct.durations(), { edgeMs: 30, originMs: 70, answerMs: 70 });
@@ -121,7 +121,7 @@ test("durations distinguish edge and origin", (t) => {
   assert.deepEqual(none.durations(), { edgeMs: 70, originMs: 30, answerMs: -1 });
 });
 
-test("stages after the origin's answer are written back", (t) => {
+test("stages after the origin's response are written back", (t) => {
   t.mock.timers.enable({ apis: ["Date"], now: 1_005 });
   const request = trace();
   request.passed("kv", 1_000, "ok");
@@ -134,7 +134,7 @@ test("stages after the origin's answer are written back", (t) => {
   ]);
 });
 
-test("Server-Timing adds up stages of one name", () => {
+test("Server-Timing sums stages of one name", () => {
   const stage = (/** @type {string} */ name, /** @type {number} */ ms) => ({
     ...{ name, result: "ok", begun: 1_000, ended: 1_000 + ms },
   });
@@ -158,7 +158,7 @@ test("request lines are written together", (t) => {
   );
 });
 
-test("the console is shown failures always, other requests while somebody looks", () => {
+test("the console gets failures always, and other requests while an operator watches", () => {
   for (const isWatched of [false, true]) {
     buffer.isWatched = isWatched;
     writeLater(`visitor ${isWatched}`, true, false);
@@ -168,7 +168,7 @@ test("the console is shown failures always, other requests while somebody looks"
   assert.deepEqual(buffer.shown, ["failure false", "visitor true", "failure true"]);
 });
 
-test("200 lines of a batch are shown; others are counted", () => {
+test("200 lines of a batch are kept, and the others counted", () => {
   for (let n = 0; n < 203; n += 1) writeLater("line", true, true);
   assert.equal(buffer.shown.length, 200);
   assert.deepEqual([...takeCounted().numbers], [["vestibule_telemetry_lines_dropped_total", 3]]);
