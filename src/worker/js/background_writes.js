@@ -1,14 +1,14 @@
 /**
- * Stores values after the response. When and how often a key is put is decided in the control plane
- * (`store/write_queue.rs`); here the values outlive an instance that dies.
+ * Stores values after the response. The control plane (`store/write_queue.rs`) decides when and how often a key is
+ * put; this module keeps the values when an instance dies.
  */
 import { waitUntil } from "cloudflare:workers";
 import { bindings, glue, outlive, warn } from "./instance.js";
 
-/** Maximum number of keys that are kept: some megabytes. Beyond that the oldest is not submitted again. */
+/** Maximum number of keys kept, a few megabytes. Beyond that the oldest is not submitted again. */
 const MAX_KEYS = 1_000;
 
-/** The latest value of each key that is not known to be stored. @type {Map<string, { value: Uint8Array, ttl: number }>} */
+/** The latest value of each key that is not confirmed as stored. @type {Map<string, { value: Uint8Array, ttl: number }>} */
 const unstored = new Map();
 
 /** Stores a value. @param {string} key @param {Uint8Array} value @param {number} ttl in seconds */
@@ -16,20 +16,20 @@ export function storeLater(key, value, ttl) {
   unstored.set(key, { value, ttl });
   const [oldest] = unstored.keys();
   if (unstored.size > MAX_KEYS && oldest !== key) {
-    // It was submitted once; its request may have been cut off since.
+    // It was submitted once, but its request may have been cut off since.
     unstored.delete(oldest);
     waitUntil(Promise.resolve().then(() => warn("background_write_dropped")));
   }
-  // The instance is in the midst of a call: it is called back once that has returned.
+  // The instance is in the middle of a call, so the write starts after that returned.
   waitUntil(Promise.resolve(key).then(store));
 }
 
-/** A later value of a key is being stored already. @param {string} key */
+/** Forgets a key, because a later value is being stored. @param {string} key */
 export function superseded(key) {
   unstored.delete(key);
 }
 
-/** Sees to it that the latest value of a key is stored. @param {string} key */
+/** Stores the latest value of a key. @param {string} key */
 async function store(key) {
   let write = unstored.get(key);
   const submit = () => {
@@ -37,7 +37,7 @@ async function store(key) {
     if (!write) return Promise.resolve();
     return glue.storeInBackground(bindings, key, write.value, write.ttl);
   };
-  // One with which the instance dies each time is given up.
+  // A write that kills the instance each time is dropped.
   await outlive({ isToBlame: false }, submit).catch(() => {});
   if (unstored.get(key) === write) unstored.delete(key);
 }

@@ -1,30 +1,30 @@
-/** What the control plane is handed with a decision that lacks something: see `worker/runtime.rs`. */
+/** Holds what the control plane gets with a decision that lacks something: see `worker/runtime.rs`. */
 /** @import { RequestTrace } from "./telemetry/request_trace.js" */
 
-/** A request on its way, or what goes on without one. It outlives an instance that dies meanwhile. */
+/** Context of a request, or of work without one. It survives an instance that dies meanwhile. */
 export class RequestContext {
-  /** What the step was begun with, as hex; empty if that is not known. */
+  /** Seed of the step, as hex; empty if not known. */
   seed = "";
 
-  /** Keys and texts that must be given again, one after the other. @type {string[]} */
+  /** Keys and texts, alternating, that a repeated decision must get again. @type {string[]} */
   notes = [];
 
   /** Whether the instance died while it served this request. */
   isToBlame = false;
 
-  /** The bytes of a file, if that is the response. @type {Uint8Array | undefined} */
+  /** The response's body, if it is a file. @type {Uint8Array | undefined} */
   file;
 
-  /** What was sent that may be sent once. @type {Map<string, ReturnType<typeof send>> | undefined} */
+  /** Requests that may be sent only once, with their responses. @type {Map<string, ReturnType<typeof send>> | undefined} */
   #sent;
 
-  /** The request's body, once it was wanted. @type {ReturnType<typeof read> | undefined} */
+  /** The request's body, once it was read. @type {ReturnType<typeof read> | undefined} */
   #body;
 
   /**
    * @param {Env} env
-   * @param {RequestTrace} [trace] whose stages these are
-   * @param {Request} [request] whose body may be needed
+   * @param {RequestTrace} [trace] the trace that records the stages
+   * @param {Request} [request] the request with the body
    */
   constructor(env, trace, request) {
     this.env = env;
@@ -33,8 +33,8 @@ export class RequestContext {
   }
 
   /**
-   * Sends a request that may be sent once, though the decision may be driven again.
-   * @param {string} question tells it from others
+   * Sends a request that may be sent only once, although the decision may be driven again.
+   * @param {string} question distinguishes it from others
    * @param {string} url
    * @param {RequestInit} init
    * @param {number} limit
@@ -46,12 +46,12 @@ export class RequestContext {
     return sent;
   }
 
-  /** What was sent is dealt with: the same question is sent again from now on. */
+  /** Forgets the requests that were sent: the same question is sent again from now on. */
   forgetSent() {
     this.#sent = undefined;
   }
 
-  /** Reads the request's body, once, though the decision may be driven again. @param {number} limit */
+  /** Reads the request's body once, although the decision may be driven again. @param {number} limit */
   readBody(limit) {
     this.#body ??= read(this.request?.body, limit);
     return this.#body;
@@ -65,7 +65,7 @@ async function send(url, init, limit) {
 }
 
 /**
- * Reads everything that comes; returns nothing if it has more bytes.
+ * Reads a whole stream; returns nothing if it has more bytes than the limit.
  * @param {ReadableStream<Uint8Array> | null | undefined} stream
  * @param {number} limit
  */

@@ -1,4 +1,4 @@
-/** The Worker's entry points. What they do is in `exchange.js`, `objects.js` and, in Rust, `worker/`. */
+/** Exports the Worker's entry points. `exchange.js`, `objects.js` and, in Rust, `worker/` implement them. */
 import { Exchange } from "./exchange.js";
 import { configure, glue, observe, survive } from "./instance.js";
 import { inFlight, isDue } from "./telemetry/in_flight.js";

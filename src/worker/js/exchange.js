@@ -1,9 +1,9 @@
 /**
- * A request and its response: decide (or reuse a decision), send, handle the response, run background work.
+ * Carries one request: decides (or reuses a decision), sends it, handles the response, runs background work.
  *
  * Decisions are the core's (`gateway/`); this file performs them. The warm path is synchronous up to `fetch`: no
- * promise is made and nothing is awaited before the request is on its way to the origin. Bodies, event streams and
- * WebSockets are handed on as they are and never enter wasm.
+ * promise and no await before the request is on its way to the origin. Bodies, event streams and WebSockets pass
+ * unchanged and never enter wasm.
  */
 import { RequestContext } from "./context.js";
 import { forwards, getForward } from "./decision_cache/forwards.js";
@@ -20,13 +20,13 @@ import * as wire from "./wire.js";
 
 /** @import { After, Failure, ForwardDecision, ResponseDecision } from "./types.js" */
 
-/** Delay of background work, in milliseconds: at once it would hold up the thread that sends the response. */
+/** Delay of background work, in milliseconds. Without it the work would delay sending the response. */
 const BACKGROUND_DELAY_MS = 10;
 
 /**
- * For `fetch`: past the cache of the zone, which is keyed on the URL alone and would hand one visitor's response to
- * the next. It is what the runtime makes of `cache: "no-store"`, without the `Cache-Control` and `Pragma` that this
- * would add to the request.
+ * Makes `fetch` bypass the zone's cache, which is keyed on the URL alone and would give one visitor's response to the
+ * next. The runtime sets the same for `cache: "no-store"`, but that would also add `Cache-Control` and `Pragma` to the
+ * request.
  */
 const UNCACHED = { cacheTtl: -1, cacheLevel: "bypass" };
 
@@ -34,10 +34,10 @@ const UNCACHED = { cacheTtl: -1, cacheLevel: "bypass" };
 const CHANGING = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
 export class Exchange extends RequestContext {
-  /** Origins that failed it: a line each with tenant and origin, how, and when. */
+  /** Origins that failed this request: a line each with tenant and origin, the kind of failure, and the time. */
   #failures = "";
 
-  /** Whether the core was asked again. What it decided then may know less than it does by now. */
+  /** Whether the core decided more than once. Such a decision may rest on older state, so it is not cached. */
   #isDriven = false;
 
   /**
@@ -79,17 +79,17 @@ export class Exchange extends RequestContext {
     return this.#respond(response, decision.startsWith("B") ? this.file : undefined);
   }
 
-  /** Gives a response of our own. @param {ResponseDecision} response @param {Uint8Array} [file] */
+  /** Sends a response of Vestibule's own. @param {ResponseDecision} response @param {Uint8Array} [file] */
   #respond(response, file) {
     Object.assign(this.trace, response.requestLabels);
     return this.#record(wire.responseOf(response, file), "");
   }
 
-  /** Gets what the decision lacks, then performs it. @param {string} decision */
+  /** Performs the decision's needs, then the decision. @param {string} decision */
   async #resolve(decision) {
     this.#isDriven = true;
     const driven = core.drive(decision, this, () => this.#admitAgain());
-    // What changes something is seen through though whoever sent it has gone.
+    // A changing request completes although its client disconnects.
     if (CHANGING.has(this.request.method)) this.context.waitUntil(driven);
     return this.#dispatch(await driven);
   }
@@ -100,7 +100,7 @@ export class Exchange extends RequestContext {
     return core.admitAgain(packed, Date.now(), this.seed, this.#failures, this.notes);
   }
 
-  /** Decides again, because an origin failed. @param {string} place tenant and origin @param {Failure} how */
+  /** Decides again after an origin failed. @param {string} place tenant and origin @param {Failure} how */
   #retry(place, how) {
     this.#failures += `${place}\t${how}\t${Date.now()}\n`;
     this.trace.giveUp();
@@ -108,9 +108,9 @@ export class Exchange extends RequestContext {
   }
 
   /**
-   * Sends the request to the origin, and bounds the wait for its headers. Not with an abort signal: that would stay
-   * attached to the body and cut long answers. When the deadline's response goes out the runtime drops the unanswered
-   * request by itself.
+   * Sends the request to the origin, with a deadline for the response's headers. An abort signal would stay attached to
+   * the body and cut long responses. After the deadline's response is sent, the runtime drops the unanswered request by
+   * itself.
    * @param {ForwardDecision} forward
    * @returns {Promise<Response>}
    */
@@ -141,11 +141,11 @@ export class Exchange extends RequestContext {
         source && !request.headers.has("content-length")
           ? upload(source, context, () => giveUp("spoilt"))
           : (source ?? undefined);
-      // Never cleared: the runtime drops it with the request, for less than clearing would cost.
+      // The timer is never cleared: the runtime drops it with the request, which costs less.
       setTimeout(() => giveUp("timed-out"), firstByteMs);
       fetch(url, { method, headers, body, redirect: "manual", cf }).then(
         (response) => {
-          // The visitor has a response already.
+          // The client has a response already.
           if (!isWaiting) return void response.body?.cancel();
           isWaiting = false;
           trace.answered = Date.now();
@@ -164,7 +164,7 @@ export class Exchange extends RequestContext {
   }
 
   /**
-   * Hands the origin's response on: untouched when nothing about it is ours to change.
+   * Passes the origin's response on, unchanged unless something in it concerns the core.
    * @param {Response} response
    * @param {ForwardDecision} forward
    * @returns {Response | Promise<Response>}
@@ -195,7 +195,7 @@ export class Exchange extends RequestContext {
     return after(handled, (given) => this.#record(given, session));
   }
 
-  /** Has the core say what the client gets of the response. @param {Response} response @param {string} responseContext */
+  /** Lets the core decide what the client gets of the response. @param {Response} response @param {string} responseContext */
   #handleResponse(response, responseContext) {
     const headers = wire.packHeaders(response.headers);
     const decision = core.decide(new RequestContext(this.env, this.trace), (seed) =>
@@ -209,12 +209,12 @@ export class Exchange extends RequestContext {
     });
   }
 
-  /** @param {Response} response @param {string} session tenant and handle, if it came before */
+  /** @param {Response} response @param {string} session tenant and handle, empty for a new session */
   #record(response, session) {
     return recordRequest(this.trace, response, session, this.env);
   }
 
-  /** Does what can wait until the visitor has the response. @param {string} responseContext */
+  /** Runs background work once the client has the response. @param {string} responseContext */
   async #runBackground(responseContext) {
     await scheduler.wait(BACKGROUND_DELAY_MS);
     await core.decide(new RequestContext(this.env, this.trace), (seed) =>
@@ -222,26 +222,26 @@ export class Exchange extends RequestContext {
     );
   }
 
-  /** Checks whether the session of something that stays open still lives. @param {string} responseContext */
+  /** Checks whether the session of an open connection still lives. @param {string} responseContext */
   async #revalidate(responseContext) {
     const decision = await core.decide(new RequestContext(this.env), (seed) =>
       core.revalidate(responseContext, Date.now(), seed),
     );
-    // That something is open is told though nobody else comes.
+    // Open connections are reported without further requests.
     openWindow(this.env);
     const [letter, value] = decision.split("\n");
     if (letter === "X") return { over: value };
-    // A fault of ours ends nobody's session: it is asked again in five seconds.
+    // A fault of ours ends no session: the next check follows in five seconds.
     return { afterMs: letter === "G" ? Number(value) : 5_000 };
   }
 
-  /** Counts what is followed, until it ends. @param {string} place tenant and origin @param {"websocket" | "sse"} kind */
+  /** Counts a followed connection until it ends. @param {string} place tenant and origin @param {"websocket" | "sse"} kind */
   #countOpen(place, kind) {
     const series = `vestibule_streams_active\t${place.slice(0, place.indexOf("/"))}\t${kind}`;
     const attempt = begin(place);
     const add = (/** @type {number} */ by) => {
       count(series, by);
-      // Nobody else may come to tell of it.
+      // It must be reported even if no further request arrives.
       openWindow(this.env);
     };
     add(1);
@@ -252,7 +252,7 @@ export class Exchange extends RequestContext {
   }
 }
 
-/** Whether the core may want to do anything about a response. @param {Response} response */
+/** Returns whether a response may concern the core. @param {Response} response */
 function concernsCore({ status, headers }) {
   if (status > 501 || status === 400 || (status < 200 && status !== 101)) return true;
   for (const name of headers.keys()) {
@@ -261,7 +261,7 @@ function concernsCore({ status, headers }) {
   return false;
 }
 
-/** Goes on with a value: at once if it is there, as most are, for a promise costs more than what is done. @type {After} */
+/** Continues with a value: at once unless it is a promise, because a promise costs more than the work. @type {After} */
 function after(value, next) {
   return value instanceof Promise ? value.then(next) : next(value);
 }

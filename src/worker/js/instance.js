@@ -1,9 +1,9 @@
 /**
- * The wasm instance: made, configured, and replaced should it ever trap.
+ * Creates and configures the wasm instance, and replaces it after a trap.
  *
- * A trap (a bug of ours, memory exhausted, an exception thrown through wasm) leaves an instance unusable, and what it
- * was waiting for with it. The instance is thrown away and a new one made: the request that hit the trap is answered
- * with a 500; every other one that was waiting in there is driven again ({@link drive}).
+ * A trap (a bug of ours, exhausted memory, an exception thrown through wasm) makes an instance unusable, with all its
+ * pending work. A new instance replaces it. The request that hit the trap gets 500; every other request that waited
+ * in the old instance is driven again ({@link drive}).
  */
 import * as glue from "vestibule-core";
 import module from "./index_bg.wasm";
@@ -12,64 +12,64 @@ import { describe } from "./wire.js";
 /** @import { RequestContext } from "./context.js" */
 /** @import { Decide, Drive, Entering, Outlive, Survive } from "./types.js" */
 
-/** It is imported here alone: it must be there when the first instance is made, and imports this module, too. */
+/** Only this module imports the glue, which must exist before the first instance and imports this module, too. */
 export { glue };
 
-/** What waits is begun again so often; then it fails. */
+/** Maximum number of times that waiting work restarts; then it fails. */
 const MAX_DEATHS = 3;
 
-/** Rejects calls that wait for an instance that dies. */
+/** The error with which waiting calls reject when their instance dies. */
 const DEATH = new Error("the instance died");
 
-/** Exports that the glue calls when the runtime calls back: a promise is settled, a timer is over. */
+/** Exports that the glue calls for callbacks of the runtime: a settled promise, a timer. */
 const CALLED_BACK = /^(?:wasm_bindgen__convert__closures|__wasm_bindgen_func_elem)/;
 
-/** What the glue takes for a call that returned nothing and threw nothing. */
+/** The result that the glue reads as "returned nothing, threw nothing". */
 const NOTHING = [0, 0];
 
-/** How to tell those who wait for this instance that it died. @type {Set<() => void>} */
+/** Callbacks that report the instance's death to the calls that wait for it. @type {Set<() => void>} */
 const waiting = new Set();
 
-/** Whether this instance died and the next one is not made yet. */
+/** Whether this instance died and the next one does not exist yet. */
 let isDead = false;
 
-/** How many instances there were: what belongs to an earlier one is of no use any more. */
+/** Number of instances so far. Objects of an earlier instance are unusable. */
 export let instances = 0;
 
-/** Which request the code serves that runs now, if that is known. @type {RequestContext | undefined} */
+/** The request that the running code serves, if known. @type {RequestContext | undefined} */
 let serving;
 
-/** Grows whenever the core may have learned something that it decides by: what it decided before may not hold. */
+/** Grows whenever the core's state may have changed: earlier decisions may not hold any more. */
 export let generation = 0;
 
-/** What the deployment binds; nothing before the first request. @type {Env | undefined} */
+/** The deployment's bindings; undefined before the first request. @type {Env | undefined} */
 export let bindings;
 
-/** The same, as the core takes it. */
+/** The same bindings as JSON for the core. */
 let settings = "";
 
-/** What every one of our own paths has in it, in lower case; empty before the first request. */
+/** The text that every reserved path contains, in lower case; empty before the first request. */
 export let reservedWord = "";
 
 glue.initSync({ module });
 
 describe(glue.describeWire());
 
-/** After how many milliseconds an open window is taken to be lost. */
+/** Time in milliseconds after which an open window counts as lost. */
 export const WINDOW_LOST_AFTER = glue.windowLostAfter();
 
-/** The client's headers that no decision depends on. */
+/** Client headers that no decision depends on. */
 export const IGNORED_HEADERS = new Set(glue.ignoredHeaders());
 
-/** Those that no decision to forward depends on: by some only the words of our own responses are chosen. */
+/** Client headers that no forwarding decision depends on: some only select the language of our own responses. */
 export const IGNORED_WHEN_FORWARDED = new Set([...IGNORED_HEADERS, ...glue.negotiationHeaders()]);
 
-/** Headers of an origin's response that the core may change or take note of. */
+/** Headers of an origin's response that the core may change or read. */
 export const CONCERNING_HEADERS = new Set(glue.concerningHeaders());
 
 const internalError = entering(glue.internalError);
 
-// Decisions: should one trap, the request is answered with a 500.
+// Decisions: if one traps, the request gets 500.
 export const admit = entering(glue.admit, internalError);
 export const admitAgain = entering(glue.admitAgain, internalError);
 export const handleResponse = entering(glue.handleResponse, internalError);
@@ -82,7 +82,7 @@ export const mayBeHandshake = entering(glue.mayBeHandshake, () => false);
 export const isUnsent = entering(glue.isUnsent, () => false);
 export const codeForBoth = entering(glue.codeForBoth, () => 1011);
 
-// What is counted and noted: should one trap, the response goes out all the same.
+// Counting and logging: if one traps, the response is sent anyway.
 const nothing = () => {};
 export const keepTrace = entering(glue.keepTrace, nothing);
 export const observe = entering(glue.observe, nothing);
@@ -90,10 +90,10 @@ export const recovered = entering(glue.recovered, nothing);
 export const takeIn = entering(glue.takeIn, nothing);
 export const warn = entering(glue.warn, nothing);
 
-/** Reports what is counted until a window closes. @param {Env} env */
+/** Reports the counts when a window closes. @param {Env} env */
 export const reportWindow = (env) => survive(() => glue.reportWindow(env)).catch(() => {});
 
-/** Hands the bindings over, once: settings as they are, of the others only that they are there. @param {Env} env */
+/** Gives the bindings to the core, once: settings with their values, other bindings only by name. @param {Env} env */
 export function configure(env) {
   if (bindings) return;
   bindings = env;
@@ -106,14 +106,14 @@ export function configure(env) {
   reservedWord = glue.reservedPrefix().slice(1).toLowerCase();
 }
 
-/** Makes a decision: at once if nothing is lacking. @type {Decide} */
+/** Makes a decision: synchronously if it lacks nothing. @type {Decide} */
 export function decide(context, ask) {
   const again = () => ask(context.seed);
   const decision = again();
   return decision.startsWith("N") ? drive(decision, context, again) : decision;
 }
 
-/** Meets the needs of a decision until nothing is lacking. On another instance it is asked for again. @type {Drive} */
+/** Performs the needs of a decision until it lacks nothing. Another instance makes the decision again. @type {Drive} */
 export function drive(decision, context, again) {
   let current = decision;
   const begin = () => {
@@ -127,8 +127,8 @@ export function drive(decision, context, again) {
 }
 
 /**
- * Settles as a promise of the instance does. Should the instance die meanwhile through no fault of this request or
- * object, the work is begun again on the next one. @type {Outlive}
+ * Settles like a promise of the instance. If the instance dies meanwhile, and not because of this request or object,
+ * the work begins again on the next one. @type {Outlive}
  */
 export async function outlive(context, begin) {
   for (let deaths = 0; ; deaths += 1) {
@@ -140,7 +140,7 @@ export async function outlive(context, begin) {
   }
 }
 
-/** Settles as a promise of the instance does; rejects if the instance dies before. @type {Survive} */
+/** Settles like a promise of the instance; rejects if the instance dies before. @type {Survive} */
 export function survive(begin) {
   return new Promise((resolve, reject) => {
     const promise = entering(begin)();
@@ -152,7 +152,7 @@ export function survive(begin) {
   });
 }
 
-/** Makes calls into the instance safe: one that died before is replaced first, one that dies of it afterwards. @type {Entering} */
+/** Makes calls into the instance safe: replaces a dead instance before the call, or after it. @type {Entering} */
 export function entering(act, instead) {
   return (...args) => {
     if (isDead) replace();
@@ -168,8 +168,8 @@ export function entering(act, instead) {
 }
 
 /**
- * The exports of a new instance, guarded: what goes wrong in a callback has no caller that would notice. An instance
- * that died is not called again.
+ * Guards the exports of a new instance, because no caller sees the fault of a callback. A dead instance is not called
+ * again.
  * @param {WebAssembly.Exports} exports
  */
 export function guard(exports) {
@@ -191,7 +191,7 @@ export function guard(exports) {
   return Object.create(exports, Object.fromEntries(guarded));
 }
 
-/** The instance died; every waiting call learns so. @param {unknown} error */
+/** Marks the instance as dead, and rejects every waiting call. @param {unknown} error */
 function died(error) {
   if (isDead) return;
   isDead = true;
@@ -203,7 +203,7 @@ function died(error) {
   waiting.clear();
 }
 
-/** Makes a new instance. */
+/** Creates a new instance. */
 function replace() {
   isDead = false;
   instances += 1;
@@ -212,12 +212,12 @@ function replace() {
   if (bindings) glue.configure(settings);
 }
 
-/** What runs from now on serves this request, or none that is known. @param {RequestContext} [context] */
+/** Sets the request that the code runs for from now on, if known. @param {RequestContext} [context] */
 export function attribute(context) {
   serving = context;
 }
 
-/** The core may have learned something that it decides by. */
+/** Invalidates cached decisions, because the core's state may have changed. */
 export function stateChanged() {
   generation += 1;
 }

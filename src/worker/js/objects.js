@@ -1,4 +1,4 @@
-/** The Durable Objects, which are Rust's: see `worker/objects/`. */
+/** Exports the Durable Objects, implemented in Rust: see `worker/objects/`. */
 import { DurableObject } from "cloudflare:workers";
 import { RequestContext } from "./context.js";
 import { configure, glue, instances, outlive } from "./instance.js";
@@ -9,10 +9,10 @@ function implementedBy(Implementation) {
     /** @type {ObjectImplementation | undefined} */
     #object;
     #instance = 0;
-    /** What outlives an instance: what was sent to a provider, and what comes of it. */
+    /** Survives an instance: requests sent to a provider, and their responses. */
     #context = new RequestContext(this.env);
 
-    /** Made again, from what is stored, when the instance it lived in was replaced. */
+    /** Returns the object; recreates it from storage after its instance was replaced. */
     #current() {
       configure(this.env);
       if (!this.#object || this.#instance !== instances) {

@@ -1,6 +1,6 @@
 /**
- * What the data plane offers to the control plane: see `worker/runtime.rs`. The glue imports this module, and the
- * instance imports the glue, so all of it are functions, which are there before any module has run.
+ * Exports functions of the data plane to the control plane: see `worker/runtime.rs`. The glue imports this module, and
+ * the instance imports the glue. So all exports are functions, which exist before any module has run.
  */
 import argon2 from "./argon2.wasm";
 import style from "./console/console.css.bin";
@@ -21,12 +21,12 @@ const CONSOLE_FILES = {
   "tenant.schema.json": schema,
 };
 
-/** The module that hashes passwords. */
+/** Returns the module that hashes passwords. */
 export function argon2Module() {
   return argon2;
 }
 
-/** A file of the console, as the build has compressed it; the core says under which headers it is sent. @param {string} name */
+/** Returns a file of the console, compressed by the build; the core chooses its headers. @param {string} name */
 export function consoleFile(name) {
   return Object.hasOwn(CONSOLE_FILES, name) ? new Uint8Array(CONSOLE_FILES[name]) : undefined;
 }

@@ -1,34 +1,34 @@
-/** Shapes that modules of the data plane share, and signatures of their functions. */
+/** Declares types that modules of the data plane share, and signatures of their functions. */
 import type { RequestTrace } from "./telemetry/request_trace.js";
 
 /** Idle limits in milliseconds, 0 for none: see `Pauses` in `tenant.rs`. */
 export interface Pauses {
-  /** After so much silence an event stream gets a comment. */
+  /** Silence after which an event stream gets a comment. */
   keepAlive: number;
-  /** After so much silence of the origin an answer, an event stream or a WebSocket is ended. */
+  /** Silence of the origin after which a response, an event stream or a WebSocket ends. */
   answer: number;
   stream: number;
   socket: number;
 }
 
-/** Asks whether the session of a stream or WebSocket still lives: when to ask again, or why it is over. */
+/** Checks whether the session of a stream or WebSocket still lives: returns when to check again, or why it is over. */
 export type Revalidate = () => Promise<{ afterMs: number } | { over: string }>;
 
-/** How a response is followed while it is open. */
+/** Options for following an open response. */
 export interface FollowOptions {
   /** Absent if the response may outlive its session. */
   revalidate: Revalidate | undefined;
-  /** Counts a stream or WebSocket that opens, until what it returns is called. */
+  /** Counts a stream or WebSocket as open until the returned function is called. */
   countOpen: () => () => void;
   pauses: Pauses;
 }
 
-/** What an origin has under way, and how it answers. */
+/** What an origin has in flight, and how fast it responds. */
 export interface OriginActivity {
   underWay: Set<Attempt>;
   /** Moving average of the time to the first byte, in milliseconds. */
   firstByteMs: number;
-  /** Whether its last answer was a gateway error, or none came. */
+  /** Whether its last response was a gateway error, or missing. */
   isFaulty: boolean;
   /** Number of WebSockets it has accepted. */
   opened: number;
@@ -37,11 +37,11 @@ export interface OriginActivity {
 /** A request to an origin, or a stream or WebSocket that stays open. */
 export interface Attempt {
   origin: OriginActivity;
-  /** When it is over at the latest, in milliseconds since 1970. */
+  /** Latest end, in milliseconds since 1970. */
   until: number;
 }
 
-/** Durations of a request in milliseconds, less than nothing for what there was not. */
+/** Durations of a request in milliseconds, negative where there was none. */
 export interface Durations {
   /** In the gateway. */
   edgeMs: number;
@@ -62,51 +62,51 @@ export interface TraceStage {
 /** Headers of a request, in the order in which the runtime gives them. */
 export type HeaderList = [string, string][];
 
-/** How an origin failed a request: see `admitAgain` in `worker/steps.rs`. */
+/** Kind of an origin's failure: see `admitAgain` in `worker/steps.rs`. */
 export type Failure = "lost" | "cut" | "spoilt" | "unsent" | "timed-out";
 
 /** A decision that may be cached. */
 export interface Decision {
-  /** What is recorded of the request: see `RequestLabels` in `telemetry/labels.rs`. */
+  /** Recorded fields of the request: see `RequestLabels` in `telemetry/labels.rs`. */
   requestLabels: { flags: string; labels: string; members: string };
-  /** Until when it holds for requests like this one, in milliseconds since 1970; 0 if for this one alone. */
+  /** End of its validity for equal requests, in milliseconds since 1970; 0 if for this one alone. */
   until: number;
 }
 
-/** A decision to forward: see `FORWARD_FIELDS` in `worker/protocol.rs`. */
+/** A forwarding decision: see `FORWARD_FIELDS` in `worker/protocol.rs`. */
 export interface ForwardDecision extends Decision {
   flags: string;
   url: string;
-  /** How long the origin may take for its response headers. */
+  /** Deadline for the origin's response headers, in milliseconds. */
   firstByteMs: number;
-  /** How long pauses may be. */
+  /** Idle limits as text: see `readPauses`. */
   pauses: string;
   /** Tenant and origin. */
   place: string;
-  /** What the response is handled with. */
+  /** Input for handling the response. */
   responseContext: string;
-  /** What an Engine.IO `sid` is made longer by. */
+  /** Suffix for an Engine.IO `sid`. */
   sidSuffix: string;
-  /** Which of the client's headers pass: `+` for each that does. */
+  /** One character per client header: `+` if it passes. */
   kept: string;
   /** The trace's id. */
   trace: string;
-  /** What its trace was begun with, as hex, if that is known here. */
+  /** Seed of its trace as hex, if known here. */
   seed: string;
-  /** Tenant and handle, if it is a session that came before. */
+  /** Tenant and handle; empty for a new session. */
   session: string;
-  /** All headers there are. */
+  /** All headers of the request to the origin. */
   headers: Record<string, string> | Headers;
 }
 
-/** A response of our own: see `RESPONSE_FIELDS` in `worker/protocol.rs`. */
+/** A response decision: see `RESPONSE_FIELDS` in `worker/protocol.rs`. */
 export interface ResponseDecision extends Decision {
   status: number;
   headers: HeaderList | Record<string, string>;
   body: string;
 }
 
-/** A request as decisions on it are cached: with its headers, and when it came. */
+/** A request as the decision cache sees it: with its headers and its time. */
 export interface Received {
   request: Request;
   headers: HeaderList;
@@ -119,16 +119,16 @@ export interface CacheEntry<D extends Decision, Prepared> {
   url: string;
   /** The client's headers, as of the last equal request. */
   headers: HeaderList;
-  /** What all equal requests have in common, once there is a second one. */
+  /** Common parts of all equal requests, from the second one on. */
   prepared: Prepared | undefined;
 }
 
 export interface PreparedForward {
   /** Scheme and authority. */
   site: string;
-  /** What the origin's URLs begin with. */
+  /** Prefix of the origin's URLs. */
   base: string;
-  /** All for the origin, as of the last equal request. */
+  /** Headers for the origin, as of the last equal request. */
   headers: Headers;
   /** Text before and after the ids of the trace. */
   members: [string, string];
@@ -141,31 +141,31 @@ export interface PreparedResponse {
   body: string[];
 }
 
-/** Goes on with a value, now or once it is there. */
+/** Continues with a value, now or once its promise resolves. */
 export type After = <Value, Next>(
   value: Value | Promise<Value>,
   next: (value: Value) => Next | Promise<Next>,
 ) => Next | Promise<Next>;
 
-/** What is driven, as far as it concerns whoever drives it: see `context.js`. */
+/** The part of a context that driving a decision needs: see `context.js`. */
 export interface Driven {
   seed: string;
   isToBlame: boolean;
 }
 
-/** Asks for a decision: `ask` is given what the step was begun with. */
+/** Makes a decision: `ask` gets the seed of the step. */
 export type Decide = (context: Driven, ask: (seed: string) => string) => string | Promise<string>;
 
-/** Drives a decision that was asked for in this very turn; `again` asks for it again. */
+/** Drives a decision that was made in this turn; `again` makes it again. */
 export type Drive = (decision: string, context: Driven, again: () => string) => Promise<string>;
 
-/** Makes a call safe; `instead` gives the result of one that traps. */
+/** Makes a call safe; `instead` returns the result of a call that traps. */
 export type Entering = <Args extends unknown[], Result>(
   act: (...args: Args) => Result,
   instead?: () => Result,
 ) => (...args: Args) => Result;
 
-/** Waits for the instance; `begin` may be repeated. */
+/** Waits for a promise of the instance; `begin` may be repeated. */
 export type Outlive = <T>(context: { isToBlame: boolean }, begin: () => Promise<T>) => Promise<T>;
 export type Survive = <T>(begin: () => Promise<T>) => Promise<T>;
 
@@ -175,7 +175,7 @@ export type IsAlike = (headers: HeaderList, before: HeaderList, ignored: Set<str
 /** Text around the ids of a trace, and the trace's id. */
 export type SplitMembers = { around: [string, string]; id: string };
 
-/** Follows what is open; `isReadable` is whether what flows is the events themselves. */
+/** Follows an event stream; `isReadable` says whether its bytes are readable events. */
 export type FollowStream = (
   source: ReadableStream,
   sink: WritableStream,
@@ -188,7 +188,7 @@ export type FollowWebSocket = (
   options: FollowOptions,
 ) => Response;
 
-/** Records a request; `session` is tenant and handle, if it is a session that came before. */
+/** Records a request; `session` is tenant and handle, empty for a new session. */
 export type RecordRequest = (
   trace: RequestTrace,
   response: Response,
@@ -197,7 +197,7 @@ export type RecordRequest = (
 ) => Response;
 export type CountRequest = (labels: string, durations: Durations, session: string) => boolean;
 
-/** Begins something at a place (tenant and origin), over by `until` in milliseconds since 1970. */
+/** Begins an attempt at a place (tenant and origin) that ends by `until` in milliseconds since 1970. */
 export type Begin = (place: string, until?: number) => Attempt;
 
 /** Buffers a log line. */

@@ -1,27 +1,27 @@
 /**
- * Requests and responses as text for the core, and back. The format is that of `worker/protocol.rs`, which describes it
- * by the names of its fields; requests are as `http/request.rs` reads them.
+ * Encodes requests and responses as text for the core, and parses its decisions. `worker/protocol.rs` defines the
+ * format and describes it by field names; `http/request.rs` reads the requests.
  */
 
 /** @import { ForwardDecision, HeaderList, ResponseDecision } from "./types.js" */
 
-/** The lines of a decision to forward, by name. @type {Record<string, number>} */
+/** Line numbers of a forwarding decision, by field name. @type {Record<string, number>} */
 const FORWARD = {};
 
-/** The lines of a response of our own, by name. @type {Record<string, number>} */
+/** Line numbers of a response decision, by field name. @type {Record<string, number>} */
 const RESPONSE = {};
 
-/** The letters of a decision to forward, by name. @type {Record<string, string>} */
+/** Flag letters of a forwarding decision, by name. @type {Record<string, string>} */
 export const FLAGS = {};
 
-/** The names of our headers, in the order in which a decision to forward gives their values. @type {string[]} */
+/** Names of our headers, in the order of their values in a forwarding decision. @type {string[]} */
 let ours = [];
 
-/** Where the values of our headers begin, and the headers of a response. */
+/** Line numbers where the values of our headers begin, and the headers of a response. */
 let oursAt = 0;
 let headersAt = 0;
 
-/** Takes the description of the format: see `description` in `worker/protocol.rs`. @param {string} description */
+/** Sets the format from its description: see `description` in `worker/protocol.rs`. @param {string} description */
 export function describe(description) {
   const [forward, flags, response, headers] = description
     .split("\n")
@@ -41,7 +41,7 @@ export function packRequest(request, headers) {
   return packed;
 }
 
-/** Unpacks a decision to forward, given the client's headers. @type {(text: string, received: HeaderList) => ForwardDecision} */
+/** Unpacks a forwarding decision, given the client's headers. @type {(text: string, received: HeaderList) => ForwardDecision} */
 export function unpackForward(text, received) {
   const lines = text.split("\n");
   const kept = lines[FORWARD.kept];
@@ -59,7 +59,7 @@ export function unpackForward(text, received) {
     if (kept[at] === "+") headers[received[at][0]] = received[at][1];
   }
   const handle = headers["x-session-id"];
-  // Whoever comes for the first time may never come again.
+  // A new visitor may never return.
   const isKnown = handle !== undefined && headers["x-session-state"] !== "new";
   return {
     flags: lines[FORWARD.kind],
@@ -79,7 +79,7 @@ export function unpackForward(text, received) {
   };
 }
 
-/** Unpacks a response of our own. @param {string} text @returns {ResponseDecision} */
+/** Unpacks a response decision. @param {string} text @returns {ResponseDecision} */
 export function unpackResponse(text) {
   const lines = text.split("\n");
   const bodyAt = headersAt + 2 * Number(lines[RESPONSE.headers]);
@@ -91,7 +91,7 @@ export function unpackResponse(text) {
     status: Number(lines[RESPONSE.status]),
     requestLabels: requestLabelsIn(lines, RESPONSE),
     until: Number(lines[RESPONSE.until]),
-    // A plain object is handed over at once; it cannot hold a name twice.
+    // A plain object is the fastest to pass, but it cannot hold a name twice.
     headers: Object.keys(fields).length === headers.length ? fields : headers,
     body: lines.slice(bodyAt).join("\n"),
   };
@@ -102,15 +102,15 @@ function requestLabelsIn(lines, at) {
   return { flags: lines[at.flags], labels: lines[at.labels], members: lines[at.members] };
 }
 
-/** Packs two lines for every header, and for each Set-Cookie by itself. @param {Headers} headers */
+/** Packs two lines for every header, and two for each Set-Cookie. @param {Headers} headers */
 export function packHeaders(headers) {
   const others = [...headers].filter(([name]) => name !== "set-cookie");
-  // Of those the order counts, and iteration does not keep it when there are many.
+  // Their order matters, and iteration does not keep it for many headers.
   const cookies = headers.getSetCookie().map((line) => ["set-cookie", line]);
   return [...others, ...cookies].flat().join("\n");
 }
 
-/** Makes a response of our own. @param {ResponseDecision} decision @param {Uint8Array} [file] the body, if it is one */
+/** Creates a response of Vestibule's own. @param {ResponseDecision} decision @param {Uint8Array} [file] the body, if it is a file */
 export function responseOf({ status, headers, body }, file) {
   if (!file) return new Response(body === "" ? null : body, { status, headers });
   // A file is sent as it is, compressed or not; `encodeBody` is the Workers runtime's.
@@ -120,9 +120,9 @@ export function responseOf({ status, headers, body }, file) {
 
 /**
  * Applies the core's edits to the origin's response: `E`, the number of headers to remove, their names, then names and
- * values to append. The body is handed on as the stream it is.
+ * values to append. The body passes as a stream.
  * @param {string} text
- * @param {any} response a `Response`, of the Worker's runtime in the Worker
+ * @param {any} response a `Response`, in the Worker that of its runtime
  */
 export function applyEdits(text, response) {
   const [, removed, ...lines] = text.split("\n");

@@ -1,7 +1,7 @@
 /**
- * Decisions to forward, done again for requests like the one they were made on, without a call into the core. The core
- * says which, and until when (`gateway/decision_cache.rs`); here requests are compared. Whatever is not plainly alike is
- * decided by itself.
+ * Caches forwarding decisions and reuses them for equal requests, without a call into the core. The core decides which
+ * are cacheable, and until when (`gateway/decision_cache.rs`); this module compares requests. A request that is not
+ * clearly equal gets its own decision.
  */
 import { IGNORED_WHEN_FORWARDED, reservedWord } from "../instance.js";
 import { FLAGS } from "../wire.js";
@@ -10,19 +10,19 @@ import { takeTrace, withoutTrace, withTrace } from "./trace_pool.js";
 
 /** @import { ForwardDecision, PreparedForward, Received } from "../types.js" */
 
-/** Maximum number of decisions that are kept. */
+/** Maximum number of decisions in the cache. */
 const MAX_FORWARDS = 1_000;
 
-/** Maximum length of a URL, where it differs. */
+/** Maximum length of a URL that may differ from the cached one. */
 const MAX_URL = 1_024;
 
-/** What none of our own paths could be taken for: no escapes, no empty segments, none that begins with a dot. */
+/** Matches paths that cannot be a reserved path: no escapes, no empty segments, no segment with a leading dot. */
 const ORDINARY = /^(?:\/[\w~-][\w.~-]*)*\/?(?:\?|$)/;
 
 /** @type {GenerationMap<ForwardDecision, PreparedForward>} */
 export const forwards = new GenerationMap(MAX_FORWARDS, IGNORED_WHEN_FORWARDED, false);
 
-/** Returns what was decided on a request like this one, if that still holds. @type {(received: Received) => ForwardDecision | undefined} */
+/** Returns the decision on an equal request, if it still holds. @type {(received: Received) => ForwardDecision | undefined} */
 export function getForward(received) {
   const entry = forwards.find(received);
   if (entry === undefined) return undefined;
@@ -37,7 +37,7 @@ export function getForward(received) {
   }
   const trace = takeTrace(place.slice(0, place.indexOf("/")), decision.requestLabels.flags);
   if (trace === undefined) return undefined;
-  // All headers are those of the request before, but the trace and what differs; `fetch` copies them at once.
+  // Only the trace and differing headers change since the last request; `fetch` copies the headers at once.
   headers.set("traceparent", trace.parent);
   for (let at = 0; at < entry.headers.length; at += 1) {
     const [name, value] = received.headers[at];
@@ -62,7 +62,7 @@ export function getForward(received) {
   };
 }
 
-/** Returns what all requests like that one have in common. @type {(forward: ForwardDecision, url: string) => PreparedForward} */
+/** Computes what all equal requests have in common. @type {(forward: ForwardDecision, url: string) => PreparedForward} */
 function prepare(decision, url) {
   const site = url.slice(0, url.indexOf("/", 8));
   const { responseContext: context, trace } = decision;
@@ -76,7 +76,7 @@ function prepare(decision, url) {
   };
 }
 
-/** Returns whether a URL of that site is the origin's beyond doubt. @param {string} url @param {string} site */
+/** Returns whether a URL of that site certainly belongs to the origin. @param {string} url @param {string} site */
 function isOrdinary(url, site) {
   if (url.length > MAX_URL || !url.startsWith(site)) return false;
   const target = url.slice(site.length);

@@ -1,12 +1,12 @@
-/** Decisions by the request they were made on, until the second is over or the core learns something. */
+/** Keeps decisions by their request until the second is over or the core's state changes. */
 import { generation } from "../instance.js";
 
 /** @import { CacheEntry, Decision, IsAlike, Received } from "../types.js" */
 
-/** Maximum length of a header's value that is ignored, where it differs. */
+/** Maximum length of an ignored header's value that may differ from the cached one. */
 const MAX_IGNORED_VALUE = 512;
 
-/** What a request accepts that opens a stream: that counts as use, so no other request passes for one. */
+/** Media type that a stream's request accepts. A stream counts as use, so other requests do not share its decision. */
 const STREAM = "text/event-stream";
 
 /**
@@ -17,13 +17,13 @@ export class GenerationMap {
   /** @type {Map<string, CacheEntry<D, Prepared>>} */
   #byName = new Map();
   #generation = 0;
-  /** When the second is over in which they were made, in milliseconds since 1970. */
+  /** End of the second in which the decisions were made, in milliseconds since 1970. */
   #over = 0;
 
   /**
-   * @param {number} max so many are kept; then all are dropped, which costs a decision each
-   * @param {Set<string>} ignored headers that no decision in here depends on
-   * @param {boolean} isByUrl whether decisions depend on all of the URL
+   * @param {number} max maximum number of entries; then all are dropped, at the cost of a decision each
+   * @param {Set<string>} ignored headers that no decision in this map depends on
+   * @param {boolean} isByUrl whether decisions depend on the whole URL
    */
   constructor(max, ignored, isByUrl) {
     this.max = max;
@@ -31,7 +31,7 @@ export class GenerationMap {
     this.isByUrl = isByUrl;
   }
 
-  /** Keeps a decision if it is cacheable and the request has a cookie. @param {Received} received @param {D} decision */
+  /** Stores a cacheable decision on a request with a cookie. @param {Received} received @param {D} decision */
   put(received, decision) {
     const name = decision.until > received.trace.begun ? this.#nameOf(received) : "";
     if (name === "") return;
@@ -40,7 +40,7 @@ export class GenerationMap {
     this.#byName.set(name, { decision, url: request.url, headers, prepared: undefined });
   }
 
-  /** Returns what was decided on a request like this one, if that still holds. @param {Received} received */
+  /** Returns the decision on an equal request, if it still holds. @param {Received} received */
   find(received) {
     if (this.#byName.size === 0) return undefined;
     const { headers, trace } = received;
@@ -50,7 +50,7 @@ export class GenerationMap {
     return isAlike(headers, entry.headers, this.ignored) ? entry : undefined;
   }
 
-  /** Drops what no longer holds. @param {number} now */
+  /** Drops decisions that no longer hold. @param {number} now */
   #sweep(now) {
     if (now < this.#over && this.#generation === generation && this.#byName.size < this.max) return;
     this.#byName.clear();
@@ -58,7 +58,7 @@ export class GenerationMap {
     this.#over = (Math.floor(now / 1000) + 1) * 1000;
   }
 
-  /** Names a request by who asks, and how; returns an empty name if no cookie came along. @param {Received} received */
+  /** Returns a request's cache key from method and cookie; empty without a cookie. @param {Received} received */
   #nameOf({ request: { method, url }, headers }) {
     for (let at = 0; at < headers.length; at += 1) {
       if (headers[at][0] !== "cookie") continue;
@@ -69,7 +69,7 @@ export class GenerationMap {
   }
 }
 
-/** Returns whether requests have the same headers, which come sorted, and the same values of all that count. @type {IsAlike} */
+/** Returns whether two requests have equal (sorted) header names, and equal values where they matter. @type {IsAlike} */
 export function isAlike(headers, before, ignored) {
   if (headers.length !== before.length) return false;
   for (let at = 0; at < headers.length; at += 1) {

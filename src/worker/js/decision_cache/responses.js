@@ -1,6 +1,6 @@
 /**
- * Refusals, given again with a trace of their own: a flood is worth the least. The core says until when a request for
- * the same URL, alike in all that counts, would be refused alike (`gateway/decision_cache.rs`).
+ * Caches refusals and repeats them with a new trace, because a flood deserves the least work. The core decides how long
+ * equal requests for the same URL get the same refusal (`gateway/decision_cache.rs`).
  */
 import { IGNORED_HEADERS } from "../instance.js";
 import { GenerationMap } from "./generation_map.js";
@@ -8,13 +8,13 @@ import { takeTrace, withoutTrace, withTrace } from "./trace_pool.js";
 
 /** @import { PreparedResponse, Received, ResponseDecision } from "../types.js" */
 
-/** Maximum number of refusals that are kept: a flood comes from few, and is given little room. */
+/** Maximum number of refusals in the cache: a flood has few distinct requests. */
 const MAX_RESPONSES = 100;
 
 /** @type {GenerationMap<ResponseDecision, PreparedResponse>} */
 export const responses = new GenerationMap(MAX_RESPONSES, IGNORED_HEADERS, true);
 
-/** Returns how a request like this one was refused, if that still holds. @param {Received} received */
+/** Returns the refusal of an equal request, if it still holds. @param {Received} received */
 export function getResponse(received) {
   const entry = responses.find(received);
   if (entry === undefined) return undefined;

@@ -1,14 +1,14 @@
-/** Traces drawn ahead, for requests the core does not decide on. */
+/** Prepares traces in advance, for requests with a cached decision. */
 import { drawTraces } from "../instance.js";
 import { count } from "../telemetry/counters.js";
 
-/** Number of traces that are drawn at once. */
+/** Number of traces that the core draws at once. */
 const DRAWN = 64;
 
-/** Maximum number of tenants whose traces are kept; then all are dropped. */
+/** Maximum number of tenants with traces in the pool; then all are dropped. */
 const MAX_TENANTS = 1_000;
 
-/** Where `traceparent` begins and ends in the text of a trace. What it is made of are its id and its span's. */
+/** Offsets of `traceparent` in the text of a trace, after its seed. The seed holds the trace id and the span id. */
 const PARENT_AT = 48;
 const SAMPLED_AT = PARENT_AT + 55;
 
@@ -17,9 +17,9 @@ const TRACED = /"trace_id":"([^"]*)","span_id":"[^"]*"/;
 /** @type {Map<string, { flags: string, texts: string[] }>} by tenant */
 const pool = new Map();
 
-/** Takes a trace for a repeated decision, and counts that one. @param {string} tenant @param {string} recorded flags of the request that was decided */
+/** Takes a trace for a repeated decision, and counts the repetition. @param {string} tenant @param {string} recorded flags of the request that was decided */
 export function takeTrace(tenant, recorded) {
-  // How requests are recorded may have changed.
+  // The settings of recording may have changed.
   const wanted = recorded.replace("x", "");
   let drawn = pool.get(tenant);
   if (drawn === undefined || drawn.texts.length === 0 || drawn.flags !== wanted) {
@@ -46,7 +46,7 @@ export function withoutTrace(members) {
   return { around: [before, after], id };
 }
 
-/** Puts a trace's ids there. @param {[string, string]} around @param {{ id: string, span: string }} trace */
+/** Joins the members of a log line with a trace's ids. @param {[string, string]} around @param {{ id: string, span: string }} trace */
 export function withTrace(around, { id, span }) {
   return `${around[0]}"trace_id":"${id}","span_id":"${span}"${around[1]}`;
 }

@@ -1,13 +1,13 @@
-/** Makes the `sid` in the answers to Engine.IO handshakes longer. */
+/** Appends a suffix to the `sid` in responses to Engine.IO handshakes. */
 import { waitUntil } from "cloudflare:workers";
 import { endOfSid, mayBeHandshake } from "../instance.js";
 
-/** Maximum time for which the first packet is waited for, in milliseconds; it comes with the headers. */
+/** Maximum wait for the first packet, in milliseconds; it usually comes with the headers. */
 const MAX_WAIT = 1_000;
 
 /**
- * Returns the answer with a longer `sid` if it is that to a handshake, and any other as it is. Only the beginning is
- * inspected; the rest flows as it comes.
+ * Returns a handshake's response with a longer `sid`, and any other response unchanged. Only the beginning is
+ * inspected; the rest is streamed.
  * @param {Response} response
  * @param {string} suffix
  */
@@ -21,7 +21,7 @@ export async function lengthenSid(response, suffix) {
   const stop = () => reader.cancel().catch(() => {});
   setTimeout(stop, MAX_WAIT);
   let begins = new Uint8Array();
-  // How much stands before the end of the `sid`: nothing until that is known, less if there is none.
+  // Offset of the end of the `sid`: 0 until known, negative if there is none.
   let end = 0;
   while (end === 0) {
     const read = await reader.read().catch(() => undefined);
@@ -34,14 +34,14 @@ export async function lengthenSid(response, suffix) {
   }
   whole.cancel().catch(() => {});
   reader.releaseLock();
-  // What is compressed is read as it was before, and compressed again: its length is another then.
+  // The runtime decompresses a compressed body and compresses it again, which changes its length.
   const { readable, writable } =
     length > 0 && !headers.has("content-encoding")
       ? new FixedLengthStream(length + suffix.length)
       : new IdentityTransformStream();
   const writer = writable.getWriter();
   const longer = await joined(begins.subarray(0, end), suffix, begins.subarray(end));
-  // Either side may go at any time.
+  // Either side may disconnect at any time.
   writer.write(longer).catch(() => {});
   writer.releaseLock();
   waitUntil(inspected.pipeTo(writable).catch(() => {}));

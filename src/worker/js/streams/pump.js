@@ -1,16 +1,16 @@
-/** Pumps bodies whose pauses matter: JavaScript runs for every part. */
+/** Pumps bodies that have idle limits: JavaScript runs for every chunk. */
 
-/** A comment (HTML Standard, section 9.2.6): a line that means nothing. */
+/** A comment of an event stream (HTML Standard, section 9.2.6), which clients ignore. */
 const COMMENT = new TextEncoder().encode(":\n");
 
 const LINE_FEED = 10;
 
 /**
- * Writes what comes until it ends, and closes the sink then. A part is read when the one before it is
- * taken: who reads slowly slows down the origin, and that counts as no pause of the origin's.
+ * Copies the source to the sink until it ends, then closes the sink. Each chunk is read after the sink took the
+ * previous one: a slow client slows down the origin, and that does not count as the origin's silence.
  *
- * Rejects with `"idle"` when nothing has come for too long, with whatever broke the source or the sink,
- * and with the signal's reason; the sink stays open then.
+ * Rejects with `"idle"` after too long a silence, with the error of the source or the sink, or with the
+ * signal's reason; the sink stays open then.
  * @param {ReadableStream<Uint8Array>} source
  * @param {WritableStream<Uint8Array>} sink
  * @param {{ keepAlive: number, idle: number, signal?: AbortSignal }} limits in milliseconds; 0 for none
@@ -18,15 +18,15 @@ const LINE_FEED = 10;
 export async function pump(source, sink, { keepAlive, idle, signal }) {
   const reader = source.getReader();
   const writer = sink.getWriter();
-  /** When the last part was taken; not yet if it is being written. */
+  /** Time at which the sink took the last chunk; infinite while one is being written. */
   let partAt = Date.now();
-  /** Since when a comment could have been written. Within a line it would become part of it. */
+  /** Time since which a comment could be written: within a line it would become part of it. */
   let silentAt = partAt;
   /** @type {unknown} */
   let reason;
   const giveUp = (/** @type {unknown} */ why) => {
     reason ??= why;
-    // Ends the read that is waited for.
+    // Ends the pending read.
     reader.cancel(why).catch(() => {});
   };
   const check = () => {
@@ -54,7 +54,7 @@ export async function pump(source, sink, { keepAlive, idle, signal }) {
     await writer.close();
   } catch (error) {
     giveUp(error);
-    // A read that is cancelled fails in its own words.
+    // A cancelled read fails with another error.
     throw reason;
   } finally {
     clearInterval(timer);

@@ -1,8 +1,8 @@
-/** Revalidates the session of what stays open, again and again, until it is over. */
+/** Revalidates the session of an open connection repeatedly until the session is over. */
 /** @import { Revalidate } from "../types.js" */
 import { warn } from "../instance.js";
 
-/** Begins, and returns how to stop. @param {Revalidate} revalidate @param {(reason: string) => void} onOver */
+/** Starts revalidation, and returns a function that stops it. @param {Revalidate} revalidate @param {(reason: string) => void} onOver */
 export function startRevalidation(revalidate, onOver) {
   let isOpen = true;
   const run = async () => {

@@ -1,28 +1,28 @@
 /**
- * Queues messages for an end of a WebSocket that reads slowly. The runtime cannot make the other end wait, and keeps
- * what it was given until it is read: so it is given little at a time, and the rest waits here, where it can be dropped.
+ * Queues messages for an end of a WebSocket that reads slowly. The runtime cannot make the other end wait, and buffers
+ * everything it gets. So it gets little at a time, and the rest waits here, where it can be dropped.
  */
 
-/** Maximum number of bytes the runtime is given before it has sent them; a single message may be larger. */
+/** Maximum number of unsent bytes in the runtime's buffer; a single message may be larger. */
 const MAX_UNSENT = 256 * 1024;
 
-/** Maximum number of bytes that wait for all slow ends of this isolate. It has 128 MB for everything. */
+/** Maximum number of bytes queued for all slow ends of this isolate, which has 128 MB for everything. */
 const MAX_IN_ISOLATE = 16 * 1024 * 1024;
 
-/** About what a queued message takes beside its own bytes. */
+/** Approximate overhead of a queued message, in bytes. */
 const OVERHEAD = 64;
 
-/** Interval between two attempts to send what waits, in milliseconds; it doubles while nothing moves. */
+/** Interval between two attempts to send queued messages, in milliseconds; it doubles without progress. */
 const MIN_DELAY = 10;
 const MAX_DELAY = 250;
 
-/** Maximum time for which nothing moves once the other end has closed, in milliseconds. No idle limit ends that. */
+/** Maximum time without progress once the other end has closed, in milliseconds. No idle limit applies then. */
 const MAX_STALL = 30_000;
 
-/** Stands for a close frame without a code (RFC 6455 section 7.4). */
+/** Code that means a close frame without a code (RFC 6455 section 7.4). */
 const NO_CODE = 1005;
 
-/** Those for which more waits than the runtime is given. @type {Set<SendQueue>} */
+/** Queues that hold more than the runtime may buffer. @type {Set<SendQueue>} */
 const slow = new Set();
 
 export class SendQueue {
@@ -31,9 +31,9 @@ export class SendQueue {
   #bytes = 0;
   #isClosed = false;
   #isEvicted = false;
-  /** How the socket is closed once all is sent. @type {[code: number, reason: string] | undefined} */
+  /** Code and reason to close with once all is sent. @type {[code: number, reason: string] | undefined} */
   #last;
-  /** Bytes that waited when that was last looked at. The socket of another request cannot be asked. */
+  /** Unsent bytes at the last check. A request cannot read another request's socket. */
   weight = 0;
 
   /** @param {WebSocket} socket @param {() => void} onTooSlow closes both ends */
@@ -65,7 +65,7 @@ export class SendQueue {
     if (this.#bytes === 0) this.close(code, reason);
   }
 
-  /** Closes the socket now, and forgets what waits. @param {number} code @param {string} reason */
+  /** Closes the socket now, and drops queued messages. @param {number} code @param {string} reason */
   close(code, reason) {
     this.drop();
     try {
@@ -76,7 +76,7 @@ export class SendQueue {
     }
   }
 
-  /** Forgets what waits. Another request's socket is closed by that request, which looks soon. @param {boolean} [isEvicted] */
+  /** Drops queued messages. Another request's socket is closed by that request at its next check. @param {boolean} [isEvicted] */
   drop(isEvicted = false) {
     this.#isClosed = true;
     this.#isEvicted = isEvicted;
@@ -85,7 +85,7 @@ export class SendQueue {
     slow.delete(this);
   }
 
-  /** Sends what waits, little by little, until the end is no longer slow. */
+  /** Sends queued messages little by little until the end is no longer slow. */
   async #drain() {
     slow.add(this);
     let [delay, stalled] = [MIN_DELAY, 0];
@@ -111,7 +111,7 @@ export class SendQueue {
   }
 }
 
-/** Evicts the heaviest queues until all are within bounds. They are dozens at most: each has `MAX_UNSENT` at least. */
+/** Evicts the heaviest queues until all are within bounds. There are dozens at most: each has `MAX_UNSENT` at least. */
 function evictHeaviest() {
   let total = 0;
   for (const queue of slow) total += queue.weight;

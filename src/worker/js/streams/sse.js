@@ -1,10 +1,10 @@
 /**
- * Follows event streams and other answers while they are open.
+ * Follows event streams and other responses while they are open.
  *
- * A stream the origin breaks off looks, handed on, like one that ended well. Followed, it ends with an
- * `event: error`, so that the page knows the answer is incomplete. What is open is closed soon after
- * its session is over: a stream with an `event: session`, a socket with the code 4401. And what is
- * silent for too long is ended, or kept alive, where a limit says so.
+ * Without following, a stream that the origin breaks off looks like one that ended normally. A followed
+ * one ends with an `event: error`, so that the page knows it is incomplete. Soon after the session is
+ * over a stream ends with an `event: session`, a socket with the code 4401. Idle limits end a
+ * silent connection or keep it alive.
  */
 /** @import { FollowOptions, FollowStream, Pauses } from "../types.js" */
 import { waitUntil } from "cloudflare:workers";
@@ -13,7 +13,7 @@ import { pump } from "./pump.js";
 import { startRevalidation } from "./revalidate.js";
 import { followWebSocket } from "./websocket.js";
 
-/** Content codings in which the runtime shows what is in them, and codes again what is written; it compares case. */
+/** Content codings that the runtime decodes, and encodes again; it compares case-sensitively. */
 const READABLE = [null, "identity", "gzip", "br"];
 
 /** Reads idle limits: see `Pauses::to_text` in `tenant.rs`. @param {string} text @returns {Pauses} */
@@ -27,7 +27,7 @@ export function isEventStream({ headers }) {
   return headers.get("content-type")?.startsWith("text/event-stream") ?? false;
 }
 
-/** Returns the answer, followed if there is a reason to. @param {Response} response @param {FollowOptions} options */
+/** Returns a response, followed if an option requires it. @param {Response} response @param {FollowOptions} options */
 export function follow(response, options) {
   const { webSocket, body, headers } = response;
   const { revalidate, pauses } = options;
@@ -41,14 +41,14 @@ export function follow(response, options) {
     : pauses.answer > 0;
   if (!body || !isFollowed) return response;
   const coding = headers.get("content-encoding");
-  // What is compressed is read as it was before, and compressed again: its length is another then.
+  // The runtime decompresses a compressed body and compresses it again, which changes its length.
   const length = isStream || coding !== null ? null : headers.get("content-length");
   const { readable, writable } =
     length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
   const followed = isStream
     ? followStream(body, writable, options, READABLE.includes(coding))
     : pump(body, writable, { keepAlive: 0, idle: pauses.answer }).catch(async () => {
-        // Cut short, so that the client can tell.
+        // Cut off, so that the client detects it.
         await writable.abort("incomplete").catch(() => {});
         warn("answer_broken");
       });
@@ -57,7 +57,7 @@ export function follow(response, options) {
   return new Response(readable, response);
 }
 
-/** Follows a stream of events; if they are not readable, nothing of ours may come between them. @type {FollowStream} */
+/** Follows an event stream; if its events are not readable, nothing may be inserted. @type {FollowStream} */
 async function followStream(source, sink, { revalidate, countOpen, pauses }, isReadable) {
   const closed = countOpen();
   const end = new AbortController();
@@ -65,7 +65,7 @@ async function followStream(source, sink, { revalidate, countOpen, pauses }, isR
   const stop = revalidate && startRevalidation(revalidate, (reason) => end.abort(reason));
   const limits = { keepAlive: isReadable ? pauses.keepAlive : 0, idle: pauses.stream, signal };
   try {
-    // The pump is the runtime's own if it can be: then no JavaScript runs per event.
+    // Without limits the runtime pumps by itself, and no JavaScript runs per event.
     await (limits.keepAlive > 0 || limits.idle > 0
       ? pump(source, sink, limits)
       : source.pipeTo(sink, { preventAbort: true, signal }));
@@ -78,7 +78,7 @@ async function followStream(source, sink, { revalidate, countOpen, pauses }, isR
     const ended = isReadable
       ? writer.write(new TextEncoder().encode(last)).then(() => writer.close())
       : writer.abort("incomplete");
-    // The client may have gone, too: that is fine.
+    // The client may have disconnected, too.
     await ended.catch(() => {});
     warn(signal.aborted ? "stream_closed" : "stream_broken");
   } finally {

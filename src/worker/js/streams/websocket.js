@@ -1,15 +1,15 @@
 /**
- * Follows WebSockets: closes them soon after their session is over, when nothing was said for too long, when one end
- * does not read, and with a code that says so when the origin is lost.
+ * Follows WebSockets: closes them soon after their session is over, when they are idle for too long, when one end does
+ * not read, and with its own code when the origin is lost.
  */
 import { codeForBoth, warn } from "../instance.js";
 import { startRevalidation } from "./revalidate.js";
 import { SendQueue } from "./send_queue.js";
 
-/** Try again later: an end that does not read is closed before it fills the isolate's memory. */
+/** "Try again later": closes an end that does not read before it fills the isolate's memory. */
 const TOO_SLOW = 1013;
 
-/** Our own: like the statuses 401 and 408. */
+/** Vestibule's own codes, after the statuses 401 and 408. */
 const SESSION_OVER = 4401;
 const IDLE = 4408;
 
@@ -28,7 +28,7 @@ export function followWebSocket(response, origin, { revalidate, countOpen, pause
   };
   const tooSlow = () => end(TOO_SLOW, "too slow");
   const ends = [server, origin].map((socket) => new SendQueue(socket, tooSlow));
-  /** The ends that have not closed yet: it is open until both have. */
+  /** Ends that have not closed yet: the socket is open until both have. */
   const open = new Set(ends);
   const stopRevalidation =
     revalidate && startRevalidation(revalidate, (reason) => end(SESSION_OVER, reason));
@@ -42,7 +42,7 @@ export function followWebSocket(response, origin, { revalidate, countOpen, pause
     const hasClosed = (/** @type {number} */ code, /** @type {string} */ reason) => {
       stop();
       if (open.delete(from) && open.size === 0) closed();
-      // The runtime would answer with whatever code came.
+      // Otherwise the runtime would reply with the received code.
       from.close(code, reason);
       to.finish(code, reason);
     };
@@ -57,7 +57,7 @@ export function followWebSocket(response, origin, { revalidate, countOpen, pause
       hasClosed(given, given === code ? reason : REASONS[given]);
     });
     from.socket.addEventListener("error", ({ message }) => {
-      // The runtime has closed this end already: with a code, if what came broke the protocol.
+      // The runtime has closed this end already, with a code if a frame broke the protocol.
       const given = Number(/protocolError\.statusCode = (\d+)/.exec(message)?.[1] ?? 1012);
       hasClosed(given, REASONS[given] ?? "");
     });

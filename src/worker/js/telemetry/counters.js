@@ -1,10 +1,10 @@
-/** Counts requests, sessions in use, events and what is open, until the control plane takes it. */
+/** Counts requests, active sessions, events and open connections until the control plane takes the counts. */
 
-/** Maximum number of kinds of request and of sessions, and of requests; then what was counted is taken early. */
+/** Maximum number of label sets plus sessions, and of requests; then the counts are taken early. */
 const MAX_KINDS = 5_000;
 const MAX_REQUESTS = 50_000;
 
-/** The metric of what is open; all others only grow. */
+/** The gauge of open connections; all other metrics only grow. */
 const GAUGE = "vestibule_streams_active\t";
 
 /** Three durations of each request, by labels and status. @type {Map<string, number[]>} */
@@ -13,12 +13,12 @@ let requests = new Map();
 /** Tenants and handles. @type {Set<string>} */
 let sessions = new Set();
 
-/** By metric and labels, apart by tabs. @type {Map<string, number>} */
+/** Counts by metric and labels, separated by tabs. @type {Map<string, number>} */
 const numbers = new Map();
 
 let counted = 0;
 
-/** Counts an answered request; returns whether what was counted is to be taken. @type {import("../types.js").CountRequest} */
+/** Counts an answered request; returns whether the counts must be taken early. @type {import("../types.js").CountRequest} */
 export function countRequest(labels, { edgeMs, originMs, answerMs }, session) {
   const durations = requests.get(labels);
   if (durations) durations.push(edgeMs, originMs, answerMs);
@@ -33,11 +33,11 @@ export function count(series, by = 1) {
   numbers.set(series, (numbers.get(series) ?? 0) + by);
 }
 
-/** Takes what was counted, for `worker/runtime.rs`. */
+/** Takes the counts, for `worker/runtime.rs`. */
 export function takeCounted() {
   const taken = { requests, sessions, numbers: new Map(numbers) };
   [requests, sessions, counted] = [new Map(), new Set(), 0];
-  // That nothing is open any more is told once.
+  // A gauge of zero is reported once.
   for (const [series, value] of numbers) {
     if (value === 0 || !series.startsWith(GAUGE)) numbers.delete(series);
   }

@@ -1,21 +1,21 @@
 /**
- * Counts what is under way at each origin (requests without an answer yet, and the streams and sockets that are
- * followed), and how long answers take to begin. It changes with every request; the core gets it now and then.
+ * Counts what is in flight at each origin (unanswered requests, followed streams and sockets), and averages the time
+ * to first byte. It changes with every request; the core gets it at intervals.
  */
 /** @import { Attempt, Begin, OriginActivity } from "../types.js" */
 
-/** Interval at which the core gets it, in milliseconds. */
+/** Interval at which the core gets the counts, in milliseconds. */
 const REPORT_EVERY = 250;
 
-/** Weight of a new answer in the average, of 1. */
+/** Weight of a new response in the moving average, of 1. */
 const NEWEST = 0.1;
 
-/** By tenant and name. @type {Map<string, OriginActivity>} */
+/** Activity by tenant and origin name. @type {Map<string, OriginActivity>} */
 const origins = new Map();
 
 let reportedAt = 0;
 
-/** Begins. A request whose client goes away has no end of its own: it is over at `until` at the latest. @type {Begin} */
+/** Begins an attempt. It ends at `until` at the latest, because a disconnected client's never reports. @type {Begin} */
 export function begin(place, until = Number.POSITIVE_INFINITY) {
   let origin = origins.get(place);
   if (!origin) {
@@ -27,15 +27,15 @@ export function begin(place, until = Number.POSITIVE_INFINITY) {
   return attempt;
 }
 
-/** It is over, perhaps because no answer will come. @param {Attempt} attempt @param {boolean} [isLost] */
+/** Ends an attempt, perhaps because no response will come. @param {Attempt} attempt @param {boolean} [isLost] */
 export function end(attempt, isLost = false) {
   attempt.origin.underWay.delete(attempt);
   if (isLost) attempt.origin.isFaulty = true;
 }
 
 /**
- * An answer has begun. Of good ones the core hears only if this returns true: it is the first after an error, and
- * errors days apart would look like errors in a row. @type {(attempt: Attempt, ms: number, status: number) => boolean}
+ * Ends an attempt with a response. Returns true for the first success after an error, the only one the core gets:
+ * without it errors days apart would look like errors in a row. @type {(attempt: Attempt, ms: number, status: number) => boolean}
  */
 export function answered(attempt, ms, status) {
   const { origin } = attempt;
@@ -47,12 +47,12 @@ export function answered(attempt, ms, status) {
   return wasFaulty && !origin.isFaulty;
 }
 
-/** Whether it is time to tell the core. @param {number} now */
+/** Returns whether the core's next update is due. @param {number} now */
 export function isDue(now) {
   return origins.size > 0 && now - reportedAt >= REPORT_EVERY;
 }
 
-/** What is under way, for `worker/runtime.rs`. @param {number} now */
+/** Returns what is in flight, for `worker/runtime.rs`. @param {number} now */
 export function inFlight(now = Date.now()) {
   reportedAt = now;
   return [...origins].map(([place, { underWay, firstByteMs, opened }]) => {

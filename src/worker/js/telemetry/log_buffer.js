@@ -1,4 +1,4 @@
-/** Buffers the log lines of requests: a write costs more than all else that is recorded of one. */
+/** Buffers the log lines of requests: a write costs more than all other recording of a request. */
 import { count } from "./counters.js";
 
 /** @import { WriteLater } from "../types.js" */
@@ -6,10 +6,10 @@ import { count } from "./counters.js";
 /** Maximum number of lines of one batch that the console shows. */
 const MAX_SHOWN = 200;
 
-/** What is to be written, what is for the console, whether somebody looks. @type {{ written: string[], shown: string[], isWatched: boolean }} */
+/** Lines to write, lines for the console, and whether an operator watches. @type {{ written: string[], shown: string[], isWatched: boolean }} */
 export const buffer = { written: [], shown: [], isWatched: false };
 
-/** Buffers a line. A visitors' is shown while somebody looks, an important one always. @type {WriteLater} */
+/** Buffers a line. The console gets important ones always, visitors' while an operator watches. @type {WriteLater} */
 export function writeLater(line, isOfVisitors, isImportant) {
   buffer.written.push(line);
   if (!isImportant && !(isOfVisitors && buffer.isWatched)) return;
@@ -17,7 +17,7 @@ export function writeLater(line, isOfVisitors, isImportant) {
   else count("vestibule_telemetry_lines_dropped_total");
 }
 
-/** Writes what waits. */
+/** Writes the buffered lines. */
 export function writeLines() {
   if (buffer.written.length > 0) console.log(buffer.written.splice(0).join("\n"));
 }

@@ -1,18 +1,18 @@
-/** A request's times, in milliseconds since 1970. A Worker's clock stands still while it computes. */
+/** Records a request's times, in milliseconds since 1970. A Worker's clock does not advance while it computes. */
 /** @import { Durations, TraceStage } from "../types.js" */
 
 export class RequestTrace {
-  /** What was waited for. @type {TraceStage[]} */
+  /** Stages that the request waited for. @type {TraceStage[]} */
   stages = [];
-  /** When it was sent to an origin, and when that answered or was given up; 0 if not. */
+  /** Times at which it was sent to an origin, and at which that answered or was given up; 0 if not. */
   sent = 0;
   answered = 0;
   gaveUp = 0;
-  /** How long origins were waited for that did not answer. */
+  /** Time spent waiting for origins that did not answer. */
   wasted = 0;
   ended = 0;
   status = 0;
-  /** How it is reported, the labels it is counted under, the members of its log line. */
+  /** Flags of its reporting, labels of its count, members of its log line. */
   flags = "";
   labels = "";
   members = "";
@@ -23,21 +23,21 @@ export class RequestTrace {
     this.scheme = scheme;
   }
 
-  /** The origin does not answer. */
+  /** Records that the origin does not answer. */
   giveUp() {
     this.gaveUp = Date.now();
     this.answered = 0;
     this.wasted += Math.max(this.gaveUp - this.sent, 0);
   }
 
-  /** A stage has ended. @param {string} name @param {number} begun @param {string} result */
+  /** Records the end of a stage. @param {string} name @param {number} begun @param {string} result */
   passed(name, begun, result) {
-    // What is done once the origin has answered is written back.
+    // Stages after the origin's response are write-backs.
     const stage = this.answered > 0 ? "write-back" : name;
     this.stages.push({ name: stage, begun, ended: Date.now(), result });
   }
 
-  /** How long the origin that answered, all origins, and everything else took. @returns {Durations} */
+  /** Returns the durations of the origin that answered, of all origins, and of everything else. @returns {Durations} */
   durations() {
     const answerMs = this.answered > 0 ? Math.max(this.answered - this.sent, 0) : -1;
     const originMs = this.sent === 0 ? -1 : this.wasted + Math.max(answerMs, 0);
@@ -45,7 +45,7 @@ export class RequestTrace {
     return { edgeMs, originMs, answerMs };
   }
 
-  /** `Server-Timing` (https://www.w3.org/TR/server-timing/). @param {Durations} durations */
+  /** Formats `Server-Timing` (https://www.w3.org/TR/server-timing/). @param {Durations} durations */
   toServerTiming({ edgeMs, originMs }) {
     const times = new Map([["edge", edgeMs]]);
     if (originMs >= 0) times.set("origin", originMs);

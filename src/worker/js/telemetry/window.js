@@ -1,6 +1,6 @@
 /**
- * Records requests. They are counted at once; the first one after a batch opens a window, and when that closes the
- * control plane reports what was counted in between (`worker/exporter.rs`).
+ * Records requests. Each is counted at once; the first one after a batch opens a window. When the window closes, the
+ * control plane reports the counts (`worker/exporter.rs`).
  */
 import { waitUntil } from "cloudflare:workers";
 import { keepTrace, reportWindow, takeIn, WINDOW_LOST_AFTER } from "../instance.js";
@@ -8,7 +8,7 @@ import { countRequest, takeCounted } from "./counters.js";
 import { inFlight } from "./in_flight.js";
 import { buffer, writeLater, writeLines } from "./log_buffer.js";
 
-/** Until when the open window is taken to be open, in milliseconds since 1970; 0 if none is. */
+/** Time at which the open window counts as lost, in milliseconds since 1970; 0 if none is open. */
 let openUntil = 0;
 
 const record = {
@@ -25,12 +25,12 @@ const record = {
   batches: new Map(),
 };
 
-/** What the control plane takes and says, and what it keeps should its instance die: see `worker/runtime.rs`. */
+/** Returns what the control plane reads and sets, also after the death of its instance: see `worker/runtime.rs`. */
 export function recorder() {
   return record;
 }
 
-/** Records a request, and returns its answer as it is sent. @type {import("../types.js").RecordRequest} */
+/** Records a request, and returns its response as sent. @type {import("../types.js").RecordRequest} */
 export function recordRequest(trace, response, session, env) {
   const { begun, flags, labels, members } = trace;
   const { status } = response;
@@ -57,10 +57,10 @@ export function recordRequest(trace, response, session, env) {
   return timed;
 }
 
-/** Sees to it that what was counted is reported. @param {Env} env */
+/** Makes sure that the counts are reported. @param {Env} env */
 export function openWindow(env) {
   const now = Date.now();
-  // One that was lost with its request must not be the last.
+  // A window lost with its request must not prevent the next one.
   if (env.TELEMETRY_EVERY === "0" || now < openUntil) return;
   const until = now + WINDOW_LOST_AFTER;
   openUntil = until;
