@@ -1,13 +1,13 @@
-/** What an account may be called and hold. `docs/guide/passwords.md` says the same to people. */
+/** Checks the names and contents of accounts. `docs/guide/passwords.md` documents the rules. */
 
 import { LONGEST_PASSWORD, passwordBytes } from "./passwords.mjs";
 import { Fault } from "./progress.mjs";
 
 /**
- * @typedef {object} Account as it is stored, JSON
- * @property {string} user the name, as it is in the key
+ * @typedef {object} Account as stored, JSON
+ * @property {string} user the name, as in the key
  * @property {string} [email]
- * @property {string} [name] for people to read
+ * @property {string} [name] the display name
  * @property {string[]} [groups]
  * @property {string} password a PHC string
  * @property {true} [disabled]
@@ -22,7 +22,7 @@ const SHORTEST_PASSWORD = 8;
 const CONTROL = /\p{Cc}/u;
 
 /**
- * The rule for names of `src/session/names.rs`: what a header would change, or nobody can see, is in none.
+ * Applies the rule for names of `src/session/names.rs`: no invisible characters, and none that a header would change.
  */
 const LONGEST_TEXT = 320;
 const MOST_GROUPS = 64;
@@ -45,7 +45,7 @@ function isIdentifier(text) {
 }
 
 /**
- * The beginning of the keys of a tenant's accounts.
+ * Returns the prefix of the keys of a tenant's accounts.
  * @param {string | undefined} tenant
  */
 export function accountPrefix(tenant) {
@@ -56,8 +56,8 @@ export function accountPrefix(tenant) {
 }
 
 /**
- * A user's name as it is stored: who types it otherwise, in capitals or with accents apart, means the
- * same user.
+ * Returns a user's name as stored. Spellings with capitals or decomposed accents name the same
+ * user.
  * @param {string | undefined} text
  */
 export function userName(text) {
@@ -73,8 +73,8 @@ export function userName(text) {
 }
 
 /**
- * What an account says of its user beside the password.
- * @param {Record<string, unknown>} options `email`, `name` and `groups`, as they were written
+ * Returns an account's fields except the password.
+ * @param {Record<string, unknown>} options `email`, `name` and `groups`, as given
  * @returns {Pick<Account, "email" | "name" | "groups">}
  */
 export function profile({ email, name, groups }) {
@@ -86,7 +86,7 @@ export function profile({ email, name, groups }) {
     (texts[1] === "" || isPresentable(texts[1])) &&
     given.length <= MOST_GROUPS &&
     given.every(isIdentifier);
-  // They are told to origins in headers.
+  // Origins receive them in headers.
   if (!isSound) {
     throw new Fault(
       `--email, --name and each of up to ${MOST_GROUPS} --groups have at most ${LONGEST_TEXT} bytes, no blank at either end, and no control characters or others that nobody can see.`,
@@ -100,7 +100,7 @@ export function profile({ email, name, groups }) {
 }
 
 /**
- * Lets only passwords pass that can be typed and are worth hashing.
+ * Rejects passwords that are too short, too long, or cannot be typed.
  * @param {string} password
  */
 export function mustBePassword(password) {

@@ -1,4 +1,4 @@
-/** A new password, from whoever types it or from another program; never from the command line. */
+/** Reads a new password from the terminal or standard input; never from the command line. */
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { Fault } from "./progress.mjs";
@@ -8,17 +8,17 @@ export function askPassword() {
   return process.stdin.isTTY ? typed() : piped();
 }
 
-/** Typed twice, without being shown. */
+/** Asks for the password twice, without showing it. */
 async function typed() {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  // A readline on a terminal shows what is typed by itself, and this one shows it nowhere.
+  // A readline on a terminal echoes the input by itself; this output discards it.
   const lines = createInterface({
     input: process.stdin,
     output: nowhere,
     terminal: true,
     historySize: 0,
   });
-  // Without this Ctrl-C would only end the line.
+  // Without this, Ctrl-C would only end the line.
   lines.on("SIGINT", () => lines.close());
   const answers = lines[Symbol.asyncIterator]();
   const ask = async (/** @type {string} */ question) => {
@@ -37,7 +37,7 @@ async function typed() {
   }
 }
 
-/** All of the input, but for the end of its line. */
+/** Reads the whole input, without its final line break. */
 async function piped() {
   const chunks = [];
   for await (const chunk of process.stdin) chunks.push(chunk);

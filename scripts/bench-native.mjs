@@ -1,11 +1,11 @@
-/** `npm run bench -- --native`: the core by itself, and whether it keeps within its bounds. */
+/** `npm run bench -- --native`: measures the core alone, and compares it with its bounds. */
 import { ensureTools } from "./debian-tools.mjs";
 import { say, step } from "./progress.mjs";
 
 /**
  * Writes bench/recorded.json and the table of docs/internals/bench.md.
  * @param {{ date: string, machine: string }} where
- * @returns {Promise<number>} the exit code: whether every bound is met
+ * @returns {Promise<number>} the exit code: 0 if every bound is met
  */
 export async function benchNative(where) {
   await ensureTools(["valgrind"]);

@@ -1,20 +1,21 @@
 /**
  * `npm run bench [-- --rounds 7 --seconds 3] [-- --only messages,starts] [-- --anchors | --native | --scale]`:
- * what a request costs, side by side, and what was reached of each goal.
+ * measures the cost of a request in several variants, and compares it with the goals.
  *
  * First processor time: each variant is a workerd of its own under the same load from wrk, one
  * connection count, in interleaved rounds; the figure is user and system time of the process over the
  * requests counted, as a ratio to the barest Worker. That is far steadier than requests per second.
- * The same for messages of WebSockets and event streams. Then operations: what each asks of storage while
- * it is used as the profiles say, and what Cloudflare takes for that. Then how large a record and the wasm
- * are, and how long a start takes. `--only` measures some of these again and keeps what is recorded of the
- * others (with `--scale`: sessions, tenants, origins, sockets). With `--anchors` instead the latency of the whole way, beside nginx and HAProxy; with `--native` the
- * core by itself: instructions and allocations of its pieces, and whether they keep within their bounds; with
- * `--scale` what grows with sessions, tenants, servers and sockets: in rounds of 2 s, in a quarter of an hour
- * at most once everything is built.
+ * Messages of WebSockets and event streams are measured the same way. Then it counts each variant's storage
+ * operations under the profiles, and Cloudflare's price for them; the sizes of records and of the wasm; and
+ * the time of a start. `--only` measures some of these again and keeps the recorded figures of the others
+ * (with `--scale`: sessions, tenants, origins, sockets).
+ *
+ * `--anchors` measures the latency of the whole way instead, with nginx and HAProxy for comparison. `--native`
+ * measures the core alone: instructions and allocations of its cases, with their bounds. `--scale` measures what
+ * grows with sessions, tenants, servers and sockets: in rounds of 2 s, at most a quarter of an hour after the build.
  *
  * Writes bench/recorded.json, the tables of bench.md and experiments.md (docs/internals/), cost.md and scale.md
- * (docs/operate/), and bench.svg, goals.svg and scale.svg beside them. All of it but what is apart
+ * (docs/operate/), and bench.svg, goals.svg and scale.svg there. Everything without these three options
  * takes about 18 minutes.
  */
 import { parseArgs } from "node:util";
@@ -27,7 +28,7 @@ import { Fault, main, say, step } from "./progress.mjs";
 /** @typedef {import("../bench/recorded.mjs").Recorded} Recorded */
 
 /**
- * What is measured, in this order, and recorded.
+ * The measurements, in their order; their results are recorded.
  * @type {Record<string, (originPort: number, made: Made) => Promise<Partial<Recorded>>>}
  */
 const PARTS = {
@@ -39,7 +40,7 @@ const PARTS = {
   starts: measureStarts,
 };
 
-/** The same of what may grow: see bench/scale.mjs. */
+/** The measurements of `--scale`: see bench/scale.mjs. */
 const SCALE_PARTS = ["sessions", "tenants", "origins", "sockets"];
 
 await main(async () => {
@@ -165,7 +166,7 @@ function minutes(seconds) {
 
 /**
  * @param {Recorded} recorded
- * @param {{ anchors: boolean, scale: boolean }} only what was measured, if not the parts
+ * @param {{ anchors: boolean, scale: boolean }} only the option that replaced the parts
  */
 async function tell(recorded, only) {
   const { anchorsAsText } = await import("../bench/anchors.mjs");

@@ -1,8 +1,8 @@
 /**
  * Builds the Worker into build/: compile, generate glue, optimise, bundle.
  *
- * Called by npm start, npm test and, through wrangler.toml, by wrangler itself. Does nothing when
- * nothing changed. Two builds at once take turns.
+ * npm start, npm test and (through wrangler.toml) wrangler call it. It does nothing when nothing changed.
+ * Concurrent builds wait for each other.
  */
 import {
   copyFileSync,
@@ -27,7 +27,7 @@ import { BINDGEN, developmentKeys, generator, packages, ROOT, setUp, toolchain }
 export const WASM = path.join(ROOT, "build/index_bg.wasm");
 export const ARGON2 = path.join(ROOT, "build/argon2.wasm");
 export const SCRIPT = path.join(ROOT, "build/index.js");
-/** Reads tenants' documents, on the command line. */
+/** The program that reads tenants' documents on the command line. */
 export const TENANTS = path.join(ROOT, "target/debug/tenants");
 /** The Worker with planted faults, for tests. */
 const PLANTED = path.join(ROOT, "target/planted");
@@ -39,7 +39,7 @@ const LOCK = path.join(ROOT, "target/build.lock");
 const TARGET = "wasm32-unknown-unknown";
 const COMPILED = `target/${TARGET}/release/vestibule.wasm`;
 
-/** What rustc's wasm32 target emits by default and wasm-opt must be told about. */
+/** Features that rustc's wasm32 target emits by default; wasm-opt must know them. */
 const WASM_FEATURES = [
   "--enable-bulk-memory",
   "--enable-multivalue",
@@ -50,8 +50,8 @@ const WASM_FEATURES = [
 ];
 
 /**
- * What the compiler left apart stays apart: inlined it would be written with other locals each time, and
- * compress to a tenth more. Requests cost the same.
+ * Keeps functions that the compiler did not inline. Inlined copies use different locals and compress to a
+ * tenth more. Requests cost the same.
  */
 const SMALL = [
   "-O2",
@@ -60,10 +60,10 @@ const SMALL = [
   "--one-caller-inline-max-function-size=0",
 ];
 
-/** Sorts functions into the order their names tell; the names go. */
+/** Sorts functions by their names, then removes the names. */
 const IN_ORDER = ["--reorder-functions-by-name", "--strip-debug"];
 
-/** What the Worker is built from. */
+/** The sources of the Worker. */
 const SOURCES = [
   "src",
   "www/pages",
@@ -75,8 +75,8 @@ const SOURCES = [
 ];
 
 /**
- * What is built for tests alone is the same code, with a fraction of the optimiser's work. What other crates are compiled
- * to is the Worker's.
+ * Settings of builds for tests: the same code with a fraction of the optimiser's work. Other crates are those of the
+ * Worker's build.
  */
 const FOR_TESTS = ["vestibule", "embed"].flatMap((name) =>
   ["opt-level=1", "codegen-units=16"].flatMap((setting) => [
@@ -92,8 +92,8 @@ const options = { cwd: ROOT };
 const bin = (/** @type {string} */ name) => path.join(ROOT, "node_modules/.bin", name);
 
 /**
- * Builds what is missing. To compile the Worker takes longest, and at its end one core: it begins at once, and all
- * else is done beside it.
+ * Builds what is missing. Compiling the Worker takes longest, and uses one core at its end. So it starts first, and the
+ * rest runs at the same time.
  */
 export async function build() {
   await toolchain();
@@ -111,12 +111,12 @@ function beginBuild(signal) {
   const installed = packages(signal);
   const ready = Promise.all([compiled, installed, generator(signal)]);
   const worker = isMissing ? buildWorker(ready) : ready;
-  // cargo would let it wait for the Worker.
+  // cargo would make it wait for the Worker.
   const hash = Promise.all([compiled, installed]).then(() => buildArgon2(signal));
   return [worker, hash, installed.then(buildConsole)];
 }
 
-/** @param {Promise<unknown>} ready when it is compiled, and what is needed besides is there */
+/** @param {Promise<unknown>} ready resolves once it is compiled and its tools are installed */
 async function buildWorker(ready) {
   await step("Building the Worker", "1 min, the first time 2 min", async () => {
     await ready;
@@ -146,7 +146,7 @@ export async function buildPlanted() {
       const glue = path.join(PLANTED, "glue");
       await run(BINDGEN, [COMPILED, glue], options);
       cpSync(path.join(ROOT, "build"), PLANTED, { recursive: true });
-      // Until the last of them is new, they are not taken for current.
+      // The build counts as current only once its last file is new.
       rmSync(wasm, { force: true });
       await bundle(ENTRY, path.join(glue, "vestibule.js"), script);
       copyFileSync(path.join(glue, "vestibule_bg.wasm"), wasm);
@@ -183,12 +183,12 @@ export async function buildTenants() {
   const sources = ["src", "www/pages", "tools/tenants", "Cargo.toml", "Cargo.lock"];
   if (isCurrent([TENANTS], sources)) return;
   await run("cargo", ["build", "--quiet", "--locked", "--package", "tenants"], options);
-  // cargo lets a program be that is older than a folder, in which a file was only added that is none of its own.
+  // cargo does not rebuild a program when a folder is newer only by a foreign file.
   const now = new Date();
   utimesSync(TENANTS, now, now);
 }
 
-/** Builds only what passwords are hashed with. */
+/** Builds only the module that hashes passwords. */
 export async function buildPasswords() {
   await takeTurn(setUp);
   await takeTurn(() => buildArgon2());
@@ -196,11 +196,11 @@ export async function buildPasswords() {
 
 /** @param {AbortSignal} signal */
 function compile(signal) {
-  // Built as a library for other crates, too, it weighs 4 kB more, and the password hash 5.
+  // As a library for other crates as well, the wasm would weigh 4 kB more, and the password hash 5 kB more.
   return cargo("rustc", ["--lib", "--crate-type", "cdylib"], signal);
 }
 
-/** Generates the glue of what was compiled, optimises, and bundles. */
+/** Generates the glue of the compiled wasm, optimises, and bundles. */
 async function finish() {
   await run(BINDGEN, [COMPILED, "target/worker"], options);
   await optimise("target/worker/vestibule_bg.wasm", "target/worker/small.wasm", SMALL);
@@ -211,7 +211,7 @@ async function finish() {
 }
 
 /**
- * Bundles what calls the wasm module.
+ * Bundles the script that calls the wasm module.
  * @param {string} entry
  * @param {string} glue the generated glue
  * @param {string} script
@@ -240,7 +240,7 @@ function bundle(entry, glue, script) {
 }
 
 /**
- * The rest would gain nothing by SIMD; a hash is a tenth faster.
+ * Builds the password hash with SIMD, which makes it a tenth faster; the rest would not gain.
  * @param {AbortSignal} [signal]
  */
 async function buildArgon2(signal) {
@@ -287,7 +287,7 @@ async function takeTurn(act) {
   }
 }
 
-/** Whether the lock is ours now. One whose owner is gone is taken over. */
+/** Returns whether this process now holds the lock. It takes over the lock of a process that is gone. */
 function claim() {
   try {
     writeFileSync(LOCK, String(process.pid), { flag: "wx" });
@@ -298,13 +298,13 @@ function claim() {
   }
 }
 
-/** Whether the lock's owner is gone, or went before it wrote who it is. */
+/** Returns whether the lock's owner is gone, also if it wrote no process id. */
 function isAbandoned() {
   try {
     const owner = Number(readFileSync(LOCK, "utf8"));
     return owner > 0 ? !isAlive(owner) : Date.now() - statSync(LOCK).mtimeMs > 5_000;
   } catch {
-    // It was given back meanwhile.
+    // The lock was released meanwhile.
     return false;
   }
 }

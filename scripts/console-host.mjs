@@ -1,8 +1,8 @@
 /**
- * What `npm run deploy` says if operators would find no console: where there is a token for it, and no host of
- * its own. Outside this machine the console is under no host that a chat server has.
+ * Returns a warning of `npm run deploy` if there is a token for the console but no host. Deployed, the console
+ * is never served at a chat server's host.
  * @param {string} configuration wrangler.toml
- * @param {string | null} secrets their list, as JSON; none if nobody may see it
+ * @param {string | null} secrets list of the secrets as JSON; null if it cannot be read
  * @returns {string[]}
  */
 export function consoleHostMissing(configuration, secrets) {

@@ -1,6 +1,6 @@
 /**
- * Builds the console into build/console/: bundled, and compressed once and for all. The Worker takes
- * the files in as they are, and sends them as they are.
+ * Builds the console into build/console/, bundled and compressed. The Worker contains the compressed
+ * files and sends them unchanged.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -18,7 +18,7 @@ const SOURCES = [
   "package-lock.json",
 ];
 
-/** What a first visit may load, gzipped: the page, the script and the style. */
+/** Maximum gzipped size of a first visit: the page, the script and the style. */
 const BUDGET = 64 * 1024;
 
 const NOTICE = "/*! Preact (c) Jason Miller, uPlot (c) Leon Sorokin: MIT licence. */";
@@ -27,7 +27,7 @@ const product = (/** @type {string} */ file) => path.join(FOLDER, `${file}.bin`)
 
 export async function buildConsole() {
   if (isCurrent(FILES.map(product), SOURCES)) return;
-  // It may have been installed a moment ago.
+  // It may have been installed by this very run.
   const { build: bundle } = await import("esbuild");
   const { outputFiles } = await bundle({
     absWorkingDir: ROOT,

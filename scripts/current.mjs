@@ -1,4 +1,4 @@
-/** Whether what was built is newer than what it is built from. */
+/** Decides whether built files are newer than their sources. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { ROOT } from "./setup.mjs";
@@ -15,7 +15,7 @@ export function isCurrent(products, sources) {
 
 /**
  * @param {string} place
- * @returns {number} when the newest file in there was changed
+ * @returns {number} modification time of the newest file in it
  */
 function newest(place) {
   const stat = statSync(place);

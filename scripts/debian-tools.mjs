@@ -1,12 +1,12 @@
-/** Programs the benchmark needs beside npm's: taken from Debian where they are missing. */
+/** Installs the benchmark's programs that npm does not have, from Debian. */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { Fault, step } from "./progress.mjs";
 import { output, run } from "./run.mjs";
 
-/** Which package has them. */
+/** The Debian package of each program. */
 const PACKAGES = { wrk: "wrk", nginx: "nginx-light", haproxy: "haproxy", valgrind: "valgrind" };
 
-/** While this says no, installing a package starts no service. */
+/** While this file forbids it, installing a package starts no service. */
 const POLICY = "/usr/sbin/policy-rc.d";
 
 /** @param {(keyof typeof PACKAGES)[]} tools */

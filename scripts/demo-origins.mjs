@@ -1,6 +1,6 @@
 /**
- * The demo's chat servers as processes: started, and started again a while after they end. Each is told
- * where the others are and when one that ended comes back; nobody else can know.
+ * Runs the demo's chat servers as processes, and restarts each a while after it ended. Each receives the
+ * addresses of the others, and when a stopped one returns.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { say } from "./progress.mjs";
 import { NODE, ROOT } from "./setup.mjs";
 
-/** Long enough for a newcomer to see the other server take over. */
+/** Pause before a restart: long enough to see the other server take over. */
 const RESTART_MS = 15_000;
 
 const SCRIPT = path.join(ROOT, "demo/origin.mjs");
@@ -18,7 +18,7 @@ const SCRIPT = path.join(ROOT, "demo/origin.mjs");
  * @typedef {object} Place
  * @property {string} name
  * @property {string} url
- * @property {number} [backAt] when it is started again, in Unix milliseconds; none while it runs
+ * @property {number} [backAt] time of its restart, in Unix milliseconds; absent while it runs
  * @property {import("node:child_process").ChildProcess} child
  */
 
@@ -81,7 +81,7 @@ export class DemoOrigins {
     for (const { name, child } of places) {
       if (!child.connected) continue;
       const others = places.filter((other) => other.name !== name);
-      // One that ends at this moment needs to know nothing.
+      // Sending to a server that is just ending may fail.
       child.send(
         others.map(({ name, url, backAt }) => ({ name, url, backAt })),
         () => {},

@@ -1,4 +1,4 @@
-/** `npm run deploy`: says what is missing, then `wrangler deploy`. */
+/** `npm run deploy`: lists what is missing, then runs `wrangler deploy`. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "./build.mjs";
@@ -8,8 +8,8 @@ import { exitCode, output } from "./run.mjs";
 import { NODE, ROOT } from "./setup.mjs";
 
 /**
- * When origins with a health path are asked whether they are ready. Not in wrangler.toml: the
- * development server has no clock for it and would say so at every start.
+ * Schedule of the health checks of origins with a health path. It is not in wrangler.toml, because the
+ * development server has no schedules and would warn at every start.
  */
 const CHECKS = "* * * * *";
 
@@ -43,7 +43,7 @@ function origins() {
     : [];
 }
 
-/** Secrets can only be listed by somebody who is signed in. */
+/** Returns missing secrets. Listing them requires a sign-in to Cloudflare. */
 function secrets() {
   const listed = output(NODE, [WRANGLER, "secret", "list", "--format", "json"]);
   const cure = "npx wrangler secret put SESSION_KEYS";

@@ -1,6 +1,6 @@
 /**
- * `node scripts/keep-release.mjs`: keeps this release as it is built, for the tests in which it serves beside the
- * next one. To be run once, at the commit that is deployed; see `tests/fixtures/releases/README.md`.
+ * `node scripts/keep-release.mjs`: keeps the build of this release for tests that run it together with the next one.
+ * Run it once, at the deployed commit; see `tests/fixtures/releases/README.md`.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -10,11 +10,11 @@ import { Fault, main, say } from "./progress.mjs";
 import { output } from "./run.mjs";
 import { ROOT } from "./setup.mjs";
 
-/** What a deployment consists of. */
+/** Matches the files of a deployment. */
 const DEPLOYED = /\.(?:js|wasm|bin)$/;
 
 /**
- * Compresses what is deployed of a build.
+ * Compresses the deployed files of a build.
  * @param {string} folder the build
  * @param {{ version: string, commit: string }} release
  */

@@ -1,6 +1,6 @@
 /**
- * Keys and values of this machine's development server. wrangler's command line would start a runtime for each
- * of them; here one serves a whole command.
+ * Reads and writes keys of this machine's development server. wrangler's command line would start a runtime for
+ * each key; here one runtime serves a whole command.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -18,7 +18,7 @@ export class LocalPlace {
   #proxy;
 
   /**
-   * @param {string} state the folder in which the development server keeps everything
+   * @param {string} state the folder of the development server's storage
    * @param {string | undefined} date the deployment's compatibility date
    */
   constructor(state, date) {
@@ -45,7 +45,7 @@ export class LocalPlace {
   }
 
   /**
-   * Starts the runtime with this binding alone: the deployment's other bindings would each be made, too.
+   * Starts the runtime with this binding alone; otherwise it would create all bindings of the deployment.
    * @param {string} binding
    * @param {object} bindings
    * @returns {Promise<any>}
@@ -57,7 +57,7 @@ export class LocalPlace {
 }
 
 /**
- * Reads wrangler, once it is installed. Imported as a module it would be read twice: first for the names of its
+ * Loads wrangler once it is installed. An `import` would parse it twice, first for the names of its
  * exports.
  * @returns {typeof import("wrangler")}
  */
@@ -71,7 +71,7 @@ export function wrangler() {
  * @returns {Promise<Proxy>}
  */
 async function start(state, settings) {
-  // It would ask the network what a request looks like.
+  // Otherwise it would fetch a sample `cf` object from the network.
   process.env.CLOUDFLARE_CF_FETCH_ENABLED ??= "false";
   const folder = mkdtempSync(path.join(tmpdir(), "vestibule-tenant-"));
   try {

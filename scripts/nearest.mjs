@@ -1,7 +1,7 @@
-/** Finds what somebody may have meant who mistyped a word. */
+/** Finds the known word closest to a mistyped one. */
 
 /**
- * Returns the known word that differs least from another.
+ * Returns the known word that differs least from the given one.
  * @param {string} word
  * @param {string[]} known at least one
  */
@@ -10,7 +10,7 @@ export function nearest(word, known) {
 }
 
 /**
- * Number of letters to add, take away or replace to make one word of the other.
+ * Returns the number of letters to add, remove or replace to turn one word into the other.
  * @param {string} a
  * @param {string} b
  */

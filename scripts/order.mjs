@@ -1,23 +1,23 @@
 /**
- * Puts a module's functions in the order in which they compress best.
+ * Orders a module's functions so that they compress best.
  *
- * DEFLATE finds a repeat only within the last 32 KiB. What generic code becomes for one type is much
- * like what it becomes for another, but the compiler leaves the two far apart. Here each function
- * follows those it has most in common with, which makes the module a twentieth smaller. wasm-opt
- * moves functions by their names only, so their places are told as names.
+ * DEFLATE finds a repeat only within the last 32 KiB. Generic code compiles to similar functions for
+ * each type, but the compiler places them far apart. Here each function follows those with which it
+ * shares most, which makes the module a twentieth smaller. wasm-opt sorts functions by name only, so
+ * each gets its place as its name.
  */
 
-/** How many bytes must be the same to count as common. */
+/** Number of equal bytes that count as common. */
 const LENGTH = 6;
 
-/** How far back counts: nearly as far as DEFLATE looks. */
+/** Distance in bytes within which repeats count: slightly less than DEFLATE's. */
 const WINDOW = 31_000;
 
 const CODE_SECTION = 10;
 const FUNCTION_NAMES = 1;
 
 /**
- * The module with each function's place for a name.
+ * Returns the module with each function's place as its name.
  * @param {Buffer<ArrayBuffer>} wasm without names
  */
 export function named(wasm) {
@@ -37,12 +37,12 @@ export function named(wasm) {
 }
 
 /**
- * The longest first, then always the one of whose sequences most are within the window.
+ * Orders the functions: the longest first, then always the one with most sequences within the window.
  * @param {Buffer[]} bodies
  */
 function order(bodies) {
   const { sequences, holders } = sequencesOf(bodies);
-  // How often each sequence is within the window, and how many of each body's are.
+  // Count of each sequence within the window, and number of each body's sequences within it.
   const within = new Int32Array(holders.length);
   const shared = new Int32Array(bodies.length);
   const left = new Set(bodies.keys());
@@ -69,7 +69,7 @@ function order(bodies) {
     let [best, bestScore] = [-1, -1];
     for (const body of left) {
       const length = sequences[body].length;
-      // The share alone would prefer the shortest, the number alone the longest.
+      // The share alone would prefer the shortest function, the number alone the longest.
       const score = shared[body] / (length + 10) ** 0.75;
       const isLonger = score === bestScore && length > sequences[best].length;
       if (score > bestScore || isLonger) [best, bestScore] = [body, score];
@@ -79,7 +79,7 @@ function order(bodies) {
 }
 
 /**
- * Numbers the sequences of bytes that occur: those of each body, and the bodies that have each.
+ * Indexes byte sequences: those of each body, and the bodies that contain each.
  * @param {Buffer[]} bodies
  */
 function sequencesOf(bodies) {
@@ -102,7 +102,7 @@ function sequencesOf(bodies) {
 }
 
 /**
- * The bodies of the module's own functions.
+ * Returns the bodies of the module's own functions.
  * @param {Buffer} wasm
  */
 function bodiesOf(wasm) {

@@ -1,11 +1,11 @@
-/** Notices that the process a command was started by is gone. `kill` of npm reaches none of its children. */
+/** Detects that the process which started a command is gone. `kill` of npm reaches none of its children. */
 import { readFileSync } from "node:fs";
 import { output } from "./run.mjs";
 
-/** How often that is looked at, in milliseconds. */
+/** Interval between two checks, in milliseconds. */
 const EVERY_MS = 500;
 
-/** Shells and npm's own processes between the terminal and a script; no chain is longer. */
+/** Maximum number of shells and npm processes between the terminal and a script. */
 const MAX_DEPTH = 4;
 
 /**
@@ -24,8 +24,8 @@ export function onParentEnd(act) {
 }
 
 /**
- * The npm process that runs this script, if one does: npm starts a shell, and the shell the script.
- * @param {number} pid where to begin
+ * Returns the npm process that runs this script, if any: npm starts a shell, and the shell the script.
+ * @param {number} pid the process to begin with
  * @returns {number | null}
  */
 function npmAbove(pid) {
@@ -47,7 +47,7 @@ function npmAbove(pid) {
 function describe(pid) {
   if (process.platform === "linux") {
     try {
-      // The name in brackets may hold anything; state and parent follow the last bracket.
+      // The name in brackets may contain any text; state and parent follow the last bracket.
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
       const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
@@ -61,7 +61,7 @@ function describe(pid) {
   return found ? { parent: Number(found[1]), state: found[2], command: found[3] } : null;
 }
 
-/** Whether it still runs. A process that ended may stay listed until its parent has taken note. @param {number} pid */
+/** Returns whether a process still runs. An ended one may stay listed until its parent has waited for it. @param {number} pid */
 function isRunning(pid) {
   if (process.platform === "linux") {
     const found = describe(pid);

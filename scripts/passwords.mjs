@@ -1,6 +1,6 @@
 /**
- * Passwords on the command line: the module that the Worker runs (`tools/argon2`) hashes them and decides what is
- * stored.
+ * Hashes and checks passwords on the command line with the Worker's own module (`tools/argon2`), which defines the
+ * stored form.
  */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -9,26 +9,26 @@ import { ARGON2, buildPasswords } from "./build.mjs";
 /**
  * @typedef {object} Exports what `tools/argon2/src/exports.rs` exports
  * @property {WebAssembly.Memory} memory
- * @property {() => number} password where a password goes
- * @property {() => number} salt where the salt of a new hash goes
- * @property {() => number} stored where what is stored goes, and comes
+ * @property {() => number} password address of the password
+ * @property {() => number} salt address of the salt for a new hash
+ * @property {() => number} stored address of the stored hash, in and out
  * @property {(storedLength: number) => number} memory_for
  * @property {(storedLength: number) => number} passes_for
  * @property {(passwordLength: number, storedLength: number) => number} check
  * @property {(passwordLength: number) => number} make
  */
 
-/** In bytes; the module has places of these sizes. */
+/** In bytes; the module has buffers of these sizes. */
 export const LONGEST_PASSWORD = 1024;
 const LONGEST_STORED = 192;
 const SALT_LENGTH = 16;
 
-/** The bytes of a password, in the form in which the Worker takes it (`src/worker/io/password.rs`). @param {string} password */
+/** Returns a password's bytes in the Worker's form (`src/worker/io/password.rs`). @param {string} password */
 export function passwordBytes(password) {
   return Buffer.from(password.normalize("NFC"));
 }
 
-/** The module, built if need be. */
+/** Opens the module, and builds it if necessary. */
 export async function openPasswords() {
   await buildPasswords();
   const module = new WebAssembly.Module(readFileSync(ARGON2));
@@ -45,7 +45,7 @@ class Passwords {
   }
 
   /**
-   * What is to be stored of a password, a PHC string. Throws if it is too long.
+   * Returns the hash of a password to store, a PHC string. Throws if the password is too long.
    * @param {string} password
    */
   hash(password) {
@@ -59,8 +59,8 @@ class Passwords {
   }
 
   /**
-   * Whether it is the password that was stored; with anything but a PHC string that the Worker can afford no password
-   * is right.
+   * Returns whether a password matches a stored hash. No password matches an invalid PHC string, or one that is too
+   * expensive for the Worker.
    * @param {string} password
    * @param {string} stored
    */
@@ -72,7 +72,7 @@ class Passwords {
   }
 
   /**
-   * What checking a password costs, memory in KiB; `null` if no password is right.
+   * Returns the cost of checking a password, memory in KiB; `null` if no password can match.
    * @param {string} stored
    */
   cost(stored) {

@@ -1,4 +1,4 @@
-/** What set-up and tests tell the person in front of the terminal. */
+/** Prints progress and faults to the terminal. */
 
 /** @param {string} line */
 export function say(line) {
@@ -6,7 +6,7 @@ export function say(line) {
 }
 
 /**
- * Announces a step that takes a while, runs it, and says how long it took.
+ * Announces a slow step, runs it, and prints how long it took.
  * @template T
  * @param {string} what
  * @param {string} usually how long it usually takes
@@ -21,11 +21,11 @@ export async function step(what, usually, act) {
   return result;
 }
 
-/** A fault with a cure: shown without a stack. */
+/** A fault that a message explains: printed without a stack trace. */
 export class Fault extends Error {}
 
 /**
- * Runs a command's main function; faults end it with their message alone.
+ * Runs a command's main function; a fault ends it with only its message.
  * @param {() => Promise<number | void>} act
  */
 export async function main(act) {

@@ -1,6 +1,6 @@
 /**
- * The Prometheus and the promtool the tests ask: the machine's own, or those of Debian's package,
- * unpacked into target/. The package is not installed: that would start a service.
+ * Finds Prometheus and promtool for the tests: the machine's own, or those of Debian's package,
+ * unpacked into target/. Installing the package would start a service.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -11,12 +11,12 @@ import { ROOT } from "./setup.mjs";
 const TOOLS = path.join(ROOT, "target/tools");
 const PLACES = [path.join(TOOLS, "prometheus"), "/usr/bin", "/usr/local/bin"];
 
-/** What a person does where there is no apt. */
+/** Instruction for machines without apt. */
 export const MISSING =
   "Prometheus is missing: install it (prometheus and promtool 2.42 or newer), or name its folder in PROMETHEUS";
 
 /**
- * Where both programs are.
+ * Returns the paths of both programs.
  * @returns {{ prometheus: string, promtool: string } | undefined}
  */
 export function findPrometheus() {
@@ -28,7 +28,7 @@ export function findPrometheus() {
   return { prometheus: path.join(folder, "prometheus"), promtool: path.join(folder, "promtool") };
 }
 
-/** Where it cannot be had the tests that need it are skipped, and say so. */
+/** Fetches Prometheus if it is missing. Without it the tests that need it are skipped. */
 export async function ensurePrometheus() {
   if (findPrometheus()) return;
   if (output("apt-get", ["--version"]) === null || output("dpkg", ["--version"]) === null) {
@@ -42,7 +42,7 @@ export async function ensurePrometheus() {
   }
 }
 
-/** Appears in its place whole or not at all. */
+/** Unpacks the programs: complete or not at all. */
 async function unpack() {
   mkdirSync(TOOLS, { recursive: true });
   const folder = mkdtempSync(path.join(TOOLS, "unpacking-"));
@@ -51,7 +51,7 @@ async function unpack() {
     const archive = readdirSync(folder).find((name) => name.endsWith(".deb"));
     if (!archive) throw new Fault("apt-get fetched no package.");
     await run("dpkg", ["-x", archive, "package"], { cwd: folder });
-    // Only the programs: what else is in the package points to files of packages that are not here.
+    // Only the programs: other files of the package link to packages that are not installed.
     const programs = path.join(folder, "programs");
     mkdirSync(programs);
     for (const name of ["prometheus", "promtool"]) {
@@ -67,7 +67,7 @@ async function unpack() {
 }
 
 /**
- * apt's lists may be missing or too old; bringing them up to date takes root.
+ * Downloads the package. apt's lists may be missing or too old; updating them requires root.
  * @param {string} folder
  */
 async function download(folder) {

@@ -1,4 +1,4 @@
-/** Keys and values of the deployment, by wrangler's command line: it knows how to sign in. */
+/** Reads and writes keys of the deployment by wrangler's command line, which signs in. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,7 +25,7 @@ export class RemotePlace {
   }
 
   /**
-   * Runs statements. Not from a file: while the platform imports one, the database answers nobody.
+   * Runs statements, one call each: while the platform imports a file, the database is unavailable.
    * @param {{ binding: string }} settings
    */
   database({ binding }) {
@@ -99,7 +99,7 @@ class RemoteNamespace {
 }
 
 /**
- * What is long does not fit a command line.
+ * Passes a long text in a file, because it does not fit a command line.
  * @param {string} text
  * @param {(file: string) => void} act
  */

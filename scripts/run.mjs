@@ -1,14 +1,14 @@
-/** Running other programs: to their end, or for their output. */
+/** Runs other programs to their end, or for their output. */
 import { spawn, spawnSync } from "node:child_process";
 import { setPriority } from "node:os";
 import { Fault } from "./progress.mjs";
 
 /**
- * How a program is run; one that steps back takes only the processor time that others leave.
+ * Options for running a program; `stepsBack` leaves processor time to others.
  * @typedef {import("node:child_process").SpawnOptions & { stepsBack?: boolean }} RunOptions
  */
 
-/** A Unix niceness: a tenth of the processor time beside a program at the usual one. */
+/** A Unix niceness: a tenth of the processor time when another program runs at the default. */
 const STEPS_BACK = 10;
 
 /**
@@ -24,7 +24,7 @@ export async function run(program, args, options = {}) {
 }
 
 /**
- * Waits for what runs side by side. When one of it fails, the signal ends the programs of the others.
+ * Waits for concurrent tasks. When one fails, the signal ends the programs of the others.
  * @param {(signal: AbortSignal) => Promise<unknown>[]} begin
  * @returns {Promise<void>}
  */
@@ -35,7 +35,7 @@ export async function sideBySide(begin) {
     await Promise.all(parts);
   } catch (error) {
     stop.abort();
-    // Nobody else may write the same files before all have ended.
+    // No other process may write the same files before all have ended.
     await Promise.allSettled(parts);
     throw error;
   }
@@ -59,7 +59,7 @@ export function exitCode(program, args, { stepsBack = false, ...options } = {}) 
 }
 
 /**
- * What a program prints, or `null` when it is not there or fails.
+ * Returns a program's output, or `null` if it is missing or fails.
  * @param {string} program
  * @param {string[]} args
  * @param {{ cwd?: string }} [options]

@@ -1,4 +1,4 @@
-/** The Worker under `wrangler dev`, without wrangler's own chatter and without reaching out to the network. */
+/** Runs the Worker under `wrangler dev`, without wrangler's own output and without network access. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { NODE, ROOT } from "./setup.mjs";
 const QUIET = {
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
   WRANGLER_HIDE_BANNER: "true",
-  // The Worker's own lines are of this level; below it wrangler hides them.
+  // The Worker logs at this level; a lower one would hide its lines.
   WRANGLER_LOG: "log",
   WRANGLER_SEND_ERROR_REPORTS: "false",
   WRANGLER_SEND_METRICS: "false",
@@ -19,19 +19,19 @@ const QUIET = {
 
 const SUPERVISED = path.join(ROOT, "scripts/supervised.mjs");
 
-/** How long the development server may take to answer. */
+/** Maximum time for the development server to respond, in milliseconds. */
 const PATIENCE_MS = 60_000;
 
-/** How many of wrangler's lines are kept, to be shown if it does not come up. */
+/** Maximum number of wrangler's lines kept, to print if it does not start. */
 const MAX_KEPT_LINES = 200;
 
 export class Served {
-  /** Where the reserved paths are. */
+  /** Prefix of the reserved paths. */
   prefix;
   #url;
   #child;
   #exit;
-  /** @type {string[]} what wrangler said last */
+  /** @type {string[]} wrangler's last lines */
   #chatter = [];
 
   /**
@@ -49,7 +49,7 @@ export class Served {
     for (const [name, value] of settings) args.push("--var", `${name}:${value}`);
     const bin = path.join(ROOT, "node_modules/.bin");
     const env = { ...process.env, ...QUIET, PATH: `${bin}:${process.env.PATH}` };
-    // The channel is how the supervisor notices that we are gone.
+    // The supervisor detects by this channel that this process is gone.
     this.#child = spawn(NODE, [SUPERVISED, NODE, "--no-warnings", wrangler, ...args], {
       cwd: ROOT,
       env,
@@ -61,7 +61,7 @@ export class Served {
   }
 
   /**
-   * Shows a line that is the Worker's or that warns, and keeps wrangler's others.
+   * Prints a line of the Worker or a warning, and keeps wrangler's other lines.
    * @param {string} line
    * @param {boolean} showsLog
    */
@@ -91,13 +91,13 @@ export class Served {
     return code ?? 0;
   }
 
-  /** Ends it and everything it started. */
+  /** Ends wrangler and everything that it started. */
   stop() {
     if (this.#child.exitCode === null) this.#child.kill("SIGTERM");
   }
 }
 
-/** The prefix that wrangler.toml sets, or the default. */
+/** Returns the prefix of wrangler.toml, or the default. */
 function configuredPrefix() {
   const configuration = readFileSync(path.join(ROOT, "wrangler.toml"), "utf8");
   return configuration.match(/^PREFIX = "(.+)"/m)?.[1] ?? "/_session";

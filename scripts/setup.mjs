@@ -1,10 +1,9 @@
 /**
- * Makes what is missing before anything can be built: npm packages, the wasm target, the glue
- * generator, development keys. Each step is skipped when it is done already, and an interrupted one
- * is simply done again.
+ * Installs what a build needs: npm packages, the wasm target, the glue generator, development keys.
+ * Each step is skipped if it is done already, and repeated if it was interrupted.
  *
- * Runs under whatever Node the machine has (20 or newer) and before any package is installed, so it
- * uses nothing but Node itself.
+ * Runs under the machine's own Node (20 or newer) before any package is installed, so it uses only
+ * Node itself.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -14,19 +13,19 @@ import { output, run, sideBySide } from "./run.mjs";
 
 export const ROOT = path.resolve(import.meta.dirname, "..");
 
-/** The Node that comes with the packages: wrangler needs a newer one than many machines have. */
+/** The Node of the npm packages: wrangler needs a newer one than many machines have. */
 export const NODE = path.join(ROOT, "node_modules/.bin/node");
 
-/** Where the generator is built: cargo lets nobody else build in a folder, and the Worker is built meanwhile. */
+/** Build folder of the generator: cargo locks a folder, and the Worker is built at the same time. */
 const GENERATOR = path.join(ROOT, "target/generator");
 
 /** The generator of the JavaScript glue, built from this workspace. */
 export const BINDGEN = path.join(GENERATOR, "release/bindgen");
 
-/** Where wrangler reads the development server's secrets. */
+/** File from which wrangler reads the development server's secrets. */
 const SECRETS = path.join(ROOT, ".dev.vars");
 
-/** The generator runs for a second or two and is built once: compiling it unoptimised saves more than that. */
+/** The generator runs for a second or two and is built once, so compiling it unoptimised saves time. */
 const QUICKLY = ["opt-level=0", 'lto="off"', "codegen-units=4"].flatMap((setting) => [
   "--config",
   `profile.release.${setting}`,
@@ -34,14 +33,14 @@ const QUICKLY = ["opt-level=0", 'lto="off"', "codegen-units=4"].flatMap((setting
 
 export async function setUp() {
   await toolchain();
-  // The one waits for the network, the other for the compiler.
+  // One waits for the network, the other for the compiler.
   await sideBySide((signal) => [packages(signal), generator(signal)]);
   developmentKeys();
 }
 
 /**
- * Installs the npm packages. npm keeps a copy of the lock it installed; when that differs from ours, packages are
- * missing.
+ * Installs the npm packages. npm keeps a copy of the lock file that it installed; if that differs from ours, packages
+ * are missing.
  * @param {AbortSignal} signal
  */
 export async function packages(signal) {
@@ -80,7 +79,7 @@ export async function toolchain() {
 }
 
 /**
- * Builds the generator of the glue, which is needed when the Worker is compiled: so it steps back for that.
+ * Builds the generator of the glue. It is needed only after the Worker is compiled, so it runs at a lower priority.
  * @param {AbortSignal} signal
  */
 export async function generator(signal) {
@@ -103,7 +102,7 @@ export async function generator(signal) {
   writeFileSync(stamp, wanted);
 }
 
-/** Fresh keys for this checkout's development server. There is no default secret to forget about. */
+/** Creates keys for this checkout's development server. There is no default secret. */
 export function developmentKeys() {
   if (existsSync(SECRETS)) return;
   const note = "# Made for local development. Never use in production.";
@@ -111,8 +110,8 @@ export function developmentKeys() {
 }
 
 /**
- * The development server's ADMIN_TOKEN, made when there is none yet. One that was set to nothing
- * stays so: then the admin API is closed.
+ * Returns the development server's ADMIN_TOKEN, and creates it if there is none. An empty one stays
+ * empty: then the admin API is closed.
  * @returns {string}
  */
 export function developmentAdminToken() {

@@ -1,9 +1,9 @@
 /**
- * `npm start [-- --origin URL …] [--port 8787] [--var NAME:value …]`: everything, from a fresh clone
- * to a page to open.
+ * `npm start [-- --origin URL …] [--port 8787] [--var NAME:value …]`: serves the demo or your
+ * chat servers from a fresh clone.
  *
  * Sets up, builds, starts two demo chat servers (or uses yours), and serves them through the Worker
- * in `wrangler dev`. Ctrl-C ends it all, and so does the end of the npm that runs it.
+ * in `wrangler dev`. Ctrl-C ends everything, and so does the end of the npm that runs it.
  */
 import { createServer } from "node:net";
 import { parseArgs } from "node:util";
@@ -21,7 +21,7 @@ const USAGE = `Usage: npm start -- [options]
 
 /**
  * @typedef {object} Choice
- * @property {string[]} origins none for the demo's
+ * @property {string[]} origins empty for the demo's
  * @property {number} port
  * @property {Record<string, string>} vars
  */
@@ -36,7 +36,7 @@ await main(async () => {
   const isDemo = named.length === 0;
   const token = developmentAdminToken();
   const origins = isDemo ? await demo.start(["blue", "green"]) : named;
-  // The demo's page shows what happens; before servers of your own the log does.
+  // The demo's page shows what happens; with your own servers the log does.
   const served = new Served(port, origins, vars, { showsLog: !isDemo });
   const stop = () => {
     demo.stop();
@@ -84,12 +84,12 @@ function portOf(text) {
   return port;
 }
 
-/** @param {string[]} settings each `NAME:value`, as wrangler takes them */
+/** @param {string[]} settings each `NAME:value`, as in wrangler */
 function varsOf(settings) {
   return Object.fromEntries(
     settings.map((setting) => {
       const [, name, value] = setting.match(/^([A-Z][A-Z0-9_]*):(.*)$/s) ?? [];
-      // The setting itself is not repeated: it may be a secret.
+      // The message does not repeat the setting, which may be a secret.
       if (name === undefined) throw new Error("--var takes NAME:VALUE, such as LOG_LEVEL:warn.");
       return [name, value];
     }),

@@ -1,6 +1,6 @@
 /**
- * Which tests a run of `npm test` consists of: all, those that match words, or those that find most for
- * their time.
+ * Selects the tests of a run of `npm test`: all, those that match words, or those that find most in
+ * little time.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -8,8 +8,8 @@ import { Fault } from "./progress.mjs";
 import { ROOT } from "./setup.mjs";
 
 /**
- * What finds most for its time: every decision natively, then each way through the running Worker once.
- * Suites that start wrangler, a browser or a chat server are not among them.
+ * Suites of a quick run: each way through the running Worker once, after all native tests. Suites that
+ * start wrangler, a browser or a chat server are not included.
  */
 const QUICK = [
   "clear-cookies",
@@ -34,7 +34,7 @@ const QUICK = [
   "wire",
 ].map((name) => `tests/${name}.test.mjs`);
 
-/** The longest begin first, so that no core waits for one of them at the end. The longest is first. */
+/** The longest suites, longest first. They begin first, so that no core waits for one of them at the end. */
 const LONG = [
   "browser/doors",
   "browser/console",
@@ -62,26 +62,26 @@ const LONG = [
   "browser/console-access",
 ].map((name) => `tests/${name}.test.mjs`);
 
-/** One after the other: they run `wrangler dev` over the storage of this very folder. */
+/** Suites that run one after the other: they run `wrangler dev` over this folder's storage. */
 const SHARED_STORAGE = ["tests/start.test.mjs", "tests/checks.test.mjs"];
 
-/** With nothing beside them: they measure time or memory. */
+/** Suites that run alone: they measure time or memory. */
 const ALONE = new Set(["tests/one-reading.test.mjs", "tests/pressure.test.mjs"]);
 
 /**
- * A suite, or those of its tests whose names match.
+ * A suite, or its tests with matching names.
  * @typedef {{ file: string, words?: string[] }} Chosen
  */
 
 /**
- * What is run.
+ * The tests of a run.
  * @typedef {object} Choice
- * @property {string[] | null} native words that names of native tests have; empty for all, `null` for none
- * @property {string[]} targets integration tests of Rust that are run whole
+ * @property {string[] | null} native words in names of native tests; empty for all, `null` for none
+ * @property {string[]} targets integration tests of Rust that run completely
  * @property {Chosen[]} suites
  */
 
-/** Every suite of the running Worker, as a path from the root. */
+/** Returns every suite of the running Worker, as a path from the root. */
 export function allSuites() {
   const names = readdirSync(path.join(ROOT, "tests"), { recursive: true, encoding: "utf8" });
   return names
@@ -132,10 +132,10 @@ export function matching(words) {
 }
 
 /**
- * Arranges suites in the order in which they begin.
+ * Arranges suites in their starting order.
  * @param {Chosen[]} suites
- * @returns {{ together: Chosen[][], alone: Chosen[] }} lists whose members run one after the other, beside
- *   other lists; and what has nothing beside it
+ * @returns {{ together: Chosen[][], alone: Chosen[] }} lists of suites that run one after the other, with the
+ *   lists side by side; and suites that run alone
  */
 export function arranged(suites) {
   const rank = (/** @type {Chosen} */ { file }) =>
@@ -151,13 +151,13 @@ export function arranged(suites) {
   };
 }
 
-/** The names of a suite's tests as they are written, one a line. @param {string} source */
+/** Returns the names of a suite's tests as in the source, one a line. @param {string} source */
 function testNames(source) {
   const names = source.matchAll(/\b(?:test|it)\(\s*(["'`])((?:\\.|(?!\1)[\s\S])*)\1/g);
   return Array.from(names, ([, , name]) => name).join("\n");
 }
 
-/** The names of native tests, near enough: the path of each file and of each function in it. */
+/** Returns approximate names of native tests: the path of each file and of each function in it. */
 function rustTests() {
   return ["src", "tools/argon2/src"].flatMap((folder) => {
     const files = readdirSync(path.join(ROOT, folder), { recursive: true, encoding: "utf8" });
@@ -173,7 +173,7 @@ function rustTests() {
   });
 }
 
-/** The names of Rust's integration tests. */
+/** Returns the names of Rust's integration tests. */
 function rustTargets() {
   const entries = readdirSync(path.join(ROOT, "tests"), { withFileTypes: true });
   return entries

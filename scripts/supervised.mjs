@@ -1,12 +1,12 @@
 /**
- * Runs a program in a process group of its own and ends the whole group as soon as the process that
- * started this one is gone, however that ended: a killed parent sends no signal, but its channel closes.
+ * Runs a program in a process group of its own, and ends the whole group when the parent process is
+ * gone. A killed parent sends no signal, but its channel closes.
  *
  * Started by `served.mjs`, with a channel: `node supervised.mjs PROGRAM [ARG …]`.
  */
 import { spawn } from "node:child_process";
 
-/** How long the group may take to end by itself, in milliseconds. */
+/** Maximum time for the group to end by itself, in milliseconds. */
 const GRACE_MS = 3_000;
 
 const [program, ...args] = process.argv.slice(2);
@@ -17,7 +17,7 @@ child.on("error", (error) => {
   process.exit(1);
 });
 child.on("exit", (code) => {
-  // What the program itself left running is in its group.
+  // Processes that the program left running are in its group.
   signalGroup("SIGKILL");
   process.exit(code ?? 1);
 });

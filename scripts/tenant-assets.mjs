@@ -1,11 +1,11 @@
-/** Files of tenants, kept beside their documents for `kv:NAME` to name. */
+/** Stores, lists and deletes files of tenants, which documents name as `kv:NAME`. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Fault, say } from "./progress.mjs";
 
 /** @typedef {import("./tenant-store.mjs").Store} Store */
 
-/** What the Worker shows at most. */
+/** Maximum size of a file that the Worker serves. */
 const MOST_BYTES = 5 * 1024 * 1024;
 
 const NAME = /^[A-Za-z0-9._-]{1,128}$/;

@@ -1,24 +1,24 @@
-/** Where tenants' documents and users' accounts are kept: a KV namespace or a D1 table, here or deployed. */
+/** Opens the store of tenants' documents and users' accounts: a KV namespace or D1 table, local or deployed. */
 import path from "node:path";
 import { LocalPlace, wrangler } from "./local-store.mjs";
 import { Fault } from "./progress.mjs";
 import { RemotePlace } from "./remote-store.mjs";
 import { ROOT } from "./setup.mjs";
 
-/** D1 takes statements of up to 100 KB; a longer text is put together there. */
+/** D1 accepts statements of up to 100 KB; longer texts are concatenated in the database. */
 const LONGEST_PIECE = 90_000;
 
-/** A key of the right form; nothing is signed with it. */
+/** A key of the right form, which signs nothing. */
 export const STAND_IN = "A".repeat(43);
 
-/** Which store is meant, as it is said on every command line. @type {import("node:util").ParseArgsConfig["options"] & {}} */
+/** Options that select the store, the same for every command. @type {import("node:util").ParseArgsConfig["options"] & {}} */
 export const STORE_OPTIONS = {
   remote: { type: "boolean", default: false },
   "persist-to": { type: "string" },
   config: { type: "string", default: path.join(ROOT, "wrangler.toml") },
 };
 
-/** What wrangler.toml says, as far as it matters here.
+/** The part of wrangler.toml that matters here.
  * @typedef {object} Config
  * @property {string} [compatibility_date]
  * @property {Record<string, unknown>} vars
@@ -49,8 +49,8 @@ export const STORE_OPTIONS = {
 /** @typedef {Keys & { bindings: () => Record<string, unknown>, close: () => Promise<void> }} Store */
 
 /**
- * Opens the first of these bindings that the deployment has. If it has none, whatever is asked says that the
- * first is missing. Starts nothing before something is asked.
+ * Opens the first of these bindings that the deployment has. If it has none, every call fails with the name of
+ * the first. Starts no runtime before the first call.
  * @param {Record<string, unknown>} options by `STORE_OPTIONS`
  * @param {string[]} bindings
  * @returns {Store}
@@ -103,7 +103,7 @@ function methodsOf(keys) {
 }
 
 /**
- * Variables as they are, and that everything else is bound.
+ * Returns variables with their values, and other bindings as `true`.
  * @param {Config} config
  * @returns {Record<string, unknown>}
  */
@@ -120,7 +120,7 @@ function bindingsOf({ vars, kv_namespaces, durable_objects }) {
   };
 }
 
-/** Keys in a table. wrangler binds no parameters, so values are in the statement. */
+/** Keys in a table. wrangler supports no bound parameters, so values are in the statement. */
 class Table {
   #binding;
   #database;
@@ -189,7 +189,7 @@ class Table {
   }
 }
 
-/** As SQL text. @param {string} text */
+/** Quotes a text for SQL. @param {string} text */
 function quoted(text) {
   return `'${text.replaceAll("'", "''")}'`;
 }

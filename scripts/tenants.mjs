@@ -1,18 +1,18 @@
 /**
- * `npm run tenants -- COMMAND`: tenants' documents, for people.
+ * `npm run tenants -- COMMAND`: manages tenants' documents.
  *
- *   validate FILE…     what is wrong with them, and what would be right
- *   put FILE…          validate, then store; their hosts lead to them
- *   get ID             the stored document
- *   list               who is there, and at which hosts
- *   diff FILE          what would change
- *   delete ID          the document, and its hosts
- *   explain HOST PATH  whose that is, who may come in there, and every value with where it comes from
- *   schema             the JSON Schema of a document
+ *   validate FILE…     lists the faults of documents, with their fixes
+ *   put FILE…          validates documents, then stores them with their hosts
+ *   get ID             prints the stored document
+ *   list               lists the tenants and their hosts
+ *   diff FILE          shows what `put` would change
+ *   delete ID          deletes the document and its hosts
+ *   explain HOST PATH  shows the tenant, the access rule, and every setting with its source
+ *   schema             prints the JSON Schema of a document
  *   asset put TENANT NAME FILE, asset list TENANT, asset delete TENANT NAME
- *                      files that a document names as kv:NAME
+ *                      manages files that a document names as kv:NAME
  *
- * They are kept in the KV namespace TENANTS or the D1 database TENANTS_DB: of this machine's development
+ * Documents are in the KV namespace TENANTS or the D1 database TENANTS_DB: of this machine's development
  * server, or with --remote of the deployment.
  */
 import { spawnSync } from "node:child_process";
@@ -55,7 +55,7 @@ await main(async () => {
 });
 
 /**
- * Has a document read as the Worker does.
+ * Reads a document with the Worker's own code.
  * @param {object} order
  */
 function ask(order) {
@@ -70,7 +70,7 @@ function report({ isGood, text }) {
 }
 
 /**
- * Reads a document; secrets it names are taken to be there, and told.
+ * Reads a document; assumes that the secrets it names exist, and returns their names.
  * @param {Store} store
  * @param {string} text
  * @param {Record<string, string>} order
@@ -83,7 +83,7 @@ function read(store, text, order) {
 }
 
 /**
- * The Worker's secrets that a document names, in its environment or for a provider.
+ * Returns the Worker's secrets that a document names, in its environment or for a provider.
  * @param {string} text
  */
 function secrets(text) {
@@ -140,7 +140,7 @@ async function put(store, files) {
     }
     const before = await store.get(`tenant:${id}`);
     const former = before === null ? [] : (JSON.parse(before).hosts ?? []);
-    // First the document, then who leads to it: a host never leads to nobody.
+    // First the document, then its hosts: a host never leads to a missing document.
     await store.put(`tenant:${id}`, text);
     for (const host of hosts) if (!former.includes(host)) await store.put(`host:${host}`, id);
     for (const host of former) if (!hosts.includes(host)) await store.delete(`host:${host}`);

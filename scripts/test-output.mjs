@@ -1,8 +1,8 @@
-/** Reads what test programs print: how many tests passed, and what is known of those that did not. */
+/** Parses the output of test programs: numbers of tests, and messages of failures. */
 
 /** @typedef {{ passed: number, failed: number, skipped: number, failures: string[] }} Counts */
 
-/** Maximum number of lines that are shown again of a failure. */
+/** Maximum number of lines of a failure that are printed again. */
 const MAX_FAILURE_LINES = 40;
 
 /**
@@ -51,7 +51,7 @@ export function listTap(output) {
 }
 
 /**
- * Counts a failure where a program ended badly or ran nothing, even if it counted none itself.
+ * Adds a failure if a program failed or ran nothing without counting one itself.
  * @param {Counts} counts
  * @param {number | null} code
  * @returns {Counts}

@@ -1,6 +1,6 @@
 /**
- * What suites run and npm does not bring: Chromium, Prometheus, a collector, chat servers, and Workers built for tests.
- * All is there before the suites begin: side by side they would install it twice, or wait for each other's build.
+ * Installs what suites need beyond npm: Chromium, Prometheus, a collector, chat servers, and Workers built for tests.
+ * It runs before the suites begin, which would otherwise install things twice, or wait for each other's build.
  *
  * `node scripts/test-tools.mjs SUITE…`
  */
@@ -15,10 +15,10 @@ import { Fault, main, say } from "./progress.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ROOT } from "./setup.mjs";
 
-/** A module that is read when the program is run, and how the program is installed. */
+/** A module that the suite imports, and the function that installs its program. */
 /** @typedef {[string, () => Promise<unknown>]} Tool */
 
-/** By apt-get, which does one thing at a time. @type {Tool[]} */
+/** By apt-get, which runs once at a time. @type {Tool[]} */
 const BY_APT = [
   ["tests/browser/chromium.mjs", ensureChromium],
   ["tests/harness/prometheus.mjs", ensurePrometheus],
@@ -38,7 +38,7 @@ const BY_CARGO = [
 ];
 
 /**
- * Installs what these suites run. A program that cannot be had fails the suites that need it, and no others.
+ * Installs what these suites need. A program that cannot be installed fails only the suites that need it.
  * @param {string[]} files
  */
 async function installFor(files) {
@@ -55,7 +55,7 @@ async function installFor(files) {
 }
 
 /**
- * The project's modules that one of them imports, by any way.
+ * Collects the project's modules that a module imports, directly or not.
  * @param {string} file
  * @param {Set<string>} seen
  */

@@ -1,6 +1,6 @@
 /**
- * `npm test`: native Rust tests, then the Worker in real workerd, before real origins and in a real
- * browser. Ends with what failed, if anything did, and one line: `N passed, N failed[, N skipped]`.
+ * `npm test`: runs native Rust tests, then the Worker in real workerd, with real origins and a real
+ * browser. Prints failures at the end, and one line: `N passed, N failed[, N skipped]`.
  */
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -25,10 +25,10 @@ With LONG=1 in the environment, tests that repeat something do so as often as th
 
 const OPTIONS = ["--quick", "--help"];
 
-/** No single test takes this long; one that does hangs. */
+/** Timeout of a test; no single test takes this long. */
 const TIMEOUT = "--test-timeout=180000";
 
-/** Number of suites at once. Most of them wait for three quarters of their time, and longer. */
+/** Number of concurrent suites. Most of them wait for three quarters of their time or more. */
 const AT_ONCE = 2 * availableParallelism() + 1;
 
 /** Number of the simulation's seeds in a quick run, and in a long one. */
@@ -38,8 +38,8 @@ const LONG_SEEDS = "20000";
 const NATIVE = ["test", "--locked", "--package", "vestibule", "--package", "vestibule-argon2"];
 
 /**
- * The library has one file for all of its builds. So its examples, which link it, are tested when nothing else that
- * builds it with other features runs.
+ * Runs the documentation's examples. They link the library, which has one file for all builds, so no build with other
+ * features may run at the same time.
  */
 const EXAMPLES = ["test", "--locked", "--package", "vestibule", "--doc"];
 
@@ -51,7 +51,7 @@ await main(async () => {
   if (process.env.LONG === "1") process.env.SEEDS ??= LONG_SEEDS;
   const begun = Date.now();
   const [native] = await Promise.all([nativeTests(choice), prepared(choice.suites)]);
-  // Words are of suites and tests; an example has neither.
+  // Words select suites and tests; an example has neither.
   const examples = words.length > 0 ? [] : [await nativeTest("Examples", EXAMPLES)];
   const counts = [...native, ...examples, ...(await suiteTests(choice.suites))];
   for (const failure of counts.flatMap(({ failures }) => failures)) say(`\n${failure}`);
@@ -172,11 +172,11 @@ function escaped(word) {
  * Runs a program to its end.
  * @param {string} program
  * @param {string[]} args
- * @param {(chunk: string) => void} [hear] its standard output, as it comes
+ * @param {(chunk: string) => void} [hear] receives its standard output in chunks
  * @returns {Promise<{ code: number | null, output: string }>}
  */
 async function ran(program, args, hear = () => {}) {
-  // wrangler is 15 MB of JavaScript, which is compiled once and not at each start.
+  // wrangler is 15 MB of JavaScript: this compiles it once, not at each start.
   const env = { NODE_COMPILE_CACHE: path.join(ROOT, "target/compile-cache"), ...process.env };
   const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "inherit"] });
   let output = "";

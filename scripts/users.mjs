@@ -1,17 +1,17 @@
 /**
- * `npm run users -- COMMAND TENANT [NAME]`: accounts for sign-in by password, for people.
+ * `npm run users -- COMMAND TENANT [NAME]`: manages accounts for sign-in by password.
  *
- *   add TENANT NAME       a new one; --email, --name and --groups a,b say more
- *   password TENANT NAME  a new password
- *   list TENANT           who there is
- *   show TENANT NAME      the account, without what is stored of the password
- *   disable TENANT NAME   nobody signs in with it
+ *   add TENANT NAME       creates an account, with --email, --name and --groups a,b
+ *   password TENANT NAME  sets a new password
+ *   list TENANT           lists the accounts
+ *   show TENANT NAME      prints the account without the password hash
+ *   disable TENANT NAME   refuses its sign-ins
  *   enable TENANT NAME
  *   delete TENANT NAME
  *
- * The password is asked for, or read from standard input. Accounts are kept in the KV namespace USERS,
- * else where tenants' documents are: of this machine's development server, or with --remote of the
- * deployment.
+ * The password comes from the terminal or from standard input. Accounts are in the KV namespace USERS if it
+ * is bound, else in the store of tenants' documents: of this machine's development server, or with --remote
+ * of the deployment.
  */
 import { parseArgs } from "node:util";
 import { accountPrefix, mustBePassword, profile, userName } from "./accounts.mjs";
@@ -51,7 +51,7 @@ await main(async () => {
   if (!act && command !== "list") {
     throw new Fault(`Use one of: ${[...Object.keys(commands), "list"].join(", ")}.`);
   }
-  // A password that somebody put there is not taken, and is not repeated either.
+  // A password on the command line is refused, and the message does not repeat it.
   if (rest.length > 0) throw new Fault("After the user's name only options follow.");
   const prefix = accountPrefix(tenant);
   const user = act ? userName(name) : "";
@@ -143,8 +143,8 @@ async function hashed() {
 }
 
 /**
- * When a change of an account is said to have been that is made now: each has a later one, or the Worker
- * would take it for an older one.
+ * Returns the time of a change made now. Each change has a later time, or the Worker would treat it as an
+ * older one.
  * @param {Account} account
  */
 function after({ changed }) {
