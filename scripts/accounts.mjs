@@ -50,7 +50,7 @@ function isIdentifier(text) {
  */
 export function accountPrefix(tenant) {
   if (!/^[a-z0-9-]{1,63}$/.test(tenant ?? "")) {
-    throw new Fault("Name the tenant: up to 63 of a-z, 0-9 and -.");
+    throw new Fault("Name the tenant: 1 to 63 of a-z, 0-9 and -.");
   }
   return `user:${tenant}:`;
 }
@@ -66,7 +66,7 @@ export function userName(text) {
   const length = Buffer.byteLength(name);
   if (length > LONGEST_NAME || !isIdentifier(name) || name.includes(":")) {
     throw new Fault(
-      `Name the user: 1 to ${LONGEST_NAME} bytes without colons, control characters, and blanks and others that nobody can see.`,
+      `Name the user: 1 to ${LONGEST_NAME} bytes without colons, blanks, control characters or invisible characters.`,
     );
   }
   return name;
@@ -89,7 +89,7 @@ export function profile({ email, name, groups }) {
   // Origins receive them in headers.
   if (!isSound) {
     throw new Fault(
-      `--email, --name and each of up to ${MOST_GROUPS} --groups have at most ${LONGEST_TEXT} bytes, no blank at either end, and no control characters or others that nobody can see.`,
+      `--email, --name and each of up to ${MOST_GROUPS} --groups may have at most ${LONGEST_TEXT} bytes, no blank at either end, and no control or invisible characters.`,
     );
   }
   return {
@@ -107,8 +107,9 @@ export function mustBePassword(password) {
   const { length } = passwordBytes(password);
   if ([...password].length < SHORTEST_PASSWORD || length > LONGEST_PASSWORD) {
     throw new Fault(
-      `A password has at least ${SHORTEST_PASSWORD} characters and at most ${LONGEST_PASSWORD} bytes.`,
+      `A password must have at least ${SHORTEST_PASSWORD} characters and at most ${LONGEST_PASSWORD} bytes.`,
     );
   }
-  if (CONTROL.test(password)) throw new Fault("A password is one line without control characters.");
+  if (CONTROL.test(password))
+    throw new Fault("A password must be one line without control characters.");
 }

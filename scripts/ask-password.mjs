@@ -25,12 +25,13 @@ async function typed() {
     process.stderr.write(question);
     const { done, value } = await answers.next();
     process.stderr.write("\n");
-    if (done) throw new Fault("Nothing was changed.");
+    if (done) throw new Fault("No password was entered. Nothing was changed.");
     return value;
   };
   try {
     const password = await ask("Password: ");
-    if ((await ask("Once more: ")) !== password) throw new Fault("These are two passwords.");
+    if ((await ask("Repeat the password: ")) !== password)
+      throw new Fault("The two passwords differ. Nothing was changed; try again.");
     return password;
   } finally {
     lines.close();
@@ -45,6 +46,6 @@ async function piped() {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
     return text.replace(/\r?\n$/, "");
   } catch {
-    throw new Fault("The password is not UTF-8.");
+    throw new Fault("The password is not valid UTF-8. Nothing was changed.");
   }
 }

@@ -18,6 +18,6 @@ export async function benchNative(where) {
   writeDocuments(recorded());
   say(`\n${piecesAsText(table)}\n`);
   const broken = table.filter((piece) => !isMet(piece)).length;
-  say(broken === 0 ? "Every bound is met." : `${broken} of ${table.length} bounds are broken.`);
+  say(broken === 0 ? "Every bound is met." : `${broken} of ${table.length} bounds are exceeded.`);
   return broken === 0 ? 0 : 1;
 }

@@ -59,7 +59,7 @@ await main(async () => {
   const parts = values.only?.split(",") ?? known;
   const unknown = parts.filter((part) => !known.includes(part));
   if (unknown.length > 0) {
-    throw new Fault(`There is no ${unknown.join(", ")}; there are ${known.join(", ")}`);
+    throw new Fault(`Unknown: ${unknown.join(", ")}. Use some of: ${known.join(", ")}.`);
   }
   const { machine, record, recorded } = await import("../bench/recorded.mjs");
   if (values.native) return benchNative(machine());
@@ -88,7 +88,7 @@ await main(async () => {
   await tell(recorded(), { anchors, scale });
   writeDocuments(recorded());
   say(
-    "Kept in bench/recorded.json, in the tables of docs/ and in docs/internals/bench.svg, goals.svg and scale.svg.",
+    "Results are in bench/recorded.json, the tables of docs/, and docs/internals/bench.svg, goals.svg and scale.svg.",
   );
 });
 
@@ -126,15 +126,13 @@ async function measureMessages(_, made) {
 /** @param {number} originPort */
 async function countOperations(originPort) {
   const { countAll } = await import("../bench/operations.mjs");
-  const operations = await step("Counting what each asks of storage", "5 min", () =>
-    countAll(originPort),
-  );
+  const operations = await step("Counting storage operations", "5 min", () => countAll(originPort));
   return { operations };
 }
 
 async function weighRecords() {
   const { encodings } = await import("../bench/encodings.mjs");
-  return { encodings: await step("Weighing what is stored of sessions", "6 s", encodings) };
+  return { encodings: await step("Measuring the size of stored sessions", "6 s", encodings) };
 }
 
 async function weighWasm() {

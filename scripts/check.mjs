@@ -133,7 +133,9 @@ async function advisories(deny) {
     output("timeout", ["10", "git", "ls-remote", "--exit-code", database, "HEAD"]) !== null;
   if (reachable)
     return passes("Crates' advisories", deny, ["--log-level", "error", "check", "advisories"]);
-  say("? Crates' advisories NOT CHECKED: the advisory database cannot be reached from here");
+  say(
+    "? Crates' advisories NOT CHECKED: the advisory database is unreachable. Check again with access to GitHub.",
+  );
   return true;
 }
 
@@ -158,7 +160,7 @@ function size() {
   const kb = (/** @type {number} */ number) => `${Math.round(number / 1000)} kB`;
   const passed = BUDGETS.map(({ name, files, most }) => {
     const weight = files.reduce((sum, file) => sum + gzipSync(readFileSync(file)).length, 0);
-    say(`${weight <= most ? "✔" : "✖"} ${name} weighs ${kb(weight)} gzipped, of ${kb(most)}`);
+    say(`${weight <= most ? "✔" : "✖"} ${name}: ${kb(weight)} gzipped, at most ${kb(most)}`);
     return weight <= most;
   });
   return passed.every(Boolean);

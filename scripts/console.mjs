@@ -60,7 +60,7 @@ export async function buildConsole() {
   const size = sizes.reduce((sum, one) => sum + one, 0);
   say(`  console: ${Math.round(size / 1024)} KiB gzipped`);
   if (size > BUDGET)
-    throw new Fault(`The console weighs ${size} bytes gzipped; it may weigh ${BUDGET}.`);
+    throw new Fault(`The console has ${size} bytes gzipped; at most ${BUDGET} are allowed.`);
 }
 
 if (import.meta.filename === process.argv[1]) await main(buildConsole);

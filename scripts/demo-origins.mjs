@@ -69,7 +69,7 @@ export class DemoOrigins {
   #ended(name) {
     const place = this.#places.get(name);
     if (this.#stopped || !place) return;
-    say(`  ${name} was stopped; it comes back in ${this.#restartMs / 1000} s`);
+    say(`  ${name} stopped; it restarts in ${this.#restartMs / 1000} s`);
     place.backAt = Date.now() + this.#restartMs;
     this.#tellAll();
     const again = () => !this.#stopped && this.#launch(name, new URL(place.url).port);

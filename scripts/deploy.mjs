@@ -20,7 +20,9 @@ await main(async () => {
   const missing = [...namespaces(), ...origins(), ...secrets()];
   for (const line of missing) say(`  missing: ${line}`);
   if (missing.some((line) => line.startsWith("KV"))) {
-    throw new Fault("Nothing was deployed: without a KV namespace the Worker cannot be bound.");
+    throw new Fault(
+      "Nothing was deployed: the Worker needs the KV namespace SESSIONS. Create it as described above.",
+    );
   }
   const args = [WRANGLER, "deploy", "--triggers", CHECKS, ...process.argv.slice(2)];
   return (await exitCode(NODE, args, { cwd: ROOT })) ?? 1;

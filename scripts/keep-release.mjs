@@ -40,7 +40,7 @@ if (import.meta.filename === process.argv[1]) {
   await main(async () => {
     const commit = output("git", ["rev-parse", "HEAD"], { cwd: ROOT });
     if (!commit || output("git", ["status", "--porcelain"], { cwd: ROOT }) !== "") {
-      throw new Fault("Commit first: a release is kept with the commit that it was built from.");
+      throw new Fault("Commit your changes first: a kept release names the commit of its build.");
     }
     await build();
     const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8"));

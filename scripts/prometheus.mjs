@@ -32,13 +32,13 @@ export function findPrometheus() {
 export async function ensurePrometheus() {
   if (findPrometheus()) return;
   if (output("apt-get", ["--version"]) === null || output("dpkg", ["--version"]) === null) {
-    return say(`• ${MISSING}. The tests that ask one are skipped.`);
+    return say(`• ${MISSING}. Tests that need it are skipped.`);
   }
   try {
     await step("Fetching Prometheus for the tests", "10 s", unpack);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    say(`  ${error.message}\n  ${MISSING}. The tests that ask one are skipped.`);
+    say(`  ${error.message}\n  ${MISSING}. Tests that need it are skipped.`);
   }
 }
 
@@ -49,7 +49,7 @@ async function unpack() {
   try {
     await download(folder);
     const archive = readdirSync(folder).find((name) => name.endsWith(".deb"));
-    if (!archive) throw new Fault("apt-get fetched no package.");
+    if (!archive) throw new Fault("apt-get did not download the package prometheus.");
     await run("dpkg", ["-x", archive, "package"], { cwd: folder });
     // Only the programs: other files of the package link to packages that are not installed.
     const programs = path.join(folder, "programs");
@@ -57,7 +57,8 @@ async function unpack() {
     for (const name of ["prometheus", "promtool"]) {
       const program = path.join(programs, name);
       renameSync(path.join(folder, "package/usr/bin", name), program);
-      if (output(program, ["--version"]) === null) throw new Fault(`${name} does not start here.`);
+      if (output(program, ["--version"]) === null)
+        throw new Fault(`${name} does not start on this machine.`);
     }
     rmSync(path.join(TOOLS, "prometheus"), { recursive: true, force: true });
     renameSync(programs, path.join(TOOLS, "prometheus"));

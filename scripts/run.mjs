@@ -20,7 +20,7 @@ const STEPS_BACK = 10;
  */
 export async function run(program, args, options = {}) {
   const code = await exitCode(program, args, options);
-  if (code !== 0) throw new Fault(`${[program, ...args].join(" ")} ended with code ${code}.`);
+  if (code !== 0) throw new Fault(`${[program, ...args].join(" ")} failed with exit code ${code}.`);
 }
 
 /**

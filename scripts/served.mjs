@@ -82,7 +82,7 @@ export class Served {
       await pause(200);
     }
     for (const line of this.#chatter) say(line);
-    throw new Fault("The development server did not come up; its messages above say why.");
+    throw new Fault("The development server did not start. Its messages are above.");
   }
 
   /** @returns {Promise<number>} */

@@ -15,9 +15,9 @@ import { Served } from "./served.mjs";
 import { developmentAdminToken } from "./setup.mjs";
 
 const USAGE = `Usage: npm start -- [options]
-  --origin [NAME=]URL   your chat server, instead of the demo's two; may be given several times
-  --port NUMBER         where to serve, 8787 if not said
-  --var NAME:VALUE      a setting, as in wrangler.toml; may be given several times`;
+  --origin [NAME=]URL   your chat server instead of the demo's two; can be repeated
+  --port NUMBER         port to serve, 8787 by default
+  --var NAME:VALUE      a setting, as in wrangler.toml; can be repeated`;
 
 /**
  * @typedef {object} Choice
@@ -48,9 +48,9 @@ await main(async () => {
     say(`\n  Open http://localhost:${port}\n`);
     if (token) {
       say(`  console: http://localhost:${port}${served.prefix}/console/  token: ${token}\n`);
-      say("  On this machine the console shares its host; deployed it needs CONSOLE_HOST.\n");
+      say("  Locally the console uses this host; a deployment needs CONSOLE_HOST.\n");
     }
-    say(`  In front of ${origins.join(" and ")}. Ctrl-C ends it.\n`);
+    say(`  Vestibule forwards to ${origins.join(" and ")}. Press Ctrl-C to stop.\n`);
     return await served.ended();
   } finally {
     stop();

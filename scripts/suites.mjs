@@ -99,7 +99,10 @@ export function everything() {
 export function quick() {
   const there = new Set(allSuites());
   const missing = QUICK.filter((file) => !there.has(file));
-  if (missing.length > 0) throw new Fault(`scripts/suites.mjs names ${missing}: not there.`);
+  if (missing.length > 0)
+    throw new Fault(
+      `QUICK in scripts/suites.mjs names suites that do not exist: ${missing.join(", ")}.`,
+    );
   return { native: [], targets: [], suites: QUICK.map((file) => ({ file })) };
 }
 
@@ -125,7 +128,7 @@ export function matching(words) {
   const targets = rustTargets().filter((target) => found(target).length > 0);
   if (unmatched.size > 0) {
     throw new Fault(
-      `No test matches ${[...unmatched].join(", ")}: neither a file in tests/ nor a test has that in its name.`,
+      `No test matches ${[...unmatched].join(", ")}: neither a file in tests/ nor a test's name contains it.`,
     );
   }
   return { native: native.length > 0 ? native : null, targets, suites };

@@ -43,7 +43,8 @@ export async function asset(store, [command, tenant = "", ...rest]) {
     throw new Fault(
       "Use asset put TENANT NAME FILE, asset list TENANT or asset delete TENANT NAME.",
     );
-  if (!/^[a-z0-9-]{1,63}$/.test(tenant)) throw new Fault("Name the tenant.");
+  if (!/^[a-z0-9-]{1,63}$/.test(tenant))
+    throw new Fault("Name the tenant: 1 to 63 of a-z, 0-9 and -.");
   return act();
 }
 
@@ -62,18 +63,18 @@ export async function removeAll(store, tenant) {
  * @param {string} file
  */
 async function put(store, tenant, name, file) {
-  if (!NAME.test(name)) throw new Fault("A name has 1 to 128 letters, digits, ., _ and -.");
+  if (!NAME.test(name)) throw new Fault("A name must have 1 to 128 letters, digits, ., _ or -.");
   const type = TYPES[path.extname(file).toLowerCase()];
   if (!type)
     throw new Fault(`${file}: use a file that ends with ${Object.keys(TYPES).join(", ")}.`);
   const bytes = contents(file);
-  if (bytes.length > MOST_BYTES) throw new Fault(`${file} is larger than 5 MiB.`);
+  if (bytes.length > MOST_BYTES) throw new Fault(`${file} is larger than 5 MiB, the maximum.`);
   await store.put(
     `asset:${tenant}:${name}`,
     JSON.stringify({ type, base64: bytes.toString("base64") }),
   );
   say(
-    `${tenant}: kv:${name} is stored, ${bytes.length} bytes of ${type}; shown within six minutes.`,
+    `${tenant}: kv:${name} is stored, ${bytes.length} bytes of ${type}; served within six minutes.`,
   );
   return 0;
 }
@@ -97,7 +98,7 @@ async function remove(store, tenant, name) {
   const key = `asset:${tenant}:${name}`;
   if (!(await store.names(key)).includes(key)) throw new Fault(`${tenant} has no kv:${name}.`);
   await store.delete(key);
-  say(`${tenant}: kv:${name} is deleted; nobody is shown it within six minutes.`);
+  say(`${tenant}: kv:${name} is deleted; served for six minutes at most.`);
   return 0;
 }
 

@@ -86,7 +86,7 @@ function keysOf(config, place, bindings) {
   }
   const missing = async () => {
     throw new Fault(
-      `The namespace ${bindings[0]} is not bound. Make one with: npx wrangler kv namespace create ${bindings[0]} — and put it into wrangler.toml.`,
+      `The namespace ${bindings[0]} is not bound. Create it with "npx wrangler kv namespace create ${bindings[0]}" and put its id into wrangler.toml.`,
     );
   };
   return { get: missing, put: missing, delete: missing, names: missing };
@@ -141,11 +141,11 @@ class Table {
     } catch (error) {
       const { message } = /** @type {Error} */ (error);
       if (!/no such table/.test(message)) {
-        throw new Fault(`The database did not obey: ${message}`);
+        throw new Fault(`The database failed: ${message}`);
       }
       const table = "CREATE TABLE tenants (key TEXT PRIMARY KEY, value TEXT NOT NULL)";
       throw new Fault(
-        `The database has no table yet: npx wrangler d1 execute ${this.#binding} --command "${table}"`,
+        `The database has no table yet. Create it with: npx wrangler d1 execute ${this.#binding} --command "${table}"`,
       );
     }
   }

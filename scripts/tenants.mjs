@@ -108,7 +108,7 @@ function secrets(text) {
  * @param {string[]} files
  */
 function validate(store, files) {
-  if (files.length === 0) throw new Fault("Name the files with the documents.");
+  if (files.length === 0) throw new Fault("Name the files with the documents, such as acme.json.");
   let isAllGood = true;
   for (const file of files) {
     const { isGood, text, named } = read(store, contents(file), { do: "validate" });
@@ -135,7 +135,7 @@ async function put(store, files) {
     for (const host of hosts) {
       const owner = await store.get(`host:${host}`);
       if (owner !== null && owner !== id) {
-        throw new Fault(`${host} belongs to ${owner}. Take it from there first.`);
+        throw new Fault(`${host} belongs to ${owner}. Remove it from that tenant first.`);
       }
     }
     const before = await store.get(`tenant:${id}`);
@@ -144,7 +144,7 @@ async function put(store, files) {
     await store.put(`tenant:${id}`, text);
     for (const host of hosts) if (!former.includes(host)) await store.put(`host:${host}`, id);
     for (const host of former) if (!hosts.includes(host)) await store.delete(`host:${host}`);
-    say(`${id}: stored; in force everywhere within two minutes.`);
+    say(`${id}: stored; takes effect everywhere within two minutes.`);
   }
   return 0;
 }
@@ -213,7 +213,7 @@ async function remove(store, id) {
   for (const host of hosts) await store.delete(`host:${host}`);
   await store.delete(`tenant:${id}`);
   await removeAll(store, id);
-  say(`${id}: deleted; nobody reaches it within two minutes.`);
+  say(`${id}: deleted; takes effect everywhere within two minutes.`);
   return 0;
 }
 
@@ -231,7 +231,7 @@ async function explain(store, host, at) {
     const order = { do: "explain", host: name, path: at };
     return report(read(store, await stored(store, id), order));
   }
-  say(`${host} is nobody's: 421.`);
+  say(`No tenant has the host ${host}: requests get 421.`);
   return 1;
 }
 

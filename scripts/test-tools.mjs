@@ -47,7 +47,7 @@ async function installFor(files) {
     for (const [module, ensure] of tools.filter(([module]) => imported.has(module))) {
       await ensure().catch((error) => {
         if (!(error instanceof Fault)) throw error;
-        say(`• ${module} misses its program: ${error.message}`);
+        say(`• ${module}: its program could not be installed: ${error.message}`);
       });
     }
   };

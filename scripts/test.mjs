@@ -18,10 +18,10 @@ import { countCargo, countTap, listTap, sound } from "./test-output.mjs";
 /** @typedef {import("./test-output.mjs").Counts} Counts */
 
 const USAGE = `Usage: npm test [-- [--quick] [WORD …]]
-  WORD      only the suites with this in their path, and the tests with this in their name
-  --quick   what finds most, in under two minutes
-  --help    shows this
-With LONG=1 in the environment, tests that repeat something do so as often as the documentation claims.`;
+  WORD      runs only suites with this in their path, and tests with this in their name
+  --quick   runs a selection in under two minutes
+  --help    prints this text
+LONG=1 in the environment repeats randomised tests as often as the documentation states.`;
 
 const OPTIONS = ["--quick", "--help"];
 
@@ -73,11 +73,11 @@ function orders(args) {
   const unknown = options.find((option) => !OPTIONS.includes(option));
   if (unknown !== undefined) {
     const near = nearest(unknown, OPTIONS);
-    throw new Fault(`${unknown} is not known; perhaps ${near} is meant.\n\n${USAGE}`);
+    throw new Fault(`Unknown option ${unknown}. Did you mean ${near}?\n\n${USAGE}`);
   }
   const isQuick = options.includes("--quick");
   if (isQuick && words.length > 0) {
-    throw new Fault(`--quick chooses by itself: leave out ${words.join(" ")}.\n\n${USAGE}`);
+    throw new Fault(`--quick takes no words. Remove: ${words.join(" ")}.\n\n${USAGE}`);
   }
   return { words, isQuick, isHelp: options.includes("--help") };
 }

@@ -52,7 +52,8 @@ await main(async () => {
     throw new Fault(`Use one of: ${[...Object.keys(commands), "list"].join(", ")}.`);
   }
   // A password on the command line is refused, and the message does not repeat it.
-  if (rest.length > 0) throw new Fault("After the user's name only options follow.");
+  if (rest.length > 0)
+    throw new Fault("After the user's name only options follow; a password is never an argument.");
   const prefix = accountPrefix(tenant);
   const user = act ? userName(name) : "";
   await setUp();
@@ -85,16 +86,14 @@ async function changePassword(meant) {
     password: await hashed(),
     changed: after(account),
   });
-  say(`${meant.user}: has a new password.`);
+  say(`${meant.user}: password changed.`);
 }
 
 /** @param {Meant} meant */
 async function show(meant) {
   const { password, ...account } = await stored(meant);
   const cost = (await openPasswords()).cost(password);
-  const kept = cost
-    ? `argon2id, ${cost.memory} KiB, ${cost.passes} passes`
-    : "none that can be read";
+  const kept = cost ? `argon2id, ${cost.memory} KiB, ${cost.passes} passes` : "unreadable";
   say(JSON.stringify({ ...account, password: kept }, null, 2));
 }
 

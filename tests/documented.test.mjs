@@ -183,7 +183,7 @@ test("the guide to three tenants with one chat server works step by step", SLOW,
 
   const [open] = steps(block("npm start -- --origin"));
   const start = checkout.start(open.command);
-  await start.prints("Ctrl-C ends it", PATIENCE_MS);
+  await start.prints("Press Ctrl-C to stop", PATIENCE_MS);
   assertPrinted(start.printed, open.prints);
   await answering("http://127.0.0.1:8000/auth/config", chainlit);
   assertPrinted(chainlit.printed, run.prints);

@@ -58,7 +58,7 @@ async function started(t, ...args) {
 async function startedBefore(t, args) {
   const port = await freePort();
   const run = start(t, ["--port", String(port), ...args]);
-  await until(() => run.printed.includes("Ctrl-C ends it"), {
+  await until(() => run.printed.includes("Press Ctrl-C to stop"), {
     within: 120_000,
     what: `the start of ${JSON.stringify(run.printed)}`,
   });

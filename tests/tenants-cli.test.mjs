@@ -64,7 +64,10 @@ test("npm run tenants checks, stores, lists, compares, explains and deletes docu
   assert.match(explained.text, /host +acme\.example, by acme\.example/);
   assert.match(explained.text, /tenant +session\.idle = "1h"/);
   assert.match(explained.text, /deployment +session\.absolute = "7d"/);
-  assert.match((await tenants("explain", "a.acme.example", "/")).text, /nobody's: 421/);
+  assert.match(
+    (await tenants("explain", "a.acme.example", "/")).text,
+    /No tenant has the host a\.acme\.example: requests get 421/,
+  );
   assert.equal(JSON.parse((await tenants("schema")).text).properties.id.type, "string");
   assert.equal((await tenants("delete", "acme")).code, 0);
   assert.equal((await tenants("list")).text, "");
@@ -101,7 +104,7 @@ test("npm run tenants stores and lists files, and deletes them with their tenant
   for (const [args, received] of /** @type {[string[], RegExp][]} */ ([
     [["asset", "put", "acme", "page", page], /use a file that ends with .*\.svg/],
     [["asset", "put", "acme", "large", large], /larger than 5 MiB/],
-    [["asset", "put", "acme", "a:b", logo], /A name has/],
+    [["asset", "put", "acme", "a:b", logo], /A name must have/],
     [["asset", "get"], /asset put TENANT NAME FILE/],
   ])) {
     const { text, code } = await tenants(...args);
