@@ -1,14 +1,14 @@
-/** Accounts with a password, as they are kept beside the tenants' documents. */
+/** Creates accounts with a password, stored like the Worker's. */
 import { argon2Sync, randomBytes } from "node:crypto";
 
-/** The least that is understood, so that tests of anything else do not wait for it. */
+/** The cheapest accepted cost, so that tests of other things do not wait for it. */
 const CHEAP = { memory: 8, passes: 1 };
 
-/** What the Worker itself uses. */
+/** The Worker's own cost. */
 export const USUAL = { memory: 19_456, passes: 2 };
 
 /**
- * What is stored of a password: a PHC string.
+ * Hashes a password as stored: a PHC string.
  * @param {string} password
  * @param {{ memory: number, passes: number }} [cost]
  */
@@ -28,11 +28,11 @@ export function hashed(password, { memory, passes } = CHEAP) {
 }
 
 /**
- * Keeps an account.
+ * Stores an account.
  * @param {import("./sign-in.mjs").Sites} sites
  * @param {string} tenant
- * @param {Record<string, unknown> & { user: string, password: string }} account its password as it is typed,
- *   or as it is stored
+ * @param {Record<string, unknown> & { user: string, password: string }} account with its password as typed,
+ *   or as stored
  */
 export function enrol(sites, tenant, account) {
   const { password } = account;

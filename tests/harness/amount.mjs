@@ -1,5 +1,5 @@
 /**
- * How much of something a test does: enough to find what it has found before, or with `LONG=1` as much as the
+ * Returns how often a test repeats something: enough to find known faults, or with `LONG=1` as often as the
  * documentation claims.
  * @param {{ usual: number, long: number }} amounts
  */

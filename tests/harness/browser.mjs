@@ -1,4 +1,4 @@
-/** A cookie jar around fetch: as much of a browser as most tests need. */
+/** A cookie jar around fetch: the part of a browser that most tests need. */
 
 export class Browser {
   /** @type {Map<string, string>} */
@@ -14,7 +14,7 @@ export class Browser {
     return [...this.jar].map(([name, value]) => `${name}=${value}`).join("; ");
   }
 
-  /** The session cookie's value. */
+  /** Returns the session cookie's value. */
   get session() {
     return this.jar.get("vestibule-session") ?? "";
   }
@@ -37,7 +37,7 @@ export class Browser {
   }
 
   /**
-   * The same browser, whose next requests reach another place.
+   * Points the browser's next requests at another URL.
    * @param {string} url
    */
   moveTo(url) {

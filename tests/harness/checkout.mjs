@@ -1,4 +1,4 @@
-/** A checkout of one's own in which commands run as a person types them, and which is gone afterwards. */
+/** Runs commands as a person types them, in a temporary checkout. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -19,10 +19,10 @@ import { until } from "./until.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/** What is installed or built already is lent, so that nothing is built again. */
+/** Folders linked into the checkout, so that nothing is installed or built again. */
 const LENT = ["node_modules", "target"];
 
-/** How long a command may take to end by itself, in milliseconds. */
+/** Maximum time for a command to end by itself, in milliseconds. */
 const GRACE_MS = 5_000;
 
 export class Checkout {
@@ -31,9 +31,9 @@ export class Checkout {
   #running = new Set();
   #env;
 
-  /** @param {Record<string, string>} env beside this process's own */
+  /** @param {Record<string, string>} env in addition to this process's own */
   constructor(env) {
-    // Without what the test runner and npm say to their own children.
+    // Without the variables that the test runner and npm set for their children.
     const isTold = (/** @type {string} */ name) => /^(?:NODE_(?!COMPILE_CACHE)|npm_)/.test(name);
     const inherited = Object.entries(process.env).filter(([name]) => !isTold(name));
     this.#env = { ...Object.fromEntries(inherited), ...env };
@@ -53,7 +53,7 @@ export class Checkout {
       const copy = path.join(checkout.folder, file);
       cpSync(path.join(ROOT, file), copy, { preserveTimestamps: true });
     }
-    // What was built is current when it is newer than every source and folder, as it is at home.
+    // A build is current if it is newer than every source and folder, as in the real checkout.
     const folders = new Set(tracked.flatMap(foldersAbove));
     for (const folder of folders) {
       const { atime, mtime } = statSync(path.join(ROOT, folder));
@@ -79,7 +79,7 @@ export class Checkout {
   /**
    * Runs commands to their end.
    * @param {string} text
-   * @param {{ input?: string, within?: string }} [options] what is typed; the folder it is typed in
+   * @param {{ input?: string, within?: string }} [options] standard input; the folder to run in
    * @returns {Promise<{ printed: string, code: number | null }>}
    */
   async run(text, { input = "", within = "." } = {}) {
@@ -88,7 +88,7 @@ export class Checkout {
   }
 
   /**
-   * Starts commands that go on.
+   * Starts commands that keep running.
    * @param {string} text
    * @param {{ input?: string, within?: string }} [options]
    */
@@ -110,9 +110,9 @@ function foldersAbove(file) {
   return folder === "." ? [] : [folder, ...foldersAbove(folder)];
 }
 
-/** A shell in a process group of its own. */
+/** A shell in its own process group. */
 class Command {
-  /** Everything it printed. */
+  /** Its whole output. */
   printed = "";
   /** @type {Promise<number | null>} */
   ended;
@@ -136,7 +136,7 @@ class Command {
     this.#child = child;
   }
 
-  /** Waits until it has printed something. @param {string | RegExp} what @param {number} within milliseconds */
+  /** Waits until it has printed a text. @param {string | RegExp} what @param {number} within milliseconds */
   async prints(what, within) {
     const found = () =>
       typeof what === "string" ? this.printed.includes(what) : what.test(this.printed);
@@ -145,7 +145,7 @@ class Command {
     });
   }
 
-  /** Ends it and everything it started, and waits until nothing of it is left. */
+  /** Ends it and all processes it started, and waits until they are gone. */
   async stop() {
     this.#signal("SIGTERM");
     const isGone = () => !this.#signal(0);
@@ -154,8 +154,8 @@ class Command {
   }
 
   /**
-   * @param {NodeJS.Signals | 0} signal 0 only looks
-   * @returns {boolean} whether anybody is left in its group
+   * @param {NodeJS.Signals | 0} signal 0 only checks
+   * @returns {boolean} whether a process is left in its group
    */
   #signal(signal) {
     try {

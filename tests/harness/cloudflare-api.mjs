@@ -1,7 +1,7 @@
 /**
- * As much of Cloudflare's API as wrangler asks for when it makes a namespace, keeps a secret, or reads and
- * writes a namespace or a database, so that the documented commands run without an account. The real wrangler
- * talks to it.
+ * Implements the part of Cloudflare's API with which the real wrangler creates a namespace, stores a secret, and
+ * reads and writes a namespace or a database. So the documented commands run without an
+ * account.
  */
 import { createServer } from "node:http";
 import { DatabaseSync } from "node:sqlite";
@@ -10,13 +10,13 @@ import { listen } from "./ports.mjs";
 const ACCOUNT = "0123456789abcdef0123456789abcdef";
 
 export class CloudflareApi {
-  /** The names of the namespaces that were made. @type {string[]} */
+  /** Names of the created namespaces. @type {string[]} */
   namespaces = [];
-  /** Secrets by their name. @type {Map<string, string>} */
+  /** Secrets by name. @type {Map<string, string>} */
   secrets = new Map();
-  /** Values of the namespace, whichever it is, by their key. @type {Map<string, string>} */
+  /** Values of all namespaces, by key. @type {Map<string, string>} */
   values = new Map();
-  /** The database, whichever it is. */
+  /** The one database for all names. */
   database = new DatabaseSync(":memory:");
   port = 0;
   #server = createServer(async (request, response) => {
@@ -29,7 +29,7 @@ export class CloudflareApi {
     try {
       result = this.#answer(`${request.method} ${request.url}`, body);
     } catch (error) {
-      // What the database does not take.
+      // The database rejected the statement.
       message = String(error);
     }
     const errors = result === undefined ? [{ code: 7003, message }] : [];
@@ -46,7 +46,7 @@ export class CloudflareApi {
     return api;
   }
 
-  /** What wrangler is told, to use it. */
+  /** Returns the environment that makes wrangler use it. */
   get env() {
     return {
       CLOUDFLARE_API_BASE_URL: `http://127.0.0.1:${this.port}/client/v4`,
@@ -56,18 +56,18 @@ export class CloudflareApi {
     };
   }
 
-  /** @param {number} number which namespace, from 0 */
+  /** @param {number} number index of the namespace, from 0 */
   idOf(number) {
     return `${ACCOUNT.slice(0, -2)}${String(number).padStart(2, "0")}`;
   }
 
-  /** A value is answered as it is. @param {string} method @param {string} url */
+  /** Answers with a plain value. @param {string} method @param {string} url */
   #value(method, url) {
     const key = keyOf(url);
     return method === "GET" && key !== undefined ? this.values.get(key) : undefined;
   }
 
-  /** @param {string} call @param {string} body @returns {unknown} `undefined` for what it does not know */
+  /** @param {string} call @param {string} body @returns {unknown} `undefined` for an unknown call */
   #answer(call, body) {
     const key = keyOf(call);
     if (key !== undefined && call.startsWith("PUT ")) return { put: this.values.set(key, body) };
@@ -98,7 +98,7 @@ export class CloudflareApi {
   }
 }
 
-/** The key of a namespace's value that a call is about. @param {string} call */
+/** Returns the key in a namespace that a call names. @param {string} call */
 function keyOf(call) {
   const [, key] = call.match(/\/storage\/kv\/namespaces\/\w+\/values\/([^?\s]+)/) ?? [];
   return key && decodeURIComponent(key);

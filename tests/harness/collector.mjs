@@ -1,6 +1,6 @@
 /**
- * A real OpenTelemetry collector: Rotel, which PyPI has as a program. It shares no code with the
- * project, so what it reads is what others will read. It prints every span it takes.
+ * Runs a real OpenTelemetry collector: Rotel, a program on PyPI. It shares no code with the project,
+ * so it reads exports as other collectors do. It prints every span that it accepts.
  */
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
@@ -20,8 +20,8 @@ const APPLICATION = {
 /** @typedef {{ traceId: string, spanId: string, parentSpanId: string, name: string, kind: string }} Seen */
 
 /**
- * Installs it once.
- * @returns {Promise<string | false>} why it cannot be had here
+ * Installs the collector once.
+ * @returns {Promise<string | false>} the reason if it cannot be installed
  */
 export async function collectorMissing() {
   try {
@@ -34,7 +34,7 @@ export async function collectorMissing() {
   }
 }
 
-/** The program in its package. */
+/** Returns the program's path in its package. */
 function agent() {
   const library = path.resolve(commandOf(APPLICATION), "../../lib");
   const places = existsSync(library) ? readdirSync(library) : [];
@@ -42,7 +42,7 @@ function agent() {
   return path.join(library, place, "site-packages/rotel/rotel-agent");
 }
 
-/** The program wants the shared library of the Python it was installed for. */
+/** Provides the shared library of Python that the program links. */
 async function ensureLibrary() {
   const version = /python3\.\d+/.exec(agent())?.[0];
   if (process.getuid?.() !== 0 || output("apt-get", ["--version"]) === null) {
@@ -93,12 +93,12 @@ export class Collector {
     return collector;
   }
 
-  /** What `OTLP_ENDPOINT` is to be. */
+  /** Returns the value for `OTLP_ENDPOINT`. */
   get url() {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Everything it printed. */
+  /** Returns its whole output. */
   get printed() {
     return this.#program.printed;
   }

@@ -1,6 +1,6 @@
 /**
- * The session cookie, made and read independently of the Worker's own code, for cookies that no
- * browser would hold.
+ * Creates and parses session cookies independently of the Worker's own code, also invalid
+ * ones.
  */
 import { createHash, createHmac, hkdfSync, randomBytes } from "node:crypto";
 
@@ -9,7 +9,7 @@ const SIGNED_BYTES = 52;
 /**
  * @typedef {object} Fields
  * @property {Buffer} [id]
- * @property {Buffer} [handle] that of a session that began with this id otherwise
+ * @property {Buffer} [handle] by default that of a session that began with this id
  * @property {number} [created] Unix seconds
  * @property {number} [issued] Unix seconds
  * @property {number} [leastVersion]
@@ -52,7 +52,7 @@ export function mint({
 }
 
 /**
- * What a cookie says.
+ * Parses a cookie.
  * @param {string} value
  */
 export function read(value) {

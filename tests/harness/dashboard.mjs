@@ -1,4 +1,4 @@
-/** The dashboard for Grafana, as it asks Prometheus. */
+/** Reads the dashboard for Grafana and its queries. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 
@@ -6,13 +6,13 @@ export const OBSERVABILITY = path.resolve(import.meta.dirname, "../../docs/opera
 export const ALERTS = path.join(OBSERVABILITY, "alerts.yml");
 export const DASHBOARD = JSON.parse(readFileSync(path.join(OBSERVABILITY, "grafana.json"), "utf8"));
 
-/** Everything but the rows' headings. @returns {any[]} */
+/** Returns all panels except row headings. @returns {any[]} */
 export function panels() {
   return DASHBOARD.panels.filter((/** @type {any} */ { type }) => type !== "row");
 }
 
 /**
- * What panels and annotations ask, with Grafana's variables set as Grafana would.
+ * Returns the queries of panels and annotations, with Grafana's variables replaced as in Grafana.
  * @returns {{ title: string, expression: string }[]}
  */
 export function expressions() {

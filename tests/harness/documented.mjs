@@ -1,22 +1,22 @@
-/** The blocks of code in README and docs/: what people copy. */
+/** Reads the blocks of code in README and docs/. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/** Languages whose blocks are commands: as they are typed, or with what they print. */
+/** Languages of blocks with commands, with or without their output. */
 const COMMANDS = new Set(["sh", "bash", "shell", "console"]);
 
 /**
  * @typedef {object} Block
  * @property {string} file
- * @property {number} line where it begins
+ * @property {number} line its first line
  * @property {string} language
  * @property {string} text without the page's indentation
  */
 
-/** Every page for people. */
+/** Returns README and the pages of docs/. */
 function pages() {
   const docs = readdirSync(path.join(ROOT, "docs"), { recursive: true, encoding: "utf8" });
   const top = readdirSync(ROOT).filter((name) => name.endsWith(".md"));
@@ -35,14 +35,14 @@ function blocksOf(file) {
   }));
 }
 
-/** Blocks, and which of those with commands nobody has taken yet. */
+/** Blocks of all pages, and those with commands that no test has run yet. */
 export class Documented {
   #blocks = pages().flatMap(blocksOf);
   /** @type {Set<Block>} */
   #left = new Set(this.#blocks.filter(({ language }) => COMMANDS.has(language)));
 
   /**
-   * The one block of a page that has this text in it.
+   * Returns the one block of a page that contains this text.
    * @param {string} file
    * @param {string} part
    * @returns {Block}
@@ -54,14 +54,14 @@ export class Documented {
     return found[0];
   }
 
-  /** Where blocks with commands stand that no test has taken. */
+  /** Returns the places of blocks with commands that no test has run. */
   get left() {
     return [...this.#left].map(({ file, line }) => `${file}:${line}`);
   }
 }
 
 /**
- * A console block's commands, each with the lines it prints.
+ * Returns a console block's commands, each with the lines it prints.
  * @param {Block} block
  * @returns {{ command: string, prints: string[] }[]}
  */
@@ -78,7 +78,7 @@ export function steps({ text }) {
 }
 
 /**
- * Asserts that all lines were printed. Times and other numbers differ each time; `…` stands for anything.
+ * Asserts that all lines were printed. Numbers may differ; `…` matches any text.
  * @param {string} printed
  * @param {string[]} lines
  */

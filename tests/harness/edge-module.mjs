@@ -1,11 +1,14 @@
-/** A module of the Worker in Node, with wasm as the modules that workerd would hand it, and no console; what it waits for is `later`. */
+/**
+ * Loads a module of the Worker in Node, with wasm modules as in workerd, and an empty console. `later` collects the
+ * promises given to `waitUntil`.
+ */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "esbuild";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/** @param {string} contents what is imported from `src/worker/` and exported */
+/** @param {string} contents source text that imports from `src/worker/` and exports */
 export async function loadEdge(contents) {
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: path.join(ROOT, "src/worker/js") },

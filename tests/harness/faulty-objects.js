@@ -1,7 +1,7 @@
 /**
- * The Worker's own Durable Objects, made to fail by a test: before a command, or after it was applied.
+ * Wraps the Worker's Durable Objects so that tests can make them fail, before a command or after it was applied.
  */
-// @ts-expect-error: it stands beside this file only where workerd runs it.
+// @ts-expect-error: it is next to this file only in workerd.
 import * as real from "./index.js";
 
 /**
@@ -18,7 +18,7 @@ function faulty(Class, name) {
       const mood = await (await this.env.MOOD.fetch(`http://mood/${name}`)).text();
       if (mood === "refuses") throw new Error("refused by the test");
       if (mood === "hangs") await new Promise(() => {});
-      // A text that has no length: the instance is entered, and left by an exception.
+      // A symbol is no text: the call enters the instance and leaves it by an exception.
       if (mood === "traps") return super.call(Symbol("no text"), command);
       const answer = await super.call(id, command);
       if (mood === "loses answers") throw new Error("lost by the test");

@@ -1,4 +1,4 @@
-/** WebSocket peers that send exactly the frames they are given (RFC 6455): libraries refuse to send wrong ones. */
+/** WebSocket peers that send exactly the given frames (RFC 6455): libraries refuse to send invalid ones. */
 import { createHash } from "node:crypto";
 import { connect } from "node:net";
 
@@ -8,9 +8,9 @@ const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
  * One end of a WebSocket, as raw frames.
  */
 export class FramePeer {
-  /** @type {{ opcode: number, payload: Buffer }[]} the frames that came, in order */
+  /** @type {{ opcode: number, payload: Buffer }[]} the received frames, in order */
   frames = [];
-  /** The other side closed the connection. */
+  /** Whether the other side closed the connection. */
   isEnded = false;
   #rest = Buffer.alloc(0);
 
@@ -28,7 +28,7 @@ export class FramePeer {
     socket.on("data", (bytes) => this.#read(bytes));
   }
 
-  /** The code of the close frame that came; 0 before one came, 1005 for one without a code. */
+  /** Returns the code of the received close frame: 0 before it, 1005 for one without a code. */
   get closeCode() {
     const close = this.frames.find(({ opcode }) => opcode === 8);
     if (!close) return 0;
@@ -38,7 +38,7 @@ export class FramePeer {
   /**
    * @param {number} opcode
    * @param {Buffer | string} payload
-   * @param {{ masked?: boolean, first?: number }} [how] `first` takes the place of the frame's first byte
+   * @param {{ masked?: boolean, first?: number }} [how] `first` replaces the frame's first byte
    */
   send(opcode, payload, { masked = this.isClient, first = 0x80 | opcode } = {}) {
     const bytes = Buffer.from(payload);
@@ -93,7 +93,7 @@ export class FramePeer {
 }
 
 /**
- * What a close frame holds.
+ * Encodes the payload of a close frame.
  * @param {number} code
  * @param {Buffer | string} reason
  */
@@ -102,7 +102,7 @@ export function closePayload(code, reason = "") {
 }
 
 /**
- * A client whose handshake is done.
+ * Opens a client and completes its handshake.
  * @param {import("node:test").TestContext} t
  * @param {number} port
  * @param {{ cookie?: string, paused?: boolean }} [how]
@@ -124,9 +124,9 @@ export async function frameClient(t, port, { cookie = "", paused = false } = {})
 }
 
 /**
- * Lets an HTTP server take WebSockets as raw frames.
+ * Makes an HTTP server accept WebSockets as raw frames.
  * @param {import("node:http").Server} server
- * @returns {FramePeer[]} its ends, as they come
+ * @returns {FramePeer[]} its ends, in order of connection
  */
 export function framePeers(server) {
   /** @type {FramePeer[]} */
@@ -147,7 +147,7 @@ export function framePeers(server) {
 /**
  * Reads a response's head.
  * @param {import("node:net").Socket} socket
- * @returns {Promise<Buffer>} what came behind it
+ * @returns {Promise<Buffer>} the bytes after it
  */
 function head(socket) {
   return new Promise((resolve, reject) => {

@@ -1,21 +1,21 @@
 /**
- * One address before several Workers, as Cloudflare has it while two versions are deployed: each request, WebSockets
- * included, goes to one of them.
+ * Distributes requests of one address over several Workers, as Cloudflare does while two versions are deployed.
+ * WebSockets are included.
  */
 import { request as ask, createServer } from "node:http";
 import { connect } from "node:net";
 import { listen } from "./ports.mjs";
 
-/** @typedef {{ to: number, asked: string, status: number }} Passed which of them a request went to, and what came of it */
+/** @typedef {{ to: number, asked: string, status: number }} Passed the Worker that got a request, and the outcome */
 
 export class Front {
-  /** Every request that was answered. @type {Passed[]} */
+  /** Every answered request. @type {Passed[]} */
   passed = [];
-  /** Whose turn it is. */
+  /** Index of the Worker that gets the next request. */
   turn = 0;
   /** @type {number[]} */
   #ports = [];
-  // A request is as large as the Worker takes it.
+  // The size limit is that of the Worker or larger.
   #server = createServer({ maxHeaderSize: 256 * 1024 });
   /** @type {Promise<number> | undefined} */
   #port;
@@ -62,14 +62,14 @@ export class Front {
       answer.pipe(reply);
       answer.on("error", () => reply.destroy());
     });
-    // A Worker that is gone shows as a connection that is cut.
+    // The client of a dead Worker sees a cut connection.
     asked.on("error", () => reply.destroy());
     reply.on("close", () => asked.destroy());
     request.pipe(asked);
   }
 
   /**
-   * A WebSocket is passed on as bytes.
+   * Forwards a WebSocket as bytes.
    * @param {import("node:http").IncomingMessage} request
    * @param {import("node:stream").Duplex} socket
    */

@@ -1,6 +1,6 @@
 /**
- * A provider that says whatever a test wants: any number of issuers on one port, each with answers and
- * tokens that can be altered one by one. Unaltered it is a sound provider with one user.
+ * An OpenID provider under the test's control: any number of issuers on one port, each with responses
+ * and tokens that a test can alter. Without alterations it is a valid provider with one user.
  */
 import { createHmac, createSign, generateKeyPairSync, KeyObject, randomUUID } from "node:crypto";
 import { createServer } from "node:http";
@@ -16,13 +16,13 @@ import { CLIENT_SECRET } from "./sign-in.mjs";
  * @typedef {object} Answer
  * @property {number} [status]
  * @property {Record<string, string>} [headers]
- * @property {unknown} [body] bytes or text as they are, anything else as JSON
+ * @property {unknown} [body] bytes or text unchanged, anything else as JSON
  * @property {number} [delayMs]
- * @property {"hang" | "reset"} [instead] it never comes
+ * @property {"hang" | "reset"} [instead] in place of a response
  */
 
 /**
- * A request of somebody.
+ * A request that an issuer received.
  * @typedef {object} Asked
  * @property {Route} route
  * @property {URLSearchParams} query
@@ -42,7 +42,7 @@ async function generate(alg) {
   return { ...(await generateKeyPair(alg, { extractable: true })), alg };
 }
 
-/** Every issuer signs with the first; somebody else has the second. */
+/** Every issuer signs with the first key; the second belongs to another party. */
 export const KEYS = {
   own: await generate("RS256"),
   foreign: await generate("RS256"),
@@ -50,7 +50,7 @@ export const KEYS = {
 };
 
 /**
- * A key as issuers publish it.
+ * Returns a key in its published form.
  * @param {SigningKey} key
  * @param {Record<string, unknown>} [more]
  */
@@ -77,7 +77,7 @@ export class HostileProvider {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** Another issuer, that nobody knows anything of yet. */
+  /** Creates another issuer, unknown to every site so far. */
   issuer() {
     const name = `issuer${this.#issuers.size}`;
     const issuer = new Issuer(`http://127.0.0.1:${this.#port}/${name}`);
@@ -120,9 +120,9 @@ const ROUTES = {
 };
 
 export class Issuer {
-  /** Every request it got. @type {Asked[]} */
+  /** Every request it received. @type {Asked[]} */
   requests = [];
-  /** The nonce of each code. @type {Map<string, string>} */
+  /** Nonce of each code. @type {Map<string, string>} */
   #nonces = new Map();
 
   /** @param {string} url its issuer identifier */
@@ -131,17 +131,17 @@ export class Issuer {
     this.behave();
   }
 
-  /** A sound provider from now on. */
+  /** Removes all alterations. */
   behave() {
-    /** What it answers instead of, or besides, the usual. @type {Partial<Record<Route, Answer>>} */
+    /** Responses that replace or extend the usual ones. @type {Partial<Record<Route, Answer>>} */
     this.answers = {};
-    /** What the way back to the site says. @type {(query: URLSearchParams) => void} */
+    /** Alters the callback URL. @type {(query: URLSearchParams) => void} */
     this.returning = () => {};
-    /** How long an access token is valid, in seconds. There is no refresh token. */
+    /** Lifetime of access tokens, in seconds. There is no refresh token. */
     this.expiresIn = 300;
-    /** What an ID token says. @type {(claims: Claims) => Claims} */
+    /** Alters the claims of an ID token. @type {(claims: Claims) => Claims} */
     this.claims = (claims) => claims;
-    /** How it becomes a token. @type {(claims: Claims) => string | Promise<string>} */
+    /** Signs the claims. @type {(claims: Claims) => string | Promise<string>} */
     this.sign = (claims) => sign(claims);
   }
 
@@ -150,13 +150,13 @@ export class Issuer {
     return this.requests.filter((asked) => asked.route === route).length;
   }
 
-  /** Where it is told to send people. */
+  /** Returns a URL that redirects lead to. */
   get elsewhere() {
     return `${this.url}/elsewhere`;
   }
 
   /**
-   * Claims that every kind of token has.
+   * Returns the claims that every kind of token has.
    * @param {string} audience
    * @param {Claims} [more]
    * @returns {Claims}
@@ -167,7 +167,7 @@ export class Issuer {
   }
 
   /**
-   * A logout token.
+   * Returns the claims of a logout token.
    * @param {Claims} [more]
    */
   logoutToken(more = {}) {
@@ -198,12 +198,12 @@ export class Issuer {
           body: { sub: "alice", email: "userinfo@alice.example", email_verified: true },
         };
       default:
-        // Keys of somebody else, for who can be led to them.
+        // Keys of another party, for Workers that follow the redirect.
         return { body: { keys: [await published(KEYS.foreign)] } };
     }
   }
 
-  /** What discovery says. */
+  /** Returns the discovery document. */
   metadata() {
     return {
       issuer: this.url,
@@ -250,7 +250,7 @@ export class Issuer {
 const LOGOUT = "http://schemas.openid.net/event/backchannel-logout";
 
 /**
- * A JWT.
+ * Signs a JWT.
  * @param {unknown} claims
  * @param {{ header?: Record<string, unknown>, key?: SigningKey }} [as]
  */
@@ -262,7 +262,7 @@ export function sign(claims, { header = {}, key = KEYS.own } = {}) {
 }
 
 /**
- * A logout token, signed.
+ * Signs a logout token.
  * @param {Claims} claims
  * @param {{ header?: Record<string, unknown>, key?: SigningKey }} [as]
  */
@@ -276,7 +276,7 @@ function encoded(value) {
 }
 
 /**
- * A JWT with a shared secret.
+ * Signs a JWT with a shared secret.
  * @param {Claims} claims
  * @param {string | Buffer} secret
  * @param {Record<string, unknown>} header
@@ -287,7 +287,7 @@ function hmac(claims, secret, header) {
 }
 
 /**
- * A JWT that calls itself unencoded (RFC 7797), and whose signature is good for who overlooks that.
+ * Signs a JWT with unencoded claims (RFC 7797). Its signature is valid only if the header `b64` is ignored.
  * @param {Claims} claims
  * @param {Record<string, unknown>} header
  */
@@ -300,7 +300,7 @@ function unencoded(claims, header) {
 /** @typedef {(claims: Claims, issuer: Issuer, header: Record<string, unknown>) => string | Promise<string>} Forge */
 
 /**
- * Tokens that no issuer has made, whatever they say. `header` is what a sound one of that kind has.
+ * Forged tokens, with any claims. `header` is that of a valid token of this kind.
  * @type {[what: string, forge: Forge][]}
  */
 export const FORGERIES = [
@@ -401,7 +401,7 @@ export const FORGERIES = [
 const now = () => Math.floor(Date.now() / 1000);
 
 /**
- * Well signed tokens that say what must not be believed.
+ * Correctly signed tokens with claims that must be rejected.
  * @type {[what: string, alter: (claims: Claims) => Claims][]}
  */
 export const FALSEHOODS = [
@@ -431,7 +431,7 @@ export const FALSEHOODS = [
 ];
 
 /**
- * The same of whom a token is about.
+ * Correctly signed tokens with an invalid subject.
  * @type {typeof FALSEHOODS}
  */
 export const NOBODIES = [
@@ -441,7 +441,7 @@ export const NOBODIES = [
   ["no sub", ({ sub: _, ...claims }) => claims],
 ];
 
-/** Keys that are no good, to stand beside a good one. */
+/** Returns unusable keys, to publish together with a good one. */
 export async function unfitKeys() {
   const short = generateKeyPairSync("rsa", { modulusLength: 512 }).publicKey;
   const point = await published(KEYS.elliptic);

@@ -1,6 +1,6 @@
 /**
- * Workers KV as workerd speaks it over HTTP, in a process the test controls: it keeps a log of every
- * operation and can be told to misbehave.
+ * Implements Workers KV in workerd's HTTP protocol, in the test's process. It logs every operation,
+ * and can fail on demand.
  */
 import { createServer } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
@@ -9,9 +9,9 @@ import { until } from "./until.mjs";
 
 /** @typedef {{ value: Buffer, ttl: number | null, expires: number }} Stored */
 /** @typedef {{ op: "get" | "put" | "delete" | "list", key: string, at: number }} Operation */
-/** @typedef {"fine" | "hang" | "held" | "reset" | number} Mood held: until the mood is another; a number is a status */
+/** @typedef {"fine" | "hang" | "held" | "reset" | number} Mood held: until the mood changes; a number is a status */
 
-/** @typedef {{ value: Buffer | null, at: number, port: number }} Past what a key was, since when, written where */
+/** @typedef {{ value: Buffer | null, at: number, port: number }} Past a former value of a key, its time, and the port of its write */
 
 export class KvServer {
   /** @type {Map<string, Stored>} */
@@ -24,9 +24,9 @@ export class KvServer {
   operations = [];
   /** @type {{ get: Mood, put: Mood }} */
   mood = { get: "fine", put: "fine" };
-  /** A list never ends. */
+  /** Whether a list never ends. */
   endless = false;
-  /** How long a write is held, in milliseconds. */
+  /** Delay of a write, in milliseconds. */
   putDelay = 0;
   #server = createServer((request, response) => void this.#serve(request, response));
   /** @type {Promise<number> | undefined} */
@@ -39,7 +39,7 @@ export class KvServer {
   }
 
   /**
-   * Another place, where everything that is written elsewhere is seen so much later.
+   * Starts another location, which sees writes of others after a lag.
    * @param {number} lagMs
    * @returns {Promise<number>} its port
    */
@@ -63,7 +63,7 @@ export class KvServer {
     return this.operations.filter((operation) => operation.op === op).length;
   }
 
-  /** The only record there is, and where. */
+  /** Returns the only record and its key. */
   only() {
     const records = [...this.stored].filter(([key]) => key.startsWith("s:"));
     if (records.length !== 1) throw new Error(`${records.length} records, not one`);
@@ -116,7 +116,7 @@ export class KvServer {
    * @param {Buffer} value
    * @param {URLSearchParams} parameters
    * @param {import("node:http").ServerResponse} response
-   * @param {number} port where
+   * @param {number} port of the location
    */
   #put(key, value, parameters, response, port) {
     const text = parameters.get("expiration_ttl");
@@ -132,7 +132,7 @@ export class KvServer {
   }
 
   /**
-   * What a place sees of a key: what had been written by then, and what was written right there.
+   * Returns what a location sees of a key: writes up to that time, and its own writes.
    * @param {string} key
    * @param {number} then
    * @param {number} port

@@ -1,4 +1,4 @@
-/** The platform's rate limit, as a binding: two for each key. One key it never answers for. */
+/** The platform's rate limiter as a binding: two requests for each key. For one key it never responds. */
 class Ratelimit {
   #counted = new Map();
 

@@ -1,11 +1,11 @@
 /**
- * The cache of a location as workerd speaks to it over HTTP (`caches.default`): what is put is a whole
- * answer, and a look-up is told whether it hit.
+ * Implements a location's cache in workerd's HTTP protocol (`caches.default`): a put carries a whole
+ * response, and a look-up learns whether it hit.
  */
 import { createServer } from "node:http";
 import { listen } from "./ports.mjs";
 
-/** What belongs to a connection, not to what is kept. */
+/** Headers of a connection, not of a stored response. */
 const OF_CONNECTION = /^(content-length|transfer-encoding|connection)$/i;
 
 export class LocationCache {
@@ -33,7 +33,7 @@ export class LocationCache {
     try {
       for await (const chunk of request) chunks.push(chunk);
     } catch {
-      return; // The Worker went away in the middle of a file.
+      return; // The Worker disconnected in the middle of a file.
     }
     const address = `${request.headers.host}${request.url}`;
     if (request.method === "PUT") {

@@ -1,4 +1,4 @@
-/** What docs/reference/metrics.md says there is, and what of it an expression of PromQL names. */
+/** Reads the metrics of docs/reference/metrics.md, and compares expressions of PromQL with them. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 
@@ -8,11 +8,11 @@ const DOCUMENT = path.resolve(import.meta.dirname, "../../docs/reference/metrics
  * @typedef {object} Metric
  * @property {string} name
  * @property {string} type counter, gauge or histogram
- * @property {Map<string, string[]>} labels each with the values it has, if they are a fixed list
+ * @property {Map<string, string[]>} labels each with its values, if they are a fixed list
  */
 
 /**
- * The rows of its tables.
+ * Returns the rows of its tables.
  * @returns {Map<string, Metric>}
  */
 export function documentedMetrics() {
@@ -36,7 +36,7 @@ export function documentedMetrics() {
 }
 
 /**
- * The metrics an expression names, each with what it asks of its labels.
+ * Returns the metrics of an expression, each with its label matchers.
  * @param {string} expression
  * @returns {{ name: string, matchers: [string, string, string][] }[]}
  */
@@ -58,7 +58,7 @@ export function selectors(expression) {
 const OPERATORS = new Set(["and", "or", "unless", "bool", "offset"]);
 
 /**
- * What an expression gets wrong about the documented metrics.
+ * Returns the faults of an expression, compared with the documented metrics.
  * @param {string} expression
  * @param {Map<string, Metric>} metrics
  */
@@ -82,7 +82,7 @@ export function misnamed(expression, metrics) {
 }
 
 /**
- * The documented metric a series belongs to; a histogram has three kinds of series.
+ * Returns the documented metric of a series; a histogram has three kinds of series.
  * @param {string} series
  * @param {Map<string, Metric>} metrics
  */

@@ -1,9 +1,9 @@
-/** What the objects of a test are told to do; see `faulty-objects.js`. */
+/** Controls how the objects of a test fail; see `faulty-objects.js`. */
 import { createServer } from "node:http";
 import { listen } from "./ports.mjs";
 import { until } from "./until.mjs";
 
-/** @typedef {"fine" | "refuses" | "hangs" | "held" | "loses answers" | "traps"} ObjectMood held: until the mood is another */
+/** @typedef {"fine" | "refuses" | "hangs" | "held" | "loses answers" | "traps"} ObjectMood held: until the mood changes */
 
 export class Mood {
   /** @type {ObjectMood} */
@@ -12,9 +12,9 @@ export class Mood {
   directory = "fine";
   /** @type {ObjectMood} */
   telemetry = "fine";
-  /** How often a directory object was called. */
+  /** Number of calls of a directory object. */
   directoryCalls = 0;
-  /** How many commands are held. */
+  /** Number of held commands. */
   holding = 0;
   #server = createServer(async (request, response) => {
     const mood = () =>
@@ -30,7 +30,7 @@ export class Mood {
       this.holding -= 1;
     }
     response.end(mood());
-    // Once: what is called again finds another instance.
+    // Only once: a repeated call finds another instance.
     if (request.url === "/SessionObject" && this.sessions === "traps") this.sessions = "fine";
   });
 

@@ -1,4 +1,4 @@
-/** Origins that keep every request as it came in, and answer as the test says. */
+/** Origins that record every request unchanged, and respond as the test defines. */
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { listen } from "./ports.mjs";
@@ -33,7 +33,7 @@ export class Origin {
       try {
         for await (const chunk of request) received.body += chunk;
       } catch {
-        return; // The client, or the Worker, went away in the middle of the body.
+        return; // The client or the Worker disconnected in the middle of the body.
       }
       handler(request, reply, received.body);
     });
@@ -58,20 +58,20 @@ export class Origin {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** The last request's headers of that name, whatever their spelling. @param {string} name */
+  /** Returns the last request's values of a header, in any spelling of its name. @param {string} name */
   received(name) {
     const last = this.requests.at(-1);
     if (!last) throw new Error("the origin received nothing");
     return last.headers.filter(([other]) => fold(other) === fold(name)).map(([, value]) => value);
   }
 
-  /** Stops listening and cuts every connection, as a dying process would. */
+  /** Stops listening and cuts every connection, like a dying process. */
   async stop() {
     for (const socket of this.#sockets) socket.destroy();
     if (this.server.listening) await new Promise((resolve) => this.server.close(resolve));
   }
 
-  /** Cuts the next request's connection without an answer, and no other. */
+  /** Cuts only the next request's connection, without a response. */
   failNext() {
     this.#failNext = true;
   }
@@ -82,7 +82,7 @@ export class Origin {
 }
 
 /**
- * An origin that speaks raw bytes.
+ * Starts an origin that sends raw bytes.
  * @param {{ after: (fn: () => Promise<void>) => void }} t
  * @param {(socket: import("node:net").Socket, head: string) => void} handler called with each request's head
  */
@@ -112,7 +112,7 @@ export async function rawOrigin(t, handler) {
 }
 
 /**
- * How a CGI-like origin reads a header name.
+ * Returns a header name as a CGI-like origin reads it.
  * @param {string} name
  */
 export function fold(name) {

@@ -1,6 +1,6 @@
 /**
- * Where traces are sent by OTLP/HTTP with JSON: keeps what it is sent, holds it against the official
- * definitions, and can be told to misbehave.
+ * Receives traces by OTLP/HTTP with JSON. It keeps every request, validates it with the official
+ * definitions, and can fail on demand.
  *
  * Stricter than a collector may be: unknown fields, which receivers must ignore, are faults here.
  * <https://opentelemetry.io/docs/specs/otlp/>
@@ -20,7 +20,7 @@ const KEY_VALUE = "opentelemetry.proto.common.v1.KeyValue";
 /** OTLP writes these bytes in hex, unlike all others. */
 const IDS = /** @type {Record<string, number>} */ ({ traceId: 32, spanId: 16, parentSpanId: 16 });
 
-/** The least and the greatest of each integer type. */
+/** Minimum and maximum of each integer type. */
 const RANGES = /** @type {Record<string, [bigint, bigint]>} */ ({
   int32: [-(2n ** 31n), 2n ** 31n - 1n],
   uint32: [0n, 2n ** 32n - 1n],
@@ -43,18 +43,18 @@ const RANGES = /** @type {Record<string, [bigint, bigint]>} */ ({
  * @property {"unset" | "ok" | "error"} status
  * @property {Record<string, unknown>} resource its attributes
  */
-/** @typedef {"fine" | "hang" | "reset" | number} Mood a number is the status it answers with */
+/** @typedef {"fine" | "hang" | "reset" | number} Mood a number is the status of its responses */
 
 export class OtlpReceiver {
-  /** @type {Span[]} of sound bodies, in the order they came */
+  /** @type {Span[]} spans of valid bodies, in order of arrival */
   spans = [];
-  /** @type {{ headers: import("node:http").IncomingHttpHeaders, body: string }[]} sound or not */
+  /** @type {{ headers: import("node:http").IncomingHttpHeaders, body: string }[]} all requests, valid or not */
   received = [];
-  /** @type {string[]} what was wrong with what came */
+  /** @type {string[]} faults of the received bodies */
   faults = [];
   /** @type {Mood} */
   mood = "fine";
-  /** @type {number | undefined} seconds, told with a mood's status */
+  /** @type {number | undefined} seconds, sent with a mood's status */
   retryAfter;
   port = 0;
   #server = createServer((request, response) => void this.#serve(request, response));
@@ -67,7 +67,7 @@ export class OtlpReceiver {
     return receiver;
   }
 
-  /** What `OTLP_ENDPOINT` is to be. */
+  /** Returns the value for `OTLP_ENDPOINT`. */
   get url() {
     return `http://127.0.0.1:${this.port}`;
   }
@@ -116,7 +116,7 @@ export class OtlpReceiver {
 }
 
 /**
- * Why a request is refused whatever its body is.
+ * Returns why a request is refused regardless of its body.
  * @param {import("node:http").IncomingMessage} request
  */
 function refusal({ method, url, headers }) {
@@ -127,7 +127,7 @@ function refusal({ method, url, headers }) {
 }
 
 /**
- * What is wrong with a body; nothing when it is sound.
+ * Returns the faults of a body; none if it is valid.
  * @param {string} body
  * @returns {string[]}
  */
@@ -193,8 +193,8 @@ function checkValue(value, { name, type }, at, faults) {
 }
 
 /**
- * Whether JSON says it as protobuf's mapping wants it. Integers of 64 bits may be strings or numbers,
- * but no number that JSON's readers would round; collectors do not all know "NaN".
+ * Returns whether a value follows protobuf's JSON mapping. Integers of 64 bits may be strings or exact
+ * numbers, but no number that a JSON parser would round; not all collectors know "NaN".
  * @param {unknown} value
  * @param {string} type
  */
@@ -224,7 +224,7 @@ function checkIds(value, at, faults) {
 }
 
 /**
- * What the definitions say in words.
+ * Checks the rules that the definitions state in comments.
  * @param {Record<string, unknown>} span
  * @param {string} at
  * @param {string[]} faults
@@ -256,7 +256,7 @@ const KINDS = /** @type {const} */ (["INTERNAL", "SERVER", "CLIENT", "PRODUCER",
 const STATUSES = /** @type {const} */ (["unset", "ok", "error"]);
 
 /**
- * @param {any} request a sound one
+ * @param {any} request a valid one
  * @returns {Span[]}
  */
 function spansOf({ resourceSpans = [] }) {

@@ -1,10 +1,10 @@
-/** The Markdown pages of the project, and what a page holds: links, anchors, tables. */
+/** Reads the project's Markdown pages, and their links, anchors and tables. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 export const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/** Folders whose Markdown is not ours, or that a build makes. */
+/** Folders with Markdown that is foreign, or made by a build. */
 const SKIPPED = new Set(["node_modules", "target", "build", ".git", ".wrangler", "opentelemetry"]);
 
 /**
@@ -47,7 +47,7 @@ export function linksOf(text) {
 }
 
 /**
- * Returns the anchors of a page's headings, as GitHub makes them.
+ * Returns the anchors of a page's headings, as on GitHub.
  * @param {string} text
  * @returns {Set<string>}
  */
@@ -86,7 +86,7 @@ function isRule(line) {
   return /^\|[\s:|-]+\|$/.test(line);
 }
 
-/** Returns what a cell shows as code. @param {string} cell */
+/** Returns the code in a cell. @param {string} cell */
 export function codeIn(cell) {
   return Array.from(cell.matchAll(/`([^`]+)`/g), ([, code]) => code);
 }

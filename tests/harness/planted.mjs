@@ -1,4 +1,4 @@
-/** Sites before a Worker in which faults are planted; see `src/worker/fault_injection.rs`. */
+/** Sites of a Worker with planted faults; see `src/worker/fault_injection.rs`. */
 import assert from "node:assert/strict";
 import { buildPlanted } from "../../scripts/build.mjs";
 import { Mood } from "./mood.mjs";
@@ -8,17 +8,17 @@ import { until } from "./until.mjs";
 
 /** @typedef {"panic" | "memory" | "throw"} Fault */
 
-/** Each fault, and what it is called in the name of a test. */
+/** Each fault, and its name in test titles. */
 export const FAULTS = /** @type {[Fault, string][]} */ ([
   ["panic", "a panic"],
   ["memory", "exhausted memory"],
   ["throw", "an exception thrown by a binding"],
 ]);
 
-/** What opens the session API to the chat server of the first site. */
+/** Key of the session API for the chat server of the first site. */
 export const ORIGIN_KEY = "servers-know-this-key";
 
-/** @typedef {{ visitor: Visitor, id: string }} Recorded somebody with a session that is recorded, and its name */
+/** @typedef {{ visitor: Visitor, id: string }} Recorded a visitor with a stored session, and its public name */
 
 export class Planted {
   /**
@@ -51,19 +51,19 @@ export class Planted {
     return this.sites.vestibule.kv;
   }
 
-  /** Waits until an instance has died once more. @param {number} before how often one had */
+  /** Waits until another instance has died. @param {number} before number of deaths before */
   async death(before) {
     await until(() => this.deaths > before, { what: "the death of the instance" });
     assert.equal(this.deaths, before + 1, "it died once");
   }
 
-  /** How often an instance has died. */
+  /** Returns the number of instances that died. */
   get deaths() {
     return this.sites.vestibule.logged("trapped").length;
   }
 
   /**
-   * Records a session.
+   * Creates a session with a stored record.
    * @param {string} url the site
    * @returns {Promise<Recorded>}
    */
@@ -74,7 +74,7 @@ export class Planted {
   }
 
   /**
-   * A guest's request that ends the instance before which the site is.
+   * Sends a guest's request that kills the site's instance.
    * @param {string} url
    * @param {Fault} fault
    */
@@ -86,9 +86,9 @@ export class Planted {
   }
 
   /**
-   * Sees to it that an instance serves that site which knows no session yet.
+   * Makes a new instance, which has no session cached, serve that site.
    * @param {string} url
-   * @param {Fault} fault by which the one before it ends
+   * @param {Fault} fault that kills the instance before
    */
   async cold(url, fault) {
     await this.hit(url, fault);
@@ -97,7 +97,7 @@ export class Planted {
 }
 
 /**
- * What changes a session: an answer of the chat server.
+ * Returns a URL for which the chat server changes the session.
  * @param {string} url the site
  * @param {unknown} patch
  */

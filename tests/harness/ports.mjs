@@ -1,24 +1,24 @@
-/** Free ports on loopback. */
+/** Finds free ports on loopback. */
 import { createServer } from "node:net";
 
-/** Below the ports a system gives away by itself, so that none of those is one of these. */
+/** Start of the range, below the system's ephemeral ports, so that the two do not overlap. */
 const LOWEST = 12_000;
 const HIGHEST = 32_000;
 
-/** Number of ports a process takes at once. */
+/** Number of ports that a process reserves at once. */
 const BLOCK = 50;
 
 /**
- * Who listens on the first port of a block owns the block, until its process ends: suites run side by side, and
- * a port that was free for one would be free for another until somebody listens on it.
+ * The reserved block. A process owns a block while it listens on the block's first port. Suites run side by side,
+ * and would otherwise find the same ports free.
  * @type {{ first: number, used: number } | undefined}
  */
 let own;
 
-/** Each process looks somewhere else first. */
+/** Each process starts its search at another port. */
 let next = process.pid * 97;
 
-/** A port nobody listens on, and that is given to nobody else. @returns {Promise<number>} */
+/** Returns a free port that no other suite gets. @returns {Promise<number>} */
 export async function freePort() {
   for (;;) {
     if (!own || own.used === BLOCK - 1) own = { first: await freeBlock(), used: 0 };
@@ -32,7 +32,7 @@ export async function freePort() {
   }
 }
 
-/** Claims a block. @returns {Promise<number>} its first port */
+/** Reserves a block. @returns {Promise<number>} its first port */
 async function freeBlock() {
   for (;;) {
     next += 1;

@@ -1,9 +1,9 @@
-/** A program that a test starts: what it prints is kept, and it is gone when the test is over. */
+/** Runs a program for a test: keeps its output, and ends it after the test. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
 export class Program {
-  /** Everything it printed. */
+  /** Its whole output. */
   printed = "";
   #child;
   #file;
@@ -30,7 +30,7 @@ export class Program {
     this.#file = file;
   }
 
-  /** Throws if it has ended: whoever waits for it waits in vain. */
+  /** Throws if it has ended, because waiting for it would be futile. */
   checkRunning() {
     if (this.#child.exitCode !== null) throw new Error(`${this.#file} ended: ${this.printed}`);
   }

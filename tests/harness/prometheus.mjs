@@ -1,4 +1,4 @@
-/** A real Prometheus, and the promtool that comes with it. */
+/** Runs a real Prometheus and its promtool. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,14 +10,14 @@ import { until } from "./until.mjs";
 
 const PROGRAMS = findPrometheus();
 
-/** Why the tests that ask them are skipped, if they are. */
+/** The reason for skipping tests that need them, or false. */
 export const prometheusMissing = !PROGRAMS && MISSING;
 
 /**
  * Runs promtool to its end.
  * @param {string[]} args
  * @param {{ input?: string, cwd?: string }} [options]
- * @returns {Promise<{ code: number, said: string }>} all it said, complaints and praise
+ * @returns {Promise<{ code: number, said: string }>} its output and errors
  */
 export function promtool(args, { input = "", cwd } = {}) {
   return new Promise((resolve) => {
@@ -29,7 +29,7 @@ export function promtool(args, { input = "", cwd } = {}) {
 }
 
 /**
- * What it scrapes, each second.
+ * The target that it scrapes each second.
  * @typedef {object} Scraped
  * @property {number} port on loopback
  * @property {string} path
@@ -72,7 +72,7 @@ export class Prometheus {
   }
 
   /**
-   * What PromQL answers now.
+   * Runs a PromQL query.
    * @param {string} query
    * @returns {Promise<Sample[]>}
    */
@@ -86,7 +86,7 @@ export class Prometheus {
   }
 
   /**
-   * The one value PromQL answers; nothing when there is none yet.
+   * Returns the one value of a PromQL query; nothing if there is none yet.
    * @param {string} query
    */
   async value(query) {
@@ -96,7 +96,7 @@ export class Prometheus {
   }
 
   /**
-   * Its API; what it complains of is an error.
+   * Calls its API; throws if it reports an error.
    * @param {string} call
    */
   async get(call) {
@@ -109,7 +109,7 @@ export class Prometheus {
 
 /** @param {{ scrape?: Scraped, rules?: string }} options */
 function configuration({ scrape, rules }) {
-  // YAML takes JSON.
+  // YAML includes JSON.
   return JSON.stringify({
     rule_files: rules ? [rules] : [],
     scrape_configs: scrape && [

@@ -1,6 +1,6 @@
 /**
- * What messages are made of, by their official definitions: as much of protobuf's language as those
- * of OTLP are written in. Anything else in them is an error, never passed over.
+ * Parses message definitions: the part of protobuf's language that those of OTLP use. Anything else
+ * is an error and never ignored.
  *
  * <https://protobuf.dev/reference/protobuf/proto3-spec/>
  */
@@ -9,10 +9,10 @@ import path from "node:path";
 
 /**
  * @typedef {object} Field
- * @property {string} name as JSON has it
+ * @property {string} name its JSON name
  * @property {string} type a scalar's, or the full name of a message or an enum
  * @property {boolean} repeated
- * @property {string | undefined} oneof of its group at most one may be there
+ * @property {string | undefined} oneof at most one field of its group may be set
  */
 /** @typedef {Map<string, Field>} Message its fields by their JSON names */
 /** @typedef {{ messages: Map<string, Message>, enums: Map<string, Set<number>> }} Definitions */
@@ -23,7 +23,7 @@ const SCALARS = new Set(
 
 const BLOCKS = new Set(["message", "enum", "oneof", "service"]);
 
-/** Statements that say nothing of what a message may hold. */
+/** Statements that define no field of a message. */
 const PASSED_OVER = new Set(["", "syntax", "import", "option", "reserved"]);
 
 /**
@@ -53,7 +53,7 @@ function read(text, all) {
     .match(/[^;{}]+[;{]|}/g)
     ?.map((statement) => statement.trim().replaceAll(/\s+/g, " "));
   let scope = "";
-  /** @type {{ kind: string, scope: string }[]} blocks that are open */
+  /** @type {{ kind: string, scope: string }[]} open blocks */
   const open = [];
   for (const statement of statements ?? []) {
     const [kind, name = ""] = statement.split(/[ ;{]/);
@@ -71,8 +71,8 @@ function read(text, all) {
 
 /**
  * @param {string} statement
- * @param {string} scope whose member
- * @param {string} block in which kind of block, or oneof
+ * @param {string} scope the scope that it belongs to
+ * @param {string} block kind of the block, or the name of the oneof
  * @param {Definitions} all
  */
 function member(statement, scope, block, all) {
@@ -93,7 +93,7 @@ function member(statement, scope, block, all) {
 }
 
 /**
- * A type's full name: the innermost one that is called so.
+ * Returns a type's full name: the innermost one with that name.
  * @param {string} type
  * @param {string} scope
  * @param {Definitions} all

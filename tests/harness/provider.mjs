@@ -1,19 +1,19 @@
 /**
- * A certified OpenID provider on loopback, in the test's process. Its own pages are replaced by ones
- * that need no reading: who signs in is said in a header, so that a script can be the person, or in the
- * page's only field.
+ * Runs a certified OpenID provider on loopback, in the test's process. Simple pages replace its own:
+ * a header, which a script can set, or the page's only field names the user who signs
+ * in.
  */
 import { generateKeyPairSync } from "node:crypto";
 import { createServer, request as httpRequest } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
-// @ts-expect-error: it brings no types.
+// @ts-expect-error: it has no types.
 import OidcProvider from "oidc-provider";
 import { freePort, listen } from "./ports.mjs";
 
-/** The request header in which a scripted browser says whom it signs in as. */
+/** The request header that names the user of a scripted browser. */
 export const SIGN_IN_AS = "x-sign-in-as";
 
-/** In place of an account: the person says no. */
+/** Used as the account, it makes the user decline. */
 export const DENY = "deny";
 
 /** @typedef {{ email?: string, name?: string, groups?: string[] }} Account */
@@ -28,11 +28,11 @@ export const DENY = "deny";
  */
 
 /**
- * How the token endpoint behaves, if not as it should.
+ * Faults of the token endpoint.
  * @typedef {object} TokenMood
- * @property {number} [delayMs] it is slow
- * @property {number} [status] it answers with this and does nothing
- * @property {boolean} [isLost] it does everything, and its answer never arrives
+ * @property {number} [delayMs] delay of its responses
+ * @property {number} [status] it responds with this status and does nothing
+ * @property {boolean} [isLost] it does everything, but its response never arrives
  */
 
 /** @typedef {import("node:http").IncomingMessage} Message */
@@ -44,26 +44,26 @@ export const DENY = "deny";
  * @property {Record<string, Account>} [accounts] by `sub`
  */
 
-/** What a person fills in, and what one presses. */
+/** The pages' forms, with the field to fill in and the button. */
 const SIGN_IN = `<form><label>Account <input name="account"></label> <button>Continue</button></form>`;
 const SIGN_OUT = `<button form="op.logoutForm" name="logout" value="yes">Sign out here too</button>`;
 
-/** What the library would like to say about every provider that is not for production. */
+/** Notices of the library about providers that are not for production. */
 const QUIET = /^oidc-provider (NOTICE|WARNING): /;
 
 export class Provider {
   /** @type {Record<string, Account>} */
   accounts;
-  /** How long an access token given from now on is good for. */
+  /** Lifetime of access tokens issued from now on, in seconds. */
   accessTokenSeconds = 3600;
   /** @type {TokenMood} */
   tokenMood = {};
-  /** What came of each word of a sign-out that was sent to a client. @type {number[]} */
+  /** Status of each logout token's delivery to a client. @type {number[]} */
   signOutAnswers = [];
   port = 0;
   #clients;
   #keys = [freshKey()];
-  /** @type {Map<string, any>} everything it remembers */
+  /** @type {Map<string, any>} its storage */
   #memory = new Map();
   /** @type {Map<string, number>} */
   #counts = new Map();
@@ -89,7 +89,7 @@ export class Provider {
     return provider;
   }
 
-  /** Its issuer identifier. */
+  /** Returns its issuer identifier. */
   get url() {
     return `http://127.0.0.1:${this.port}`;
   }
@@ -100,37 +100,37 @@ export class Provider {
     await listen(this.#server, this.port);
   }
 
-  /** Stops listening and cuts every connection. It remembers everything, and can `run` again. */
+  /** Stops listening and cuts every connection. Its storage remains, and it can `run` again. */
   async stop() {
     this.#server.closeAllConnections();
     if (this.#server.listening) await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** The same provider after a crash: it knows its accounts, clients and keys, and nothing else. */
+  /** Restarts it as after a crash: it keeps only its accounts, clients and keys. */
   async restart() {
     await this.stop();
     this.#memory.clear();
     await this.run();
   }
 
-  /** Clients that are known from now on. @param {Client[]} clients */
+  /** Registers clients. @param {Client[]} clients */
   register(...clients) {
     this.#clients.push(...clients);
     this.#build();
   }
 
-  /** Signs with another key from now on; the old one is gone at once. */
+  /** Replaces the signing key; the old one is invalid at once. */
   rotateKeys() {
     this.#keys = [freshKey()];
     this.#build();
   }
 
-  /** How many requests a path got: `/token`, `/jwks`, `/auth`, `/me`. @param {string} path */
+  /** Returns the number of requests for a path: `/token`, `/jwks`, `/auth`, `/me`. @param {string} path */
   counted(path) {
     return this.#counts.get(path) ?? 0;
   }
 
-  /** Whether an access token is one of its own, and good. @param {string} token */
+  /** Returns whether an access token is valid. @param {string} token */
   async accepts(token) {
     const headers = { authorization: `Bearer ${token}` };
     return (await fetch(`${this.url}/me`, { headers })).status === 200;
@@ -239,7 +239,7 @@ export class Provider {
   }
 
   /**
-   * A person in front of the provider's pages: signs in as the header says, and agrees to everything.
+   * Plays the user at the provider's pages: signs in as the header names, and agrees to everything.
    * @param {Message} request
    * @param {Reply} reply
    */
@@ -267,13 +267,13 @@ export class Provider {
       const consent = { grantId: await grant.save() };
       await oidc.interactionFinished(request, reply, { login: { accountId }, consent });
     } catch (error) {
-      // One of those it does not remember.
+      // An interaction that is not in its storage.
       reply.writeHead(400, { "content-type": "text/plain" }).end(String(error));
     }
   }
 }
 
-/** What a provider remembers, as its library wants it kept; what has run out it finds out itself. */
+/** A provider's storage, in the form that its library requires; the library checks expiry itself. */
 class Memory {
   #model;
   #kept;
@@ -330,14 +330,14 @@ class Memory {
   }
 }
 
-/** A private key to sign with, as a JWK. */
+/** Creates a private signing key, as a JWK. */
 function freshKey() {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   return { ...privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256" };
 }
 
 /**
- * Tells a client something; every host is this machine. The library itself would refuse to talk to it.
+ * Sends a request to a client; every host is this machine. The library itself would refuse loopback.
  * @param {string} url
  * @param {any} init
  * @returns {Promise<Response>}

@@ -1,19 +1,19 @@
-/** A client that sends exactly the bytes it is given: curl and fetch would tidy them up. */
+/** A client that sends exactly the given bytes: curl and fetch would normalise them. */
 import { connect } from "node:net";
 
 /**
  * @typedef {object} RawAnswer
- * @property {number} status 0 when the connection ended without one
+ * @property {number} status 0 if the connection ended without a response
  * @property {[string, string][]} headers names in lower case
- * @property {string} body as it came, chunk sizes included
+ * @property {string} body as received, chunk sizes included
  * @property {string} code the `code` of problem details
  */
 
 /**
- * Sends bytes on a connection of its own and reads until the answer is complete or the end.
+ * Sends bytes on a new connection, and reads until the response is complete or the connection ends.
  * @param {number} port
  * @param {string} bytes latin1
- * @param {number} [patience] how long nothing may come, in milliseconds
+ * @param {number} [patience] maximum silence, in milliseconds
  * @returns {Promise<RawAnswer>}
  */
 export function exchange(port, bytes, patience = 8_000) {
@@ -35,7 +35,7 @@ export function exchange(port, bytes, patience = 8_000) {
 }
 
 /**
- * A GET (or other) request with extra raw header lines.
+ * Sends a GET (or other) request with extra raw header lines.
  * @param {number} port
  * @param {{ method?: string, target?: string, host?: string, lines?: string[], body?: string, patience?: number }} request
  */

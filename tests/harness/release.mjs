@@ -1,4 +1,4 @@
-/** The release that was deployed before this one; see `tests/fixtures/releases/README.md`. */
+/** Unpacks the release deployed before this one; see `tests/fixtures/releases/README.md`. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -6,11 +6,11 @@ import { brotliDecompressSync } from "node:zlib";
 
 const RELEASES = path.resolve(import.meta.dirname, "../fixtures/releases");
 
-/** The build of this release. */
+/** Folder with the build of this release. */
 export const CURRENT = path.resolve(import.meta.dirname, "../../build");
 
 /**
- * Unpacks the last release that is kept.
+ * Unpacks the last kept release.
  * @param {{ after: (fn: () => void) => void }} t
  * @returns {string} a folder like `build/`, until the test ends
  */
@@ -27,7 +27,7 @@ export function releaseBefore(t) {
   return folder;
 }
 
-/** The highest version. @param {string[]} names */
+/** Returns the highest version. @param {string[]} names */
 function lastOf(names) {
   const versions = names.filter((name) => /^\d+\.\d+\.\d+$/.test(name));
   const last = versions

@@ -1,6 +1,6 @@
 /**
- * What happens to visitors while two releases serve side by side: each scenario with the objects in either release,
- * with objects and with KV alone, and with either release asked first.
+ * Runs scenarios of visitors while two releases serve side by side: each with the objects in either release,
+ * with objects and with KV alone, and with the first request to either release.
  */
 import { after, test } from "node:test";
 import { open, TwoReleases } from "./two-releases.mjs";
@@ -14,10 +14,10 @@ import { open, TwoReleases } from "./two-releases.mjs";
  * @property {string} what happens
  * @property {(scene: Scene) => Promise<void>} act
  * @property {Consistency[]} consistencies
- * @property {Describe} describe what the site's document says
+ * @property {Describe} describe fields of the site's document
  */
 
-/** Where the objects run. */
+/** Releases that run the objects, with their descriptions. */
 const RUNNERS = /** @type {const} */ ([
   ["before", "the release before runs the objects"],
   ["current", "this release runs the objects"],
@@ -36,7 +36,7 @@ export class Scenarios {
     this.#all.push({ what, act, consistencies, describe });
   };
 
-  /** Makes a test of each. */
+  /** Creates a test of each scenario. */
   async run() {
     for (const [runner, how] of RUNNERS) {
       const releases = await TwoReleases.start({ after }, runner);

@@ -1,6 +1,6 @@
 /**
- * People who sign in: a browser that walks from site to site, and sites of which each is a tenant of
- * its own, so that one Worker serves a whole suite and no test meets another's sessions or keys.
+ * A browser that follows sign-ins across sites, and sites that are separate tenants. So one Worker
+ * serves a whole suite, and tests do not share sessions or keys.
  */
 import assert from "node:assert/strict";
 import { request as httpRequest } from "node:http";
@@ -10,12 +10,12 @@ import { SIGN_IN_AS } from "./provider.mjs";
 import { until } from "./until.mjs";
 import { Vestibule } from "./workerd.mjs";
 
-/** As many redirects as a browser follows. */
+/** Maximum number of redirects that a browser follows. */
 const MOST_REDIRECTS = 20;
 
 /** @typedef {{ name: string, value: string, path: string }} Cookie */
 
-/** What a request got. */
+/** The response to a request. */
 export class Answer {
   /**
    * @param {string} url
@@ -30,23 +30,23 @@ export class Answer {
     this.body = body;
   }
 
-  /** A header; empty if it is not there. @param {string} name in lower case */
+  /** Returns a header; empty if it is absent. @param {string} name in lower case */
   header(name) {
     return String(this.headers[name] ?? "");
   }
 
-  /** The `Set-Cookie` lines. */
+  /** Returns the `Set-Cookie` lines. */
   get cookies() {
     return this.headers["set-cookie"] ?? [];
   }
 
-  /** Where it leads; none if nowhere. */
+  /** Returns the redirect's target; undefined if it is no redirect. */
   get location() {
     const { location } = this.headers;
     return location === undefined ? undefined : new URL(location, this.url);
   }
 
-  /** The `code` of problem details, or of the page that stands for them. */
+  /** Returns the `code` of problem details, or of the error page. */
   get code() {
     const found =
       /"code":"([a-z_]+)"/.exec(this.body) ??
@@ -68,21 +68,21 @@ export class Answer {
 
 /**
  * @typedef {object} Walk
- * @property {string} [account] whom to sign in as, where a provider asks
- * @property {string} [before] stops in front of this path
+ * @property {string} [account] the account for a provider's sign-in page
+ * @property {string} [before] stops before requesting this path
  */
 
 export class Browser {
-  /** Cookies by host: ports do not tell them apart. @type {Map<string, Cookie[]>} */
+  /** Cookies by host: they do not depend on ports. @type {Map<string, Cookie[]>} */
   #jar = new Map();
-  /** The page it is at. @type {URL | undefined} */
+  /** The current page. @type {URL | undefined} */
   #page;
-  /** Everything it was answered. @type {Answer[]} */
+  /** All responses, in order. @type {Answer[]} */
   trail = [];
 
   /**
-   * Opens an address as a link on the page it is at would, or by hand if it is at none, and goes
-   * wherever that leads.
+   * Opens a URL like a link on the current page, or like a typed address if there is none, and
+   * follows redirects.
    * @param {string | URL} url
    * @param {Walk} [walk]
    */
@@ -94,7 +94,7 @@ export class Browser {
    * Submits a form.
    * @param {string | URL} url
    * @param {Record<string, string>} fields
-   * @param {Walk & { from?: string }} [walk] `from`: the site whose page the form is on
+   * @param {Walk & { from?: string }} [walk] `from`: the site with the form's page
    */
   async post(url, fields, { from = new URL(url).origin, ...walk } = {}) {
     this.#page = new URL(from);
@@ -104,7 +104,7 @@ export class Browser {
   }
 
   /**
-   * Submits the form of a page, as it is but for some fields.
+   * Submits the form of a page, with some fields replaced.
    * @param {Answer} page
    * @param {Record<string, string>} [fields]
    * @param {Walk} [walk]
@@ -127,7 +127,7 @@ export class Browser {
   }
 
   /**
-   * Opens an address and signs in on the way there.
+   * Opens a URL and signs in on the way.
    * @param {string | URL} url
    * @param {{ account?: string }} [as]
    */
@@ -136,7 +136,7 @@ export class Browser {
   }
 
   /**
-   * Begins to sign in: the way back from the provider, not yet gone.
+   * Begins a sign-in, and returns the callback URL without opening it.
    * @param {string | URL} url
    * @param {{ account?: string }} [as]
    * @returns {Promise<URL>}
@@ -150,7 +150,7 @@ export class Browser {
   }
 
   /**
-   * One request of a navigation, wherever its answer leads.
+   * Sends one request of a navigation, without following redirects.
    * @param {string | URL} url
    */
   step(url) {
@@ -158,7 +158,7 @@ export class Browser {
   }
 
   /**
-   * What a script of the same site fetches; bodies are sent as JSON.
+   * Fetches like a script of the same site; bodies are sent as JSON.
    * @param {string | URL} url
    * @param {{ method?: string, headers?: Record<string, string>, json?: unknown }} [init]
    */
@@ -176,7 +176,7 @@ export class Browser {
   }
 
   /**
-   * One request that says nothing by itself, as of a server.
+   * Sends one request without a browser's headers, like a server.
    * @param {string | URL} url
    * @param {Asked} asked
    */
@@ -184,22 +184,22 @@ export class Browser {
     return this.#request(new URL(url), asked, {});
   }
 
-  /** What the site says of the session. @param {string | URL} site */
+  /** Requests the site's view of the session. @param {string | URL} site */
   me(site) {
     return this.fetchJson(new URL("/_session/me", site));
   }
 
-  /** The cookies of a host. @param {string | URL} url @returns {Cookie[]} */
+  /** Returns the cookies of a host. @param {string | URL} url @returns {Cookie[]} */
   cookiesOf(url) {
     return this.#jar.get(new URL(url).hostname) ?? [];
   }
 
-  /** The session cookie's value; empty if there is none. @param {string | URL} url */
+  /** Returns the session cookie's value; empty if there is none. @param {string | URL} url */
   sessionOf(url) {
     return this.cookiesOf(url).find(({ name }) => name === "vestibule-session")?.value ?? "";
   }
 
-  /** The cookies of sign-ins under way. @param {string | URL} url */
+  /** Returns the cookies of pending sign-ins. @param {string | URL} url */
   signInsOf(url) {
     return this.cookiesOf(url).filter(({ name }) => name.startsWith("vestibule-session-login-"));
   }
@@ -209,7 +209,7 @@ export class Browser {
     this.#keep(new URL(url), `${name}=${value}; Path=/`);
   }
 
-  /** Loses all cookies of a host. @param {string | URL} url */
+  /** Deletes all cookies of a host. @param {string | URL} url */
   forget(url) {
     this.#jar.delete(new URL(url).hostname);
   }
@@ -220,8 +220,8 @@ export class Browser {
    * @param {Walk} walk
    */
   async #navigate(start, asked, { account, before }) {
-    // A navigation by hand stays one however often it is redirected; any other is of another site as
-    // soon as one was on the way (Fetch Metadata, section 2.3).
+    // A typed navigation stays "none" across redirects; any other becomes cross-site as soon as one
+    // other site was on the way (Fetch Metadata, section 2.3).
     let site = this.#page ? relation(this.#page, start) : "none";
     let url = start;
     for (let hop = 0; ; hop += 1) {
@@ -254,10 +254,10 @@ export class Browser {
       .filter(({ path }) => covers(path, url.pathname))
       .map(({ name, value }) => `${name}=${value}`)
       .join("; ");
-    // Node says how long a body is only where one is usual.
+    // Node sets the length only for methods that usually have a body.
     const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
     const all = { ...usual, ...length, ...(cookie && { cookie }), ...headers, host: url.host };
-    // Every host is this machine, whether names below localhost resolve or not.
+    // Every host is this machine, also if names below localhost do not resolve.
     const options = { host: "127.0.0.1", port: url.port, path: url.pathname + url.search, method };
     return new Promise((resolve, reject) => {
       const request = httpRequest({ ...options, agent: false, headers: all }, (message) => {
@@ -304,7 +304,7 @@ const NAVIGATION = {
 };
 
 /**
- * What `Sec-Fetch-Site` says of a request.
+ * Returns the value of `Sec-Fetch-Site` for a request.
  * @param {URL} from
  * @param {URL} to
  */
@@ -313,7 +313,7 @@ function relation(from, to) {
 }
 
 /**
- * Whether a cookie of this path goes there (RFC 6265 section 5.1.4).
+ * Returns whether a cookie's path matches a request's path (RFC 6265 section 5.1.4).
  * @param {string} path
  * @param {string} asked
  */
@@ -321,24 +321,24 @@ function covers(path, asked) {
   return asked === path || asked.startsWith(path.endsWith("/") ? path : `${path}/`);
 }
 
-/** The secret by which a provider knows every site. */
+/** The client secret of every site. */
 export const CLIENT_SECRET = "of a test: 100% + more";
 
-/** As many sites as a suite may have. */
+/** Maximum number of sites in a suite. */
 const MOST_SITES = 200;
 
 /**
  * @typedef {object} Site
  * @property {string} id the tenant
  * @property {string} url without a final slash
- * @property {Origin} origin its chat server; answers `ok` unless told otherwise
+ * @property {Origin} origin its chat server; responds `ok` unless replaced
  */
 
-/** A Worker before any number of sites. */
+/** A Worker that serves any number of sites. */
 export class Sites {
   /** @type {Vestibule} */
   vestibule;
-  /** Where their documents and accounts are. @type {KvServer} */
+  /** Storage of their documents and accounts. @type {KvServer} */
   tenants;
   #count = 0;
 
@@ -373,10 +373,10 @@ export class Sites {
   /**
    * Opens another site.
    * @param {{ after: (fn: () => Promise<void>) => void }} t
-   * @param {(site: Site) => Record<string, unknown>} describe what its document says besides id,
+   * @param {(site: Site) => Record<string, unknown>} describe fields of its document in addition to id,
    *   hosts and origins
    * @param {(request: import("./origin.mjs").Message, reply: import("./origin.mjs").Reply) => void} [handler]
-   *   how its chat server answers
+   *   how its chat server responds
    * @param {string} [id]
    * @returns {Promise<Site>}
    */
@@ -400,7 +400,7 @@ export class Sites {
 }
 
 /**
- * How a tenant's document names a provider.
+ * Returns a provider's entry in a tenant's document.
  * @param {string} issuer
  * @param {Record<string, unknown>} [more]
  */
@@ -419,7 +419,7 @@ export function oidcMethod(issuer, more = {}) {
 }
 
 /**
- * How a provider knows a site.
+ * Returns a site's registration at a provider.
  * @param {Pick<Site, "url">} site
  * @returns {import("./provider.mjs").Client}
  */
@@ -434,7 +434,7 @@ export function clientOf({ url }) {
 }
 
 /**
- * Whether a browser is signed in at a site.
+ * Returns whether a browser is signed in at a site.
  * @param {Browser} browser
  * @param {string} url
  */
@@ -443,7 +443,7 @@ export async function isIn(browser, url) {
 }
 
 /**
- * Presents a session's cookie again and again until it is refused.
+ * Sends a session's cookie repeatedly until it is refused.
  * @param {string} url
  * @param {string} session
  */

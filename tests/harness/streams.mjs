@@ -1,4 +1,4 @@
-/** Event streams and WebSockets that are open while something else happens, and whether they go on. */
+/** Keeps event streams and WebSockets open while something else happens, and checks that they continue. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { get } from "node:http";
@@ -10,7 +10,7 @@ import { until } from "./until.mjs";
 /** The path of event streams. */
 export const EVENTS = "/events";
 
-/** The servers' ends of a site's streams. */
+/** The server's ends of a site's streams. */
 export class StreamServer {
   /** @type {import("./origin.mjs").Reply[]} */
   #replies = [];
@@ -34,7 +34,7 @@ export class StreamServer {
   }
 }
 
-/** Open streams of both kinds, as their clients see them. */
+/** The clients' ends of open streams of both kinds. */
 export class Streams {
   /** @type {{ text: string, isOpen: boolean }[]} */
   events = [];
@@ -87,14 +87,14 @@ export class Streams {
     return this.events.length + this.sockets.length;
   }
 
-  /** How many have ended. */
+  /** Returns the number of ended streams. */
   get ended() {
     const events = this.events.filter(({ isOpen }) => !isOpen);
     const sockets = this.sockets.filter(({ readyState }) => readyState === WebSocket.CLOSED);
     return events.length + sockets.length;
   }
 
-  /** Sends something over each, and waits until all of it has arrived. @param {string} text */
+  /** Sends a text over each, and waits until it has arrived everywhere. @param {string} text */
   async goOn(text) {
     const echoed = this.sockets.map(async (socket) => {
       assert.equal(socket.readyState, WebSocket.OPEN, "the WebSocket is open");

@@ -1,6 +1,6 @@
 /**
- * The release before and this one side by side over one store, as Cloudflare deploys: requests go to either, and a
- * Durable Object runs in one of them at a time.
+ * Runs the release before and this one side by side over one store, like a gradual deployment of Cloudflare: requests
+ * go to either, and a Durable Object runs in one of them at a time.
  */
 import assert from "node:assert/strict";
 import { Front } from "./front.mjs";
@@ -11,26 +11,26 @@ import { until } from "./until.mjs";
 /** @typedef {"before" | "current"} Release */
 /** @typedef {"strong" | "eventual"} Consistency */
 /** @typedef {import("./sign-in.mjs").Site} Site */
-/** @typedef {(site: Site) => Record<string, any>} Describe what a site's document says */
+/** @typedef {(site: Site) => Record<string, any>} Describe fields of a site's document */
 
 /**
  * @typedef {object} Scene
  * @property {TwoReleases} releases
  * @property {Site} site
  * @property {() => Visitor} somebody
- * @property {<T>(change: () => Promise<T>) => Promise<T>} kept changes something, and waits until it can be seen
- *   elsewhere
+ * @property {<T>(change: () => Promise<T>) => Promise<T>} kept makes a change, and waits until other locations
+ *   see it
  */
 
 const ADMIN_TOKEN = "operators-know-this-token";
 
-/** What opens the admin API. */
+/** Authorisation for the admin API. */
 export const ADMIN = { authorization: `Bearer ${ADMIN_TOKEN}` };
 
-/** What opens the session API to any site's chat server. */
+/** Key of the session API for every site's chat server. */
 export const ORIGIN_KEY = "servers-know-this-key";
 
-/** More than any suite opens. */
+/** Maximum number of sites, more than any suite opens. */
 const MOST_SITES = 200;
 
 const VARS = {
@@ -41,7 +41,7 @@ const VARS = {
   ),
 };
 
-/** Which is served where: the release before takes the first turn unless told otherwise. */
+/** The release of each location: the release before gets the first request by default. */
 const PLACES = /** @type {const} */ (["before", "current"]);
 
 export class TwoReleases {
@@ -62,7 +62,7 @@ export class TwoReleases {
 
   /**
    * @param {{ after: (fn: () => Promise<void> | void) => void }} t
-   * @param {Release} objects which of them runs the objects
+   * @param {Release} objects the release that runs the objects
    */
   static async start(t, objects) {
     const folders = { before: releaseBefore(t), current: CURRENT };
@@ -76,26 +76,26 @@ export class TwoReleases {
     return this.sites.vestibule;
   }
 
-  /** The same objects run in that release from now on. @param {Release} release */
+  /** Moves the objects to that release. @param {Release} release */
   async moveObjects(release) {
     const places = PLACES.map((place) => this.#folders[place]);
     await this.vestibule.deploy({ places, objects: this.#folders[release] });
   }
 
-  /** Everything is served by one release. @param {Release} release */
+  /** Makes one release serve everything. @param {Release} release */
   async serveAlone(release) {
     const folder = this.#folders[release];
     await this.vestibule.deploy({ places: PLACES.map(() => folder), objects: folder });
   }
 
-  /** The next request goes to that release. @param {Release} release */
+  /** Sends the next request to that release. @param {Release} release */
   next(release) {
     this.front.turn = PLACES.indexOf(release);
   }
 
   /**
-   * Acts, and sees to it that both took part, that no request failed for a reason of ours, and that neither release
-   * has met with anything it could not read.
+   * Acts, and asserts that both releases took part, that no request failed by a fault of ours, and that neither release
+   * found unreadable data.
    * @param {() => Promise<void>} act
    */
   async soundly(act) {
@@ -116,7 +116,7 @@ export class TwoReleases {
 }
 
 /**
- * A site of its own.
+ * Opens a separate site.
  * @param {import("node:test").TestContext} t
  * @param {TwoReleases} releases
  * @param {Consistency} consistency
@@ -140,7 +140,7 @@ export async function open(t, releases, consistency, describe) {
   const kept = async (change) => {
     const before = writes();
     const result = await change();
-    // With KV alone it is seen elsewhere once KV has it.
+    // With KV alone other locations see it once KV has it.
     if (consistency === "eventual") {
       await until(() => writes() > before, { what: "the change in the namespace" });
     }
@@ -150,7 +150,7 @@ export async function open(t, releases, consistency, describe) {
 }
 
 /**
- * A chat server that answers with the headers its query names, and tells what it was told of the visitor.
+ * Responds as a chat server: with the headers of the query, and with the visitor's session headers in the body.
  * @param {import("./origin.mjs").Message} request
  * @param {import("./origin.mjs").Reply} reply
  */
@@ -173,7 +173,7 @@ export function chatServer({ url = "/", headers, socket }, reply) {
   );
 }
 
-/** Somebody with a browser, whose requests go to one release, the next to the other. */
+/** A visitor with a browser whose requests alternate between the releases. */
 export class Visitor {
   browser = new Browser();
   #url;
@@ -183,7 +183,7 @@ export class Visitor {
     this.#url = url;
   }
 
-  /** A browser that somebody has given this one's session cookie. */
+  /** Returns another browser with a copy of this one's session cookie. */
   copy() {
     const copy = new Visitor(this.#url);
     copy.browser.plant(this.#url, "vestibule-session", this.browser.sessionOf(this.#url));
@@ -191,8 +191,8 @@ export class Visitor {
   }
 
   /**
-   * One request, of which the chat server is told.
-   * @param {Record<string, unknown>} [controls] what it answers with: headers without their `x-session-`
+   * Sends one request to the chat server.
+   * @param {Record<string, unknown>} [controls] headers of its response, without their `x-session-`
    */
   async visit(controls = {}) {
     const query = new URLSearchParams(
@@ -206,14 +206,14 @@ export class Visitor {
     return answer.json();
   }
 
-  /** Whether it is let in. */
+  /** Returns whether it is admitted. */
   async isIn() {
     const { status } = await this.browser.fetchJson(this.#url);
     return status === 200;
   }
 
   /**
-   * A call of one of our own paths.
+   * Calls a reserved path.
    * @param {string} path
    * @param {{ method?: string, headers?: Record<string, string>, json?: unknown }} [init]
    */
@@ -221,7 +221,7 @@ export class Visitor {
     return this.browser.fetchJson(new URL(`/_session/${path}`, this.#url), init);
   }
 
-  /** Waits until neither release lets it in any more. */
+  /** Waits until neither release admits it any more. */
   async untilOut() {
     const isOut = async () => {
       const seen = [await this.copy().isIn(), await this.copy().isIn()];

@@ -1,9 +1,9 @@
-/** Waiting for a condition, never for a time. */
+/** Waits for conditions, never for a fixed time. */
 import { setTimeout as pause } from "node:timers/promises";
 
 /**
  * @template T
- * @param {() => T | Promise<T>} condition asked until it is truthy
+ * @param {() => T | Promise<T>} condition evaluated until it is truthy
  * @param {{ within?: number, what?: string }} [options]
  * @returns {Promise<Exclude<T, false | null | undefined>>}
  */

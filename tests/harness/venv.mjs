@@ -1,4 +1,4 @@
-/** Python environments with real applications, each made once and kept in target/. */
+/** Creates Python environments with real applications, once each, in target/. */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -10,13 +10,13 @@ const TARGET = path.resolve(import.meta.dirname, "../../target");
 /**
  * An application from PyPI.
  * @typedef {object} Application
- * @property {string} name also that of its command
+ * @property {string} name also its command
  * @property {string} title
  * @property {string} requirements the file that pins it
  */
 
 /**
- * The command that starts it.
+ * Returns the command that starts it.
  * @param {Application} application
  */
 export function commandOf({ name }) {

@@ -1,4 +1,4 @@
-/** An answer's bytes as they are, coded or not, and whether it was cut short. */
+/** Reads a response's bytes without decoding, and whether it was cut off. */
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 
@@ -13,7 +13,7 @@ export async function wholeAnswer(port) {
   try {
     for await (const part of response) parts.push(part);
   } catch {
-    // Cut short.
+    // The connection was cut.
   }
   return {
     status: response.statusCode ?? 0,

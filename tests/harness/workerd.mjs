@@ -1,5 +1,5 @@
 /**
- * The Worker in real workerd, without wrangler in between: what is sent arrives byte for byte.
+ * Runs the Worker in real workerd without wrangler, so that requests arrive byte for byte.
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -24,17 +24,17 @@ import { CF_BLOB } from "./zone-cache.mjs";
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const BUILD = path.join(ROOT, "build");
 
-/** workerd itself; the package's own launcher would be one process more to end. */
+/** The workerd binary; the package's launcher would be one more process to end. */
 const require = createRequire(import.meta.url);
 export const WORKERD = path.join(
   path.dirname(require.resolve("workerd/package.json")),
   `../@cloudflare/workerd-${process.platform === "darwin" ? "darwin" : "linux"}-${process.arch === "arm64" ? "arm64" : "64"}/bin/workerd`,
 );
 
-/** A request with this header, and `https` in it, is one that came over https, as far as the Worker knows. */
+/** Header that makes a request look to the Worker as if it came over https, with the value `https`. */
 export const SCHEME = "X-Test-Scheme";
 
-/** Only the place that has the objects declares how they are stored. */
+/** Only the location with the objects declares their storage. */
 const STORED_OBJECTS = `durableObjectNamespaces = [
     (className = "SessionObject", uniqueKey = "session", enableSql = true),
     (className = "DirectoryObject", uniqueKey = "directory", enableSql = true),
@@ -44,19 +44,19 @@ const STORED_OBJECTS = `durableObjectNamespaces = [
   ],
   durableObjectStorage = (localDisk = "disk"),`;
 
-/** How workerd is told of a file of a build. */
+/** Module type of a build's file in workerd's configuration. */
 const MODULE_KINDS = new Map([
   [".js", "esModule"],
   [".wasm", "wasm"],
   [".bin", "data"],
 ]);
 
-/** The console's files, as they are built. */
+/** The built files of the console. */
 export const CONSOLE_FILES = ["index.html", "console.js", "console.css", "tenant.schema.json"].map(
   (file) => `${file}.bin`,
 );
 
-/** @returns {string} a fresh deployment key */
+/** @returns {string} a new deployment key */
 export function freshKey() {
   return randomBytes(32).toString("base64url");
 }
@@ -67,21 +67,21 @@ export function freshKey() {
  * @property {Record<string, string>} [vars]
  * @property {string} [keys] SESSION_KEYS; empty for none
  * @property {KvServer} [kv] shared storage; one of its own otherwise
- * @property {KvServer} [tenants] where tenants' documents are kept
- * @property {KvServer} [users] where accounts are kept, if not there; as far behind as the namespace
- * @property {{ port: number }} [cache] the location's cache; none otherwise
- * @property {{ port: number }} [zone] the cache of the zone, between the Worker and everybody it asks; none otherwise
- * @property {boolean} [embedded] whether the locations have no setting of origins: their handlers answer
- * @property {boolean} [unbound] whether the locations have the namespace alone
+ * @property {KvServer} [tenants] storage of tenants' documents
+ * @property {KvServer} [users] storage of accounts, if separate; with the lag of the session namespace
+ * @property {{ port: number }} [cache] the location's cache; none by default
+ * @property {{ port: number }} [zone] the zone's cache, between the Worker and every server it calls; none by default
+ * @property {boolean} [embedded] whether the locations have no origins: their handlers respond
+ * @property {boolean} [unbound] whether the locations have only the namespace
  * @property {boolean} [limited] whether the platform's rate limit on new sessions is bound: see `limiter.js`
- * @property {import("./mood.mjs").Mood} [mood] objects that fail when told to
- * @property {number[]} [lags] several locations: by how many milliseconds the namespace is behind in
- *   each. The objects are in a place of their own.
- * @property {Builds} [builds] what is served where; `build/` everywhere otherwise
- * @property {import("./front.mjs").Front} [front] what hands each request to one of the locations
+ * @property {import("./mood.mjs").Mood} [mood] objects that fail on demand
+ * @property {number[]} [lags] several locations: lag of the namespace in each, in
+ *   milliseconds. The objects are in a separate location.
+ * @property {Builds} [builds] the build of each location; `build/` by default
+ * @property {import("./front.mjs").Front} [front] distributes requests over the locations
  */
 
-/** @typedef {{ places: string[], objects: string }} Builds folders: one for each location, and that of the objects */
+/** @typedef {{ places: string[], objects: string }} Builds folders: one for each location, and one for the objects */
 
 export class Vestibule {
   /** @type {import("node:child_process").ChildProcess | undefined} */
@@ -90,7 +90,7 @@ export class Vestibule {
   #options;
   /** @type {any[]} every JSON line it logged */
   logs = [];
-  /** Everything it printed. */
+  /** Its whole output. */
   printed = "";
   port = 0;
   /** @type {number[]} the ports of the locations; the first is `port` */
@@ -117,19 +117,19 @@ export class Vestibule {
     return vestibule;
   }
 
-  /** The same deployment in a new process, with other variables. @param {Record<string, string>} vars */
+  /** Restarts the deployment in a new process, with other variables. @param {Record<string, string>} vars */
   async redeploy(vars) {
     this.#options = { ...this.#options, vars: { ...this.#options.vars, ...vars } };
     await this.restart();
   }
 
-  /** Other releases over the same storage, in a new process. @param {Builds} builds */
+  /** Serves other releases over the same storage, in a new process. @param {Builds} builds */
   async deploy(builds) {
     this.#options = { ...this.#options, builds };
     await this.restart();
   }
 
-  /** What a restart deploys. @param {string[]} origins */
+  /** Sets the origins for the next restart. @param {string[]} origins */
   set origins(origins) {
     this.#options = { ...this.#options, origins };
   }
@@ -142,7 +142,7 @@ export class Vestibule {
     return this.#process?.pid;
   }
 
-  /** Where each location is reached. */
+  /** Returns the URL of each location. */
   get urls() {
     return this.ports.map((port) => `http://127.0.0.1:${port}`);
   }
@@ -172,7 +172,7 @@ export class Vestibule {
     );
   }
 
-  /** Ends the process at once, as a crash would. Open connections would keep it alive otherwise. */
+  /** Kills the process at once, like a crash. Open connections would keep it alive otherwise. */
   async kill() {
     const child = this.#process;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -181,21 +181,21 @@ export class Vestibule {
     await gone;
   }
 
-  /** The same deployment in a new process, which knows nothing. */
-  /** When an object of this class has last written to its storage, in milliseconds since 1970. @param {string} key */
+  /** Returns the time of the last write of an object of this class, in milliseconds since 1970. @param {string} key */
   wroteAt(key) {
     const folder = path.join(this.#folder, "objects", key);
     const files = existsSync(folder) ? readdirSync(folder) : [];
     return Math.max(0, ...files.map((file) => statSync(path.join(folder, file)).mtimeMs));
   }
 
-  /** How many objects of this class have anything in their storage. @param {string} key */
+  /** Returns the number of objects of this class with data in storage. @param {string} key */
   stored(key) {
     const folder = path.join(this.#folder, "objects", key);
     const files = existsSync(folder) ? readdirSync(folder) : [];
     return files.filter((file) => /^[0-9a-f]{64}\.sqlite$/.test(file)).length;
   }
 
+  /** Restarts the deployment in a new process, without any state in memory. */
   async restart() {
     await this.kill();
     await this.run();
@@ -283,9 +283,9 @@ ${worker("objects", builds?.objects ?? BUILD, "objects-kv", "")}`;
 
     /**
      * @param {string} name
-     * @param {string} build the folder it is in
+     * @param {string} build its folder
      * @param {string} kv
-     * @param {string} elsewhere where the objects are, if not in this worker
+     * @param {string} elsewhere the worker with the objects, if another
      * @param {string} [accounts]
      */
     function worker(name, build, kv, elsewhere, accounts) {
@@ -334,7 +334,7 @@ ${worker("objects", builds?.objects ?? BUILD, "objects-kv", "")}`;
 }
 
 /**
- * What is deployed of a build; the Worker itself comes first.
+ * Returns the deployed files of a build, the Worker first.
  * @param {string} build
  */
 function modulesOf(build) {

@@ -1,22 +1,22 @@
 /**
- * The cache of the zone as Cloudflare documents it, which workerd has not: every subrequest of a Worker passes
- * through it, and it is keyed on the URL alone, whoever asks and with whatever cookies.
+ * Implements the zone's cache as Cloudflare documents it, which workerd lacks: every subrequest of a Worker passes
+ * through it. Its key is the URL alone, for every visitor and any cookies.
  *
- * - What ends like a static file is kept for two hours if the origin says nothing
+ * - URLs that end like static files are kept for two hours if the origin sets no lifetime
  *   (https://developers.cloudflare.com/cache/concepts/default-cache-behavior/).
- * - `private`, `no-store`, `no-cache`, `max-age=0` and `Set-Cookie` keep an answer out; so does an
- *   `Authorization` of the client's, unless the answer says that it may be shared (RFC 9111 section 3.5).
- * - `cf.cacheTtl` below nothing, or the level `bypass`, which is what `cache: "no-store"` comes to, keep a request
- *   from being looked up and its answer from being kept; `cacheEverything` keeps what ends otherwise too.
+ * - `private`, `no-store`, `no-cache`, `max-age=0` and `Set-Cookie` prevent storing; so does a
+ *   client's `Authorization`, unless the response allows sharing (RFC 9111 section 3.5).
+ * - A negative `cf.cacheTtl` or the level `bypass` (the effect of `cache: "no-store"`) prevents looking up the request
+ *   and storing its response; `cacheEverything` also stores URLs with other endings.
  */
 import { request as ask, createServer } from "node:http";
 import { connect } from "node:net";
 import { listen } from "./ports.mjs";
 
-/** Under which workerd tells what a Worker handed to `fetch` as `cf`. */
+/** Header in which workerd passes on the `cf` options of `fetch`. */
 export const CF_BLOB = "x-test-cf";
 
-/** The endings of files that are kept; there are more. */
+/** Endings of stored files; Cloudflare has more. */
 const STATIC =
   /\.(?:7z|avi|bin|bmp|css|csv|docx?|eot|gif|gz|ico|jar|jpe?g|js|mid|mp[34]|ogg|otf|pdf|png|pptx?|svgz?|tar|tiff?|ttf|webm|webp|woff2?|xlsx?|zip)$/i;
 
@@ -26,12 +26,12 @@ const STATIC =
 export class ZoneCache {
   /** @type {Map<string, Kept>} by URL */
   kept = new Map();
-  /** @type {Passed[]} every request that came by */
+  /** @type {Passed[]} every request that passed */
   passed = [];
-  /** A rule of the zone's that makes everything cacheable. */
+  /** Whether a rule of the zone makes everything cacheable. */
   cachesEverything = false;
   port = 0;
-  // As the runtime speaks to a proxy, it names no host.
+  // The runtime sends no Host header to a proxy.
   #server = createServer({ requireHostHeader: false, maxHeaderSize: 256 * 1024 });
 
   /** @param {{ after: (fn: () => Promise<void>) => void }} t */
@@ -47,7 +47,7 @@ export class ZoneCache {
     return cache;
   }
 
-  /** What happened to requests for that path, in order. @param {string} path */
+  /** Returns the outcomes of requests for that path, in order. @param {string} path */
   outcomes(path) {
     const alike = this.passed.filter(({ url }) => new URL(url).pathname === path);
     return alike.map(({ outcome }) => outcome);
@@ -91,7 +91,7 @@ export class ZoneCache {
   }
 
   /**
-   * A WebSocket is passed on as bytes.
+   * Forwards a WebSocket as bytes.
    * @param {import("node:http").IncomingMessage} request
    * @param {import("node:stream").Duplex} socket
    */
@@ -106,7 +106,7 @@ export class ZoneCache {
 }
 
 /**
- * Asks the origin.
+ * Requests the resource from the origin.
  * @param {import("node:http").IncomingMessage} request
  * @returns {Promise<Kept>}
  */
@@ -145,7 +145,7 @@ function mayBeKept(request, { status, headers }) {
   return !request.headers.authorization || /public|s-maxage|must-revalidate/i.test(control);
 }
 
-/** What the Worker sent. @param {import("node:http").IncomingMessage} request */
+/** Returns the headers that the Worker sent. @param {import("node:http").IncomingMessage} request */
 function pairs({ rawHeaders }) {
   /** @type {[string, string][]} */
   const list = [];
