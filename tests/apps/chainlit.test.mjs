@@ -1,4 +1,4 @@
-/** A real Chainlit, whose own token outlives a sign-out, never takes one user for another. */
+/** Shows that a real Chainlit, whose own token outlives a sign-out, never confuses users. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startChainlit } from "../chainlit/processes.mjs";

@@ -1,18 +1,18 @@
-/** A tenant whose people sign in by password, before an application. */
+/** Opens a tenant with sign-in by password for an application. */
 import { argon2Sync } from "node:crypto";
 import { KvServer } from "../harness/kv.mjs";
 import { Vestibule } from "../harness/workerd.mjs";
 
-/** Under which people see it. */
+/** Host of the tenant. */
 export const HOST = "app.localhost";
 
-/** For programs in which names below localhost lead nowhere. */
+/** Address for programs that cannot resolve names below localhost. */
 const ADDRESS = "127.0.0.1";
 
 /** The password of every account. */
 export const PASSWORD = "correct horse";
 
-/** A hash of it that costs next to nothing, as a PHC string. */
+/** A cheap hash of it, as a PHC string. */
 const HASH = (() => {
   const nonce = Buffer.from("somesalt");
   const cost = { parallelism: 1, tagLength: 32, memory: 256, passes: 2 };

@@ -1,4 +1,4 @@
-/** A real socket.io server reads who is speaking from the handshake. */
+/** Shows that a real socket.io server reads the user from the handshake. */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** A real Streamlit process. */
+/** Runs a real Streamlit process. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";

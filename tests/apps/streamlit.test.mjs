@@ -1,4 +1,4 @@
-/** A real Streamlit application knows who is speaking, and nobody can say that he is somebody else. */
+/** Shows that a real Streamlit application knows the user, and that a client cannot forge another. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -14,10 +14,10 @@ const PATIENCE = { timeout: 30_000 };
 
 const ACCOUNTS = { ada: { name: "Ada 王芳" }, mallory: { name: "Mallory" } };
 
-/** What a client says that wants to be somebody else. */
+/** Headers of a client that claims to be another user. */
 const FORGED = { "X-Session-User": "ada", x_session_user: "ada", "X-Session-Name": "Ada" };
 
-/** `BackMsg { rerun_script: ClientState {} }`, with which Streamlit's page begins. */
+/** `BackMsg { rerun_script: ClientState {} }`, the first message of Streamlit's page. */
 const RUN = Buffer.from([0x5a, 0x00]);
 
 /** @param {import("playwright-core").Page} page */
@@ -67,7 +67,7 @@ test("a forged identity header is ignored, and the page shows the real name", as
   await page.getByRole("heading", { name: "hello mallory" }).waitFor(PATIENCE);
   await page.getByText("known as Mallory").waitFor(PATIENCE);
 
-  // A page cannot set the headers of a socket; a program can.
+  // A page cannot set a WebSocket's headers; a program can.
   const browser = new Browser();
   const credentials = { username: "mallory", password: PASSWORD, return_to: "/" };
   await browser.post(`${url}/_session/login`, credentials);

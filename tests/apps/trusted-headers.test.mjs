@@ -1,7 +1,7 @@
 /**
- * Servers that believe the headers of a proxy, each under the names it knows: Open WebUI's way to sign
- * people in (`signin` and `get_session_user` in backend/open_webui/routers/auths.py,
- * `get_current_user` in utils/auth.py), and what expects oauth2-proxy or Grafana's proxy.
+ * Tests servers that trust a proxy's headers, each under its own names: Open WebUI's sign-in
+ * (`signin` and `get_session_user` in backend/open_webui/routers/auths.py, `get_current_user` in
+ * utils/auth.py), and servers that expect oauth2-proxy or Grafana's proxy.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -24,7 +24,7 @@ const ACCOUNTS = {
 
 const HEADERS = { "X-User-Email": "email", "X-User-Name": "name" };
 
-/** Every spelling of these that some server reads as the same. */
+/** Spellings of these headers that some server reads as the same. */
 const FORGED = {
   "X-User-Email": "boss@acme.example",
   x_user_email: "boss@acme.example",
@@ -35,7 +35,7 @@ const FORGED = {
 };
 
 /**
- * As much of Open WebUI as signs people in, with WEBUI_AUTH_TRUSTED_EMAIL_HEADER=X-User-Email and
+ * Implements Open WebUI's sign-in, with WEBUI_AUTH_TRUSTED_EMAIL_HEADER=X-User-Email and
  * WEBUI_AUTH_TRUSTED_NAME_HEADER=X-User-Name.
  * @param {import("node:test").TestContext} t
  */
@@ -88,7 +88,7 @@ async function signedIn(url, username) {
 }
 
 /**
- * What the application's page does once it is loaded.
+ * Signs in like the application's page after it loaded.
  * @param {Browser} browser
  * @param {string} url
  * @param {Record<string, string>} [headers]
@@ -107,7 +107,7 @@ test("Open WebUI signs in the user named in the headers, in any script", async (
   const { token, ...asAda } = await enter(ada, url);
   const expected = { email: "ada@acme.example", name: "Ada L." };
   assert.deepEqual(asAda, { status: 200, token_type: "Bearer", ...expected });
-  // Its page sends the token as a bearer token from then on, which is not the gateway's.
+  // From then on its page sends the token as a bearer token, which is not the gateway's.
   const bearer = { authorization: `Bearer ${token}` };
   assert.deepEqual((await ada.fetchJson(url + WHO, { headers: bearer })).json(), expected);
   assert.deepEqual(origin.received("authorization"), [bearer.authorization]);
@@ -120,7 +120,7 @@ test("Open WebUI signs in the user named in the headers, in any script", async (
   assert.equal((await enter(nameless, url)).name, "nameless@acme.example");
   assert.deepEqual(origin.received("x-user-name"), []);
 
-  // Somebody else's token is no use to her.
+  // Another user's token gives no access.
   const answer = await fang.fetchJson(url + WHO, { headers: bearer });
   assert.equal(answer.status, 401);
 });
@@ -139,7 +139,7 @@ test("a client's identity headers never reach the server, in any spelling", asyn
   assert.deepEqual(origin.received("x-user-email"), ["Ada@acme.example"]);
   assert.deepEqual(origin.received("x-user-name"), ["Ada L."]);
 
-  // Who has no mail address is not given somebody else's.
+  // A user without an email address does not get another user's.
   const addressless = await signedIn(url, "addressless");
   assert.equal((await enter(addressless, url, FORGED)).status, 400);
   assert.deepEqual(origin.received("x-user-email"), []);
