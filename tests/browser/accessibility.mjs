@@ -1,4 +1,4 @@
-/** Whether everybody can use a page: what axe finds against WCAG 2.2 AA and good practice. */
+/** Checks the accessibility of a page with axe: WCAG 2.2 AA and best practices. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -12,7 +12,7 @@ const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pra
  * @param {string} what it is, to be told where something is found
  */
 export async function isAccessible(page, what) {
-  // A page's own policy does not concern what the debugger does.
+  // A page's content security policy does not apply to the debugger.
   await page.evaluate(AXE);
   const found = await page.evaluate(
     `axe.run(document, { iframes: false, runOnly: ${JSON.stringify(RULES)} })`,

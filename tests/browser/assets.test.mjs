@@ -1,4 +1,4 @@
-/** One real Chainlit looks like each of its tenants in a real browser. */
+/** Shows one real Chainlit with each tenant's own look in a real browser. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startChainlit } from "../chainlit/processes.mjs";

@@ -1,6 +1,6 @@
 /**
- * A deployment at which a lot goes on, to look at: tenants of several kinds, servers that are well,
- * draining, busy and gone, guests and people who signed in, streams that stay open, and errors.
+ * Runs a busy deployment to look at: tenants of several kinds; servers that are healthy, draining, full
+ * and dead; guests and signed-in users, open streams, and errors.
  */
 import { once } from "node:events";
 import { request } from "node:http";
@@ -13,7 +13,7 @@ import { Browser } from "../harness/sign-in.mjs";
 import { Vestibule } from "../harness/workerd.mjs";
 import { TOKEN } from "./console-page.mjs";
 
-/** Opens what is acme's, at acme's own host. */
+/** Gives access to acme's data, at acme's own host. */
 export const ACME_TOKEN = "an-admin-token-of-acme-alone";
 
 const AGENTS = {
@@ -27,7 +27,7 @@ const AGENTS = {
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/128.0.0.0 Mobile Safari/537.36",
 };
 
-/** What a chat server keeps of a conversation; some of it is nobody's business. */
+/** Session data of a chat server; some of it is private. */
 const KEPT = {
   theme: "dark",
   locale: "de-AT",
@@ -40,7 +40,7 @@ const KEPT = {
   consent: { analytics: false, asked: null },
 };
 
-/** Who has an account at acme, and where they are. @type {[string, string, string, keyof typeof AGENTS][]} */
+/** Accounts of acme, with country and device. @type {[string, string, string, keyof typeof AGENTS][]} */
 const PEOPLE = [
   ["ada", "Ada Lovelace", "DE", "linux"],
   ["ada", "Ada Lovelace", "DE", "phone"],
@@ -52,7 +52,7 @@ const PEOPLE = [
 /** @typedef {{ after: (fn: () => Promise<void>) => void }} Ends */
 
 /**
- * A chat server that says how loaded it is.
+ * A chat server that reports its load.
  * @param {Ends} t
  * @param {number} load of 1
  */
@@ -87,7 +87,7 @@ export class BusySite {
   }
 
   /**
-   * Opens it, and lets a while's traffic pass.
+   * Opens the deployment, and sends traffic for a while.
    * @param {Ends} t
    */
   static async start(t) {
@@ -145,12 +145,12 @@ export class BusySite {
     return site;
   }
 
-  /** Where a tenant is. @param {string} tenant */
+  /** Returns a tenant's URL. @param {string} tenant */
   at(tenant) {
     return `http://${tenant}.localhost:${this.vestibule.port}`;
   }
 
-  /** Requests of guests, most of them fine. */
+  /** Sends requests of guests, most of them successful. */
   async traffic() {
     const paths = ["/", "/rooms", "/rooms/4711", "/missing", "/", "/broken"];
     const agents = Object.values(AGENTS);
@@ -184,7 +184,7 @@ export class BusySite {
     }
   }
 
-  /** Sockets and event streams that stay open. @param {Ends} t */
+  /** Opens sockets and event streams, and keeps them open. @param {Ends} t */
   async #streams(t) {
     const { port } = this.vestibule;
     const origin = this.at("acme");

@@ -1,20 +1,20 @@
-/** Chainlit's page, as people use it. */
+/** Uses Chainlit's page like a person. */
 import { until } from "../harness/until.mjs";
 
 /** Answers stream within a second; a page of this size may take a while to load on a busy machine. */
 export const PATIENCE = { timeout: 30_000 };
 
 /**
- * Says something, and waits for the whole answer.
+ * Sends a message, and waits for the whole response.
  * @param {import("playwright-core").Page} page
  * @param {string} text
  */
 export async function say(page, text) {
-  // One in the background is drawn seldom.
+  // The browser draws a background page rarely.
   await page.bringToFront();
   const input = page.locator("#chat-input");
   const send = page.locator("#chat-submit:not([disabled])");
-  // The page draws its input again once it is connected, and what was typed before is gone.
+  // Once connected, the page redraws its input and loses the text typed before.
   const ready = async () => {
     if (String(await input.textContent()).trim() !== text) {
       await input.click();
@@ -32,7 +32,7 @@ export async function say(page, text) {
 }
 
 /**
- * Puts a file beside what is said next.
+ * Attaches a file to the next message.
  * @param {import("playwright-core").Page} page
  * @param {{ name: string, mimeType: string, buffer: Buffer }} file
  */
@@ -43,7 +43,7 @@ export async function attach(page, file) {
 }
 
 /**
- * Whom Chainlit takes the browser for: what it tells its own page.
+ * Returns the user that Chainlit reports to its own page.
  * @param {import("playwright-core").Page} page
  * @returns {Promise<{ status: number, user: string | undefined, tenant: string | undefined }>}
  */

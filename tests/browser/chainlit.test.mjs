@@ -1,4 +1,4 @@
-/** A person chats with real Chainlit in a real browser, through Vestibule, across two processes. */
+/** Shows a chat with real Chainlit in a real browser, through Vestibule, across two processes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startChainlit } from "../chainlit/processes.mjs";

@@ -1,4 +1,4 @@
-/** A real browser, and where its pictures go. */
+/** Runs a real browser, and stores its screenshots. */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { after } from "node:test";
@@ -7,7 +7,7 @@ import { findChromium } from "../../scripts/chromium.mjs";
 
 const ARTIFACTS = path.resolve(import.meta.dirname, "../../target/test-artifacts");
 
-/** Nothing here needs the network, and a sandbox needs rights a test machine may not give. */
+/** Options: the tests need no network, and a sandbox needs rights that a test machine may lack. */
 const ARGS = [
   "--disable-background-networking",
   "--disable-component-update",
@@ -18,13 +18,13 @@ const ARGS = [
   "--no-sandbox",
 ];
 
-/** One for all pages: starting it takes longer than most tests. @type {Promise<import("playwright-core").Browser> | undefined} */
+/** One browser for all pages: starting it takes longer than most tests. @type {Promise<import("playwright-core").Browser> | undefined} */
 let browser;
 
 after(async () => (await browser)?.close());
 
 /**
- * Opens a page that shares nothing with any other: no cookie, no storage, no cache, no connection.
+ * Opens a page that shares no cookie, storage, cache or connection with any other.
  * @param {{ after: (fn: () => Promise<void>) => void }} t
  * @param {import("playwright-core").BrowserContextOptions} [options]
  */
@@ -37,7 +37,7 @@ export async function openPage(t, options = {}) {
 }
 
 /**
- * Keeps a picture of the page for people to look at.
+ * Stores a screenshot of the page.
  * @param {import("playwright-core").Page} page
  * @param {string} name
  */

@@ -1,4 +1,4 @@
-/** Who gets into the operator's console, what is theirs there, and what never leaves it. */
+/** Tests access to the operators' console: sign-in, the scope of each token, and secrecy of the token. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Origin } from "../harness/origin.mjs";
@@ -21,7 +21,7 @@ import {
 
 /** @typedef {import("playwright-core").Page} Page */
 
-/** What the first visit may weigh on the wire, with headers: page, script, style and first figures. */
+/** Maximum bytes of a first visit on the wire, with headers: page, script, style and first figures. */
 const BUDGET = 150_000;
 
 /** @param {import("node:test").TestContext} t */
@@ -34,7 +34,7 @@ async function deployment(t) {
 }
 
 /**
- * Waits for the focus to be there: it goes to a page's heading once that is drawn.
+ * Waits for the focus, which moves to a page's heading once that is drawn.
  * @param {Page} page
  * @param {string} text of what has it
  */

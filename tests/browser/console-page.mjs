@@ -1,19 +1,19 @@
-/** The console in a browser that tells on it: what it complains of, and what its policy had to forbid. */
+/** Opens the console in a browser, and collects errors and violations of its policy. */
 import { openPage } from "./chromium.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
 export const TOKEN = "an-admin-token-for-the-console-tests";
 
-/** What the API counts arrives with the next batch of telemetry; a machine may be busy. */
+/** Counts reach the API with the next batch of telemetry; a machine may be busy. */
 export const PATIENCE = { timeout: 15_000 };
 
-/** Batches come fast, so that nobody waits for figures. */
+/** Makes batches frequent, so that tests get figures soon. */
 export const SOON = { ADMIN_TOKEN: TOKEN, TELEMETRY_EVERY: "250" };
 
 /**
- * Browsers tell of answers that are none, and who is not signed in gets one. A frame without scripts
- * may not take the focus, and that is how it should be.
+ * Browsers log responses with an error status, which a signed-out visitor gets. A frame without
+ * scripts may not take the focus, as intended.
  */
 const USUAL = /status of 40[13]|Blocked autofocusing/;
 
@@ -72,7 +72,7 @@ export function menu(page) {
 }
 
 /**
- * The page's own heading.
+ * Returns the page's own heading.
  * @param {Page} page
  * @param {string} name
  */

@@ -1,4 +1,4 @@
-/** The operator's console, in a real browser, on the real Worker, about real traffic. */
+/** Tests the operators' console in a real browser, on the real Worker, with real traffic. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KvServer } from "../harness/kv.mjs";
@@ -12,13 +12,13 @@ import { address, consolePage, PATIENCE, SOON, signIn } from "./console-page.mjs
 
 /** @typedef {import("playwright-core").Page} Page */
 
-/** Two origins, and a Worker with an admin token. @param {import("node:test").TestContext} t */
+/** Starts two origins, and a Worker with an admin token. @param {import("node:test").TestContext} t */
 async function deployment(t) {
   const [left, right] = await Promise.all(
     ["left", "right"].map((name) =>
       Origin.start(t, (request, reply) => {
         if (request.url === "/broken") reply.statusCode = 500;
-        // Something to keep, so that the session is stored and can be found.
+        // With data the session is stored and can be found.
         reply.setHeader("x-session-patch", JSON.stringify({ seen: name, theme: "dark" }));
         reply.end(name);
       }),
@@ -31,7 +31,7 @@ async function deployment(t) {
   return { vestibule, left, right };
 }
 
-/** Two tenants by documents, one origin for both. @param {import("node:test").TestContext} t */
+/** Opens two tenants by documents, with one origin for both. @param {import("node:test").TestContext} t */
 async function tenants(t) {
   const origin = await Origin.start(t);
   const documents = new KvServer();
@@ -50,7 +50,7 @@ async function tenants(t) {
 }
 
 /**
- * A number on the overview, once it is the one that is expected.
+ * Waits until the overview shows the expected number.
  * @param {Page} page
  * @param {string} name
  * @param {string} value
@@ -64,7 +64,7 @@ async function shows(page, name, value) {
 }
 
 /**
- * Visitors, each with a cookie of its own.
+ * Sends requests of visitors, each with its own cookie.
  * @param {Vestibule} vestibule
  * @param {number} count
  */
@@ -127,7 +127,7 @@ test("a drained origin gets no new session", async (t) => {
   await page.getByText("Draining").waitFor();
   await isAccessible(page, "origins");
   await picture(page, "console-origins");
-  // Isolates hear of it within seconds; from then on nobody new comes.
+  // Isolates learn of it within seconds; then no new session comes.
   await until(async () => {
     const before = left.requests.length;
     await visit(vestibule, 8);
@@ -293,7 +293,7 @@ test("a log line links to its session", async (t) => {
   await page.goto(address(vestibule, "logs"));
   await signIn(page);
   const line = page.locator(".log li", { hasText: "request" }).last();
-  // Isolates send their lines once they know that somebody reads.
+  // Isolates send their lines once they know that an operator watches.
   await until(
     async () => {
       await visit(vestibule, 1);

@@ -1,4 +1,4 @@
-/** The newcomer's page: chat, stop the server, go on with the other, log out, and see it happen. */
+/** Tests the demo's page: chat, stop the server, continue with the other, sign out, and see it in the picture. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DemoOrigins } from "../../scripts/demo-origins.mjs";
@@ -7,7 +7,7 @@ import { Vestibule } from "../harness/workerd.mjs";
 import { isAccessible } from "./accessibility.mjs";
 import { openPage, picture } from "./chromium.mjs";
 
-/** Long enough to look at a server that is stopped, in milliseconds. */
+/** Pause of a stopped server, long enough to look at it, in milliseconds. */
 const AWAY = 4_000;
 
 /**
@@ -21,7 +21,7 @@ async function demo(t, restartMs = AWAY) {
 }
 
 /**
- * A page, and what it complains of: nothing, if all is well.
+ * Opens a page, and collects its errors.
  * @param {import("node:test").TestContext} t
  * @param {import("playwright-core").BrowserContextOptions} [options]
  */
@@ -31,8 +31,8 @@ async function watchedPage(t, options) {
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => {
-    // That a stopped server cannot be reached is what the page is about, and who logs out may be
-    // asking something at that moment.
+    // A stopped server is unreachable by design, and a request may be in flight during a
+    // sign-out.
     const isExpected = /net::ERR_|status of (401|50\d)|WebSocket connection/.test(message.text());
     if (message.type() !== "error" || isExpected) return;
     complaints.push(`${message.text()} ${message.location().url}`);
@@ -63,7 +63,7 @@ async function server(page) {
 }
 
 /**
- * One of the two servers in the picture.
+ * Returns one of the two servers in the picture.
  * @param {import("playwright-core").Page} page
  * @param {string} name
  */
@@ -79,7 +79,7 @@ function card(page, name) {
 }
 
 /**
- * To which servers a line is lit.
+ * Returns the servers with an active line.
  * @param {import("playwright-core").Page} page
  */
 function lines(page) {
@@ -89,7 +89,7 @@ function lines(page) {
 }
 
 /**
- * The steps of the story that are ticked off.
+ * Returns the ticked steps of the story.
  * @param {import("playwright-core").Page} page
  */
 function ticked(page) {

@@ -1,6 +1,6 @@
 /**
- * Three doors to one house: one unmodified Chainlit of two processes, three tenants before it, and
- * people with a real browser who come in by each.
+ * Tests several tenants of one application: one unmodified Chainlit in two processes, and users with a
+ * real browser who sign in at each tenant.
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -15,7 +15,7 @@ import { openPage, picture } from "./chromium.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-/** What Chainlit's page never reads itself: its proof of who somebody is, and its socket's name. */
+/** Cookies that Chainlit's page never reads itself: its user's token, and its socket's name. */
 const VAULT = ["access_token*", "X-Chainlit-Session-id"];
 
 const PASSWORD = "correct horse";
@@ -33,7 +33,7 @@ const vestibule = await Vestibule.start(
   { tenants, origins: [], vars: { ACME__OIDC_SECRET: CLIENT_SECRET } },
 );
 
-/** The four doors; the last keeps Chainlit's cookies in the browser. */
+/** The four tenants; the last keeps Chainlit's cookies in the browser. */
 const acme = door("acme", {
   login: { mode: "required", methods: { oidc: [oidcMethod(provider.url)] } },
   branding: { title: "Acme Help", colors: { accent: ACCENTS.acme } },
@@ -60,7 +60,7 @@ accounts("globex", ["gina", "george"]);
 accounts("initech", ["ines", "igor"]);
 
 /**
- * Opens a tenant's door.
+ * Creates a tenant.
  * @param {string} id
  * @param {Record<string, unknown>} more what its document says
  * @returns {string} its address, without a final slash
@@ -85,7 +85,7 @@ function accounts(tenant, users) {
 }
 
 /**
- * Comes to acme, and signs in at its provider on the way.
+ * Opens acme, and signs in at its provider on the way.
  * @param {Page} page
  * @param {string} account
  */
@@ -97,7 +97,7 @@ async function signInAtProvider(page, account) {
 }
 
 /**
- * Fills in the page for passwords, where it is open already.
+ * Fills in the open page for passwords.
  * @param {Page} page
  * @param {string} user
  */
@@ -108,7 +108,7 @@ async function fillIn(page, user) {
 }
 
 /**
- * Comes to a door with a password page, and signs in there.
+ * Opens a tenant with a password page, and signs in.
  * @param {Page} page
  * @param {string} url
  * @param {string} user
@@ -134,12 +134,12 @@ function signInAtGlobex(page, user) {
  */
 async function atChat(page, url) {
   await page.waitForURL(`${url}/`, PATIENCE);
-  // Before it knows who is there, the page shows the chat too, and may leave it again.
+  // Before the page knows the user, it may show the chat for a moment.
   await page.locator("#user-nav-button").waitFor(PATIENCE);
 }
 
 /**
- * Opens a door, and is asked who it is.
+ * Asserts that a tenant asks for a sign-in.
  * @param {Page} page
  * @param {string} url
  */
@@ -149,7 +149,7 @@ async function isOutside(page, url) {
 }
 
 /**
- * By the page for it; where there is a provider, there too.
+ * Signs out by Vestibule's page, and at the provider if there is one.
  * @param {Page} page
  * @param {string} url
  */
@@ -161,7 +161,7 @@ async function signOut(page, url) {
 }
 
 /**
- * The names of a door's cookies in the browser.
+ * Returns the names of a tenant's cookies in the browser.
  * @param {Page} page
  * @param {string} url
  */
