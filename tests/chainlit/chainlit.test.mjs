@@ -1,6 +1,6 @@
 /**
- * The real Chainlit, unmodified, in two processes: what fails behind a plain round-robin proxy works
- * through Vestibule.
+ * Tests the real, unmodified Chainlit in two processes: it fails behind a round-robin proxy, and works
+ * behind Vestibule.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

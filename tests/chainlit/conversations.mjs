@@ -1,4 +1,4 @@
-/** Many visitors who talk to Chainlit at the same time. */
+/** Runs conversations of many visitors with Chainlit at the same time. */
 import assert from "node:assert/strict";
 
 const AT_ONCE = 20;
@@ -30,7 +30,7 @@ export async function conversations(visitors, make) {
 }
 
 /**
- * A whole conversation: open, sign in, connect, speak, lose the connection, come back, speak again.
+ * Runs a whole conversation: open, sign in, connect, chat, lose the connection, reconnect, chat again.
  * @param {Visitor} visitor
  * @param {number} number
  */

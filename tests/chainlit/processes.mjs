@@ -1,4 +1,4 @@
-/** Real Chainlit processes, each with a memory and an application folder of its own. */
+/** Runs real Chainlit processes, each with its own memory and application folder. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -16,7 +16,7 @@ import { freePort } from "../harness/ports.mjs";
 import { until } from "../harness/until.mjs";
 import { CHAINLIT, ensureChainlit } from "./venv.mjs";
 
-/** Replicas of one application share what signs its own tokens. */
+/** Replicas of one application share the secret that signs its tokens. */
 const AUTH_SECRET = "shared-by-the-replicas-under-test-only";
 
 /** Starting Python and importing Chainlit takes seconds, more with all cores busy. */
@@ -76,7 +76,7 @@ export class ChainlitProcess {
     await until(answers, { within: PATIENCE_MS, what: "Chainlit answering" });
   }
 
-  /** As a crash would. */
+  /** Kills the process like a crash. */
   async kill() {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -90,7 +90,7 @@ export class ChainlitProcess {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** The headers of every sign-in this process saw. @returns {Record<string, string>[]} */
+  /** Returns the headers of every sign-in that this process received. @returns {Record<string, string>[]} */
   signIns() {
     if (!existsSync(this.#headerLog)) return [];
     const lines = readFileSync(this.#headerLog, "utf8").trim().split("\n");

@@ -1,6 +1,6 @@
 /**
- * The proxy that everybody starts with: each request to the next server, WebSockets included. Real,
- * and all it takes for a chat server that keeps sessions in memory to fail.
+ * Runs a plain proxy that sends each request to the next server, WebSockets included. It makes a chat
+ * server with sessions in memory fail.
  */
 import { createServer, request as httpRequest } from "node:http";
 import { connect } from "node:net";

@@ -1,4 +1,4 @@
-/** The real Chainlit. */
+/** Installs the real Chainlit. */
 import path from "node:path";
 import { commandOf, ensureVenv } from "../harness/venv.mjs";
 

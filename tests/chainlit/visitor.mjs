@@ -1,4 +1,4 @@
-/** A visitor of Chainlit without a browser: the calls its page makes, then socket.io as it does. */
+/** A visitor of Chainlit without a browser: makes its page's calls, then uses socket.io like it. */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { io } from "socket.io-client";
@@ -54,7 +54,7 @@ export class Visitor {
       },
     });
     this.#socket = socket;
-    // Sockets learn a moved cookie as a browser would: from the jar, at the next handshake.
+    // Like in a browser, a socket takes a changed cookie from the jar at the next handshake.
     socket.io.on("reconnect_attempt", () => {
       socket.io.opts.extraHeaders = {
         ...this.#headers,
@@ -67,7 +67,7 @@ export class Visitor {
   }
 
   /**
-   * Says something and waits for the whole streamed answer.
+   * Sends a message and waits for the whole streamed response.
    * @param {string} text
    * @returns {Promise<string>}
    */
@@ -98,7 +98,7 @@ export class Visitor {
     return String(answer).trim();
   }
 
-  /** Loses the connection and comes back, as after a tunnel or a closed lid. */
+  /** Loses the connection and reconnects, as after a tunnel or a closed lid. */
   async reconnect() {
     const back = once(this.#socket, "connect");
     this.#socket.io.engine.close();
@@ -106,7 +106,7 @@ export class Visitor {
     this.#socket.emit("connection_successful");
   }
 
-  /** Waits until the connection, lost by no doing of the visitor, is there again. */
+  /** Waits until a connection that the server lost is open again. */
   async isBack() {
     if (this.#socket.connected)
       await this.#within(once(this.#socket, "disconnect"), "losing the server");
