@@ -1,4 +1,4 @@
-/** What is changed of an account counts at once, also where storage does not show it yet. */
+/** Shows that changes of an account take effect at once, also where KV does not show them yet. */
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { after, test } from "node:test";
@@ -10,13 +10,13 @@ const ADMIN_TOKEN = "an-operators-token-of-32-chars!!";
 const OLD = "difference engine";
 const NEW = "analytical engine";
 
-/** Two locations; the other one sees of accounts only what was written right there. */
+/** Two locations; the second sees only those writes of accounts that were made there. */
 const users = new KvServer();
 after(() => users.stop());
 const sites = await Sites.start({ after }, { lags: [0, 3_600_000], users, vars: { ADMIN_TOKEN } });
 
 /**
- * A site and its user Ada, made in the location that is behind, so that both see the account.
+ * A site and its user Ada, created in the location that lags, so that both see the account.
  * @param {import("node:test").TestContext} t
  */
 async function open(t) {

@@ -1,4 +1,4 @@
-/** Tenants' own files in place of the chat server's, from real sources. */
+/** Tests tenants' own files that replace the chat server's, from real sources. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KvServer } from "./harness/kv.mjs";
@@ -12,8 +12,8 @@ const SVG = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></
 const PNG = Buffer.from("89504e470d0a1a0a0000000d49484452", "hex");
 
 /**
- * A tenant, acme, with these assets; `{source}` stands for the URL of a server that answers as the
- * test says, `{closed}` for one where nobody listens.
+ * Opens a tenant, acme, with these assets. `{source}` is replaced by the URL of a server that responds
+ * as the test defines, `{closed}` by one without a server.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, string>} assets
  * @param {(request: import("node:http").IncomingMessage, reply: import("node:http").ServerResponse) => void} [answer]
@@ -142,7 +142,7 @@ test("a source receives nothing about visitors, and a file begins no session", a
   });
   assert.deepEqual([answer.status, header(answer, "set-cookie")], [200, []]);
   const names = source.requests[0].headers.map(([name]) => name.toLowerCase());
-  // Of the connection, and our own.
+  // Headers of the connection, and Vestibule's own.
   const ours = ["host", "connection", "accept-encoding", "cf-worker", "user-agent"];
   assert.deepEqual(
     names.filter((name) => !ours.includes(name)),
@@ -336,7 +336,7 @@ test("a web page is never served as a file", async (t) => {
 });
 
 /**
- * What is left in the cache comes after the answer.
+ * The cache is written after the response.
  * @param {LocationCache} cache
  * @param {string} [what]
  */
@@ -347,7 +347,7 @@ function kept(cache, what = "") {
 }
 
 /**
- * Makes what the cache holds so many minutes older.
+ * Makes the cache's entries older by a number of minutes.
  * @param {LocationCache} cache
  * @param {number} minutes
  */

@@ -1,4 +1,4 @@
-/** How new sessions are spread, and what happens to those that have begun. */
+/** Tests how new sessions are spread over origins, and when existing ones move. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ import { Vestibule } from "./harness/workerd.mjs";
 const ADMIN = "an-admin-token-for-tests";
 
 /**
- * Origins that answer with their number, or with the status and headers a test has set for them.
+ * Starts origins that respond with their number, or with the status and headers that a test sets.
  * @param {import("node:test").TestContext} t
  * @param {string[]} attributes of each origin
  * @param {Partial<import("./harness/workerd.mjs").Options>} [options]

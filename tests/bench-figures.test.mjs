@@ -1,4 +1,4 @@
-/** What the documents say was measured is what was measured, and the models fit it. */
+/** Checks that the documents show the recorded measurements, and that the models fit them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { read } from "../bench/callgrind.mjs";

@@ -1,4 +1,4 @@
-/** Active health checks: the platform's clock calls, origins answer whether they are ready. */
+/** Tests active health checks: the platform's schedule starts them, and origins report whether they are ready. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Served } from "../scripts/served.mjs";

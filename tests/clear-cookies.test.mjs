@@ -1,4 +1,4 @@
-/** The chat server's cookies that leave the browser when somebody signs in or out. */
+/** Tests which cookies of the chat server a sign-in or sign-out clears from the browser. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { enrol } from "./harness/accounts.mjs";
@@ -8,7 +8,7 @@ import { Browser, clientOf, oidcMethod, Sites } from "./harness/sign-in.mjs";
 
 const sites = await Sites.start({ after });
 
-/** What the browser holds, and whether it is one user's. */
+/** Cookies in the browser, and whether each belongs to a user. */
 const HELD = {
   chat_token: true,
   oc_session: true,
@@ -18,7 +18,7 @@ const HELD = {
 };
 
 /**
- * A site that clears cookies, and a browser that has some.
+ * Opens a site that clears cookies, and a browser with some.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, unknown>} [methods]
  */
@@ -45,7 +45,7 @@ async function open(t, methods = {}) {
   return { site, url, browser, signIn, hold, names, logout: `${site.url}/_session/logout` };
 }
 
-/** What is to be left. */
+/** Names of the cookies that must remain. */
 const LEFT = Object.entries(HELD).flatMap(([name, isOnes]) => (isOnes ? [] : [name]));
 
 test("a sign-in clears the listed cookies and no others", async (t) => {

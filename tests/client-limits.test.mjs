@@ -1,4 +1,4 @@
-/** What one client may do in a while, whichever of its addresses it comes from. */
+/** Tests the rate limits of one client, over all its addresses. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mint } from "./harness/cookie.mjs";
@@ -11,7 +11,7 @@ const ADMIN = "operators-know-this-token";
 const WRONG = "not-the-token-of-operators";
 
 /**
- * A Worker with one tenant, and requests that come over https from an address.
+ * Starts a Worker with one tenant, for requests over https from given addresses.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, string>} [vars]
  * @param {boolean} [limited] by the platform
@@ -31,7 +31,7 @@ async function behind(t, vars = {}, limited = false) {
 }
 
 /**
- * A sign-in.
+ * Attempts a sign-in.
  * @param {string} username
  * @returns {Parameters<typeof send>[1]}
  */
@@ -46,7 +46,7 @@ function bearer(token) {
   return [`Authorization: Bearer ${token}`];
 }
 
-/** A tenant where people sign in by password. @param {import("node:test").TestContext} t */
+/** Opens a tenant with sign-in by password. @param {import("node:test").TestContext} t */
 async function withPasswords(t) {
   const tenants = new KvServer();
   t.after(() => tenants.stop());
@@ -98,7 +98,7 @@ test("an IPv4 address has one limit in every spelling", async (t) => {
 
 test("a few of two hundred concurrent sign-ins are processed, and the others get 429", async (t) => {
   const { vestibule, attempt } = await withPasswords(t);
-  // Whose site it is need not be asked for in the flood.
+  // The tenant is cached before the flood.
   assert.equal((await attempt("203.0.113.2", "nobody")).status, 401);
   const attempts = Array.from({ length: 200 }, (_, number) =>
     attempt(`198.51.100.${number}`, `user${number}`),
@@ -109,13 +109,13 @@ test("a few of two hundred concurrent sign-ins are processed, and the others get
     assert.equal(answer.status, 429);
     assert.match(header(answer, "retry-after")[0], /^[1-9]\d*$/);
   }
-  // Where a hash takes a second, whoever counts attempts may be heard too late.
+  // If a hash takes a second, the object that counts attempts may respond too late.
   const begun = answers.filter(({ code }) => /login_wrong|accounts_unavailable/.test(code));
   const tried = begun.length;
   assert.equal(tried + refused.length, 200);
   assert.ok(tried >= 1 && tried <= 50, `${tried} tried`);
   assert.ok(vestibule.stored("attempt") <= tried + 1);
-  // The places are free again.
+  // The hashing places are free again.
   assert.equal((await attempt("203.0.113.1", "somebody")).status, 401);
 });
 

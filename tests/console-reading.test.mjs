@@ -1,4 +1,4 @@
-/** What the console makes of what it reads: places in JSON, differences, rates and quantiles. */
+/** Tests the console's computations: positions in JSON, differences, rates and quantiles. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { quantile } from "../www/console/histogram.js";
@@ -158,7 +158,7 @@ test("a rate covers several seconds, and a counter reset gives no negative rate"
   assert.equal(grown(100, 130), 30);
   assert.equal(grown(100, 30), 30);
   const points = [point(0, 0), point(10_000, 100), point(20_000, 50), point(22_000, 60)];
-  // The last looks back over 12 s: 2 would say nothing.
+  // The last rate covers 12 s, because 2 s are too short.
   assert.deepEqual(perSecond(points, "requests"), [null, 10, 5, 60 / 12]);
 });
 

@@ -1,4 +1,4 @@
-/** The operators' session at the console: how one gets it, what it opens, and what cannot be done with it. */
+/** Tests the operators' console session: how it begins, what it gives access to, and its limits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KvServer } from "./harness/kv.mjs";
@@ -9,7 +9,7 @@ import { SCHEME, Vestibule } from "./harness/workerd.mjs";
 const ADMIN = "operators-know-this-token";
 const OWN = "only-acme-knows-this-token";
 
-/** Hosts: one that is nobody's, and a tenant's. */
+/** Hosts: one without a tenant, and a tenant's. */
 const NOBODYS = "operators.localhost";
 const ACMES = "acme.localhost";
 
@@ -138,7 +138,7 @@ test("a console cookie of a tenant's host gives access to no other tenant", asyn
   for (const route of ["tenants", "sessions?tenant=globex"]) {
     assert.equal((await ask(port, route, cookie, { host })).status, 403, route);
   }
-  // A program that shows the token itself may do what it may do everywhere.
+  // A program with the token itself has the same rights at every host.
   const bearer = [`Authorization: Bearer ${ADMIN}`];
   const program = await ask(port, "origins?tenant=globex", "a=b", { host, lines: bearer });
   assert.equal(program.status, 200);
@@ -293,7 +293,7 @@ test("the console is refused without CONSOLE_HOST outside of loopback, and the p
   );
   const [cookie] = line.split(";");
   assert.equal((await ask(vestibule.port, "origins", cookie, { host: own, lines })).status, 200);
-  // What a chat's script sends goes to the chat's host.
+  // Requests of a chat's script go to the chat's host.
   assert.equal((await ask(vestibule.port, "origins", cookie, { host, lines })).status, 401);
   assert.equal((await send(vestibule.port, { target, host, lines })).status, 404);
   assert.equal(vestibule.logged("console_host_missing").length, 1);
@@ -344,7 +344,7 @@ test("the console's files are public, with a policy that allows no other source"
   for (const name of ["x", "../index.html", "console.js.bin"]) {
     const target = `/_session/console/${name}`;
     const { status } = await send(port, { target, host: NOBODYS });
-    // What leads out of the console is asked for under a host that is nobody's.
+    // Paths outside of the console are requested at a host without a tenant.
     assert.equal(status, name.startsWith("..") ? 421 : 404, name);
   }
 });

@@ -1,4 +1,4 @@
-/** What becomes of a session cookie that is not as it should be. */
+/** Tests how invalid session cookies are handled. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
@@ -71,7 +71,7 @@ test("a cookie changed in any position is rejected without reading storage", asy
   for (let at = 0; at < good.length; at += 1) {
     const changed = good.slice(0, at) + (good[at] === "A" ? "B" : "A") + good.slice(at + 1);
     const answer = await get(`__Host-session=${changed}`);
-    // Some characters name the key, and another key may be one that has not arrived here.
+    // Some characters name the key, and an unknown key may be new and not yet known here.
     const namesKey = at >= 1 && at <= 6 && answer.status === 503;
     const expected = namesKey ? [503, "key_unknown"] : [401, "no_session"];
     assert.deepEqual([answer.status, answer.code], expected, `position ${at}`);
@@ -227,7 +227,7 @@ test("an invalid cookie set by a sub-domain is ignored", async (t) => {
   assert.equal((await get(`${planted}; ${own}`)).status, 200);
   assert.deepEqual(origin.received("x-session-state"), ["active"]);
   assert.deepEqual(origin.received("cookie"), ["x=1"]);
-  // A genuine one there is whoever's it likes: another cookie's value may be set by anybody.
+  // A genuine token there has no meaning: any site may set another cookie's value.
   await get(`x=1,__Host-session=${mint({ key })}`);
   assert.deepEqual(origin.received("x-session-state"), ["new"]);
   assert.deepEqual(origin.received("cookie"), ["x=1"]);
@@ -281,7 +281,7 @@ test("a cookie of a removed key can sign out here, but not everywhere", async (t
   assert.equal(answer.status, 204, answer.code);
   assert.deepEqual(header(answer, "set-cookie"), [CLEARED]);
   assert.equal(vestibule.logged("cookie_key_unknown").length, 1);
-  // Whose sessions these would be only the cookie could tell.
+  // Only the cookie's record could name the user of these sessions.
   const body = JSON.stringify({ everywhere: true });
   const everywhere = await send(vestibule.port, {
     ...post,

@@ -1,4 +1,4 @@
-/** Pages of other sites: what they ask before they send a request, and what they may read. */
+/** Tests requests of other sites' pages: preflights, and which responses a page may read. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Origin } from "./harness/origin.mjs";
@@ -8,7 +8,7 @@ import { Vestibule } from "./harness/workerd.mjs";
 const PAGE = "https://shop.example";
 
 /**
- * A server that allows a page's requests, where nobody passes without signing in.
+ * Starts a server that allows a page's requests, behind a required sign-in.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, string>} [vars]
  */

@@ -1,4 +1,4 @@
-/** The dashboard and the alerts in docs/operate/observability: that they ask for what there is. */
+/** Checks that the dashboard and the alerts in docs/operate/observability use existing metrics. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";

@@ -1,4 +1,4 @@
-/** Requests alike within a second: decided once, and nobody can tell but by what it costs. */
+/** Tests that equal requests within a second share one decision, without a visible difference. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Browser } from "./harness/browser.mjs";
@@ -16,7 +16,7 @@ const ADMIN = "operators-know-this-token";
 const { isAlike } = await loadEdge(`export { isAlike } from "./decision_cache/generation_map.js"`);
 
 /**
- * A Worker before an origin that answers with the headers its query names, and a browser that was there before.
+ * Starts a Worker, an origin that responds with the query's headers, and a browser with a session.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, string>} [vars]
  */
@@ -38,13 +38,13 @@ async function deployment(t, vars = {}) {
   return { origin, vestibule, browser };
 }
 
-/** Until a second has just begun: what follows at once falls into it. */
+/** Waits until a second has just begun, so that the next requests fall into it. */
 function secondBegins() {
   return until(() => Date.now() % 1_000 < 100, { what: "a new second" });
 }
 
 /**
- * Has one decision stand: requests that are alike, within a second.
+ * Sends equal requests within a second until one decision is cached.
  * @param {Browser} browser
  */
 async function burst(browser) {
@@ -53,7 +53,7 @@ async function burst(browser) {
 }
 
 /**
- * A counter's sum over the visitors of the tenant.
+ * Returns a counter's sum over the tenant's visitors.
  * @param {Vestibule} vestibule
  * @param {string} metric
  */
@@ -64,7 +64,7 @@ async function counted(vestibule, metric) {
   return own.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }
 
-/** How often a decision was repeated. @param {Vestibule} vestibule */
+/** Returns the number of repeated decisions. @param {Vestibule} vestibule */
 function repeated(vestibule) {
   return counted(vestibule, "vestibule_decisions_repeated_total");
 }
@@ -157,7 +157,7 @@ test("header bytes that are not UTF-8 are forwarded by cached decisions too", as
     assert.equal((await send(vestibule.port, { host, lines })).status, 200);
   }
   const printed = origin.requests.map((request) => headersOf(request).accept);
-  // The platform reads headers as UTF-8 and puts a sign in place of what is none.
+  // The platform decodes headers as UTF-8, with U+FFFD for invalid bytes.
   const read = values.map((value) => Buffer.from(value, "latin1").toString("utf8"));
   assert.deepEqual(
     printed,
@@ -185,7 +185,7 @@ test("requests with different relevant headers are decided individually", async 
     "/a%20b",
     "/my_session/x",
   ].entries()) {
-    // One stands when the other comes.
+    // A decision is cached when the other request comes.
     await ask("/", { "x-path": String(at) });
     await ask(path, { "x-path": String(at) });
   }
@@ -282,7 +282,7 @@ test("a flood of one forged cookie reuses one refusal, with a new trace for each
   const { browser, origin, vestibule } = await deployment(t);
   const { host } = new URL(vestibule.url);
   let ray = 0;
-  /** Each with a header of its own that nobody looks at, as the platform adds it. */
+  /** Each request has its own value of a header that no decision depends on, as the platform adds it. */
   const ask = ({ method = "GET", accept = "*/*", target = "/" } = {}) => {
     ray += 1;
     const cookie = `Cookie: vestibule-session=${"A".repeat(112)}`;
@@ -294,7 +294,7 @@ test("a flood of one forged cookie reuses one refusal, with a new trace for each
   const passed = origin.requests.length;
   const refused = [];
   for (let visit = 0; visit < 40; visit += 1) refused.push(await ask());
-  // A refusal stands when each of these comes.
+  // A refusal is cached when each of these comes.
   const page = await ask({ accept: "text/html" });
   await ask();
   const health = await ask({ target: "/_session/healthz" });
@@ -317,7 +317,7 @@ test("a flood of one forged cookie reuses one refusal, with a new trace for each
   });
   assert.equal(new Set(lines.map(({ span_id }) => span_id)).size, 40);
   assert.ok(lines.every(({ reason, status }) => reason === "too_many_forgeries" && status === 429));
-  // More than the twenty of the flood itself.
+  // More repetitions than the twenty of the flood itself.
   await untilRepeated(vestibule, 30);
 });
 
@@ -350,7 +350,7 @@ test("reserved paths in any spelling are never cached", async (t) => {
     ["//_session/me", 400],
     ["/_session;x=1/me", 400],
   ])) {
-    // One decision stands when each of them comes.
+    // A decision is cached when each of them comes.
     await ask("/warm");
     /** @type {number} */
     const before = origin.requests.length;
@@ -431,7 +431,7 @@ test("an origin with gateway errors is replaced within the same second", async (
   await browser.fetch("/");
   const home = origins[0].requests.length > 0 ? 0 : 1;
   await burst(browser);
-  // So many in a row are enough where a probe is answered with one too.
+  // This many gateway errors in a row eject it if the probe gets one, too.
   failing = home;
   for (let fault = 0; fault < 5; fault += 1) await browser.fetch("/fail");
   await browser.fetch("/after");

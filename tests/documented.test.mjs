@@ -1,6 +1,6 @@
 /**
- * The commands of README and docs/, run as they are printed there, in a checkout of their own. The last
- * test fails for a block of commands that no test runs.
+ * Runs the commands of README and docs/ as printed, in a separate checkout. The last test fails for a
+ * block of commands that no test runs.
  */
 import assert from "node:assert/strict";
 import { cpSync, readFileSync } from "node:fs";
@@ -51,7 +51,7 @@ test("README: two Chainlit processes keep a conversation across a lost connectio
   const signIn = documented.block("README.md", "header_auth_callback").text;
   checkout.write("app/app.py", application(signIn));
   const servers = checkout.start(
-    // The shell ends with the block; what it started in the background is waited for.
+    // Without "wait" the shell would end with the block, before its background processes.
     `${documented.block("README.md", "chainlit run app.py").text}\nwait`,
     { within: "app" },
   );
@@ -149,7 +149,7 @@ test("the guide to three tenants with one chat server works step by step", SLOW,
   const page = "docs/guide/three-doors.md";
   const block = (/** @type {string} */ part) => documented.block(page, part);
   const checkout = Checkout.make(t, {});
-  // What pip would install is there already: the same version.
+  // The same version that pip would install is installed already.
   checkout.write("doors/app.py", block("def leave").text);
   const venv = path.dirname(path.dirname(CHAINLIT));
   cpSync(venv, path.join(checkout.folder, "doors/.venv"), {
@@ -197,7 +197,7 @@ test("every block of commands in README and docs/ is run by a test", () => {
 });
 
 /**
- * An application that signs in as README says, and counts a conversation's messages in its memory.
+ * Returns an application that signs in as in README, and counts a conversation's messages in memory.
  * @param {string} signIn
  */
 function application(signIn) {
@@ -216,7 +216,7 @@ async def on_message(message: cl.Message):
 `;
 }
 
-/** Binds the namespace that was made, as the page says. @param {Checkout} checkout @param {string} id */
+/** Binds the created namespace, as the page says. @param {Checkout} checkout @param {string} id */
 function bindTenants(checkout, id) {
   const binding = `\n[[kv_namespaces]]\nbinding = "TENANTS"\nid = "${id}"\n`;
   checkout.write("wrangler.toml", checkout.read("wrangler.toml") + binding);
@@ -238,7 +238,7 @@ async function answering(url, server) {
 }
 
 /**
- * What Cloudflare does before the Worker: takes TLS off.
+ * Terminates TLS, as Cloudflare does before the Worker.
  * @param {import("node:test").TestContext} t
  * @param {Checkout} checkout where its certificate is made
  * @param {number} to

@@ -1,4 +1,4 @@
-/** What one client's requests meet with says nothing of the server: it is left only when it is dead. */
+/** Shows that one client's failing requests do not eject a server: only a dead server is ejected. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -16,7 +16,7 @@ const ATTACKS_A_SECOND = 20;
 /** @typedef {import("node:http").ServerResponse} Reply */
 
 /**
- * Origins that answer with their number, but for what `fails` makes of a request.
+ * Starts origins that respond with their number, unless `fails` handles the request.
  * @param {import("node:test").TestContext} t
  * @param {number} count
  * @param {(request: Message, reply: Reply) => boolean} fails whether it has dealt with a request
@@ -42,7 +42,7 @@ async function deployment(t, count, fails, options = {}) {
 }
 
 /**
- * Conversations that go on while something happens: how many requests failed, how many conversations moved.
+ * Runs conversations during an event; returns the numbers of failed requests and moved conversations.
  * @param {Vestibule} vestibule
  * @param {() => Promise<void>} happens
  */
@@ -78,7 +78,7 @@ async function meanwhile(vestibule, happens) {
 }
 
 /**
- * So many attacks a second for a while, whatever comes of each.
+ * Sends a number of attacks per second for a while, and ignores their outcomes.
  * @param {(attack: number) => Promise<unknown>} attack
  * @param {number} [seconds]
  */

@@ -1,4 +1,4 @@
-/** Vestibule as a library: `examples/embed`, a Worker that calls it before its own handler. */
+/** Tests Vestibule as a library: `examples/embed`, a Worker that calls it before its own handler. */
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { freshKey, Vestibule } from "./harness/workerd.mjs";
 
 const EMBED = await buildEmbed();
 
-/** Over the namespace alone, and with a deployed Vestibule's objects bound beside it. */
+/** With the namespace alone, and with the objects of a deployed Vestibule bound as well. */
 for (const unbound of [true, false]) {
   /** @param {import("node:test").TestContext} t */
   const deployed = async (t, vars = {}) => {
@@ -26,7 +26,7 @@ for (const unbound of [true, false]) {
     const { get, vestibule, browser } = await deployed(t);
     assert.equal(await get("/"), "Hello guest, visit 1\n");
     assert.equal(await get("/"), "Hello guest, visit 2\n");
-    // With KV alone a key is written once a second, after the response; an object has it before.
+    // With KV alone a key is written once a second, after the response; an object stores it before.
     const puts = () => vestibule.kv.operations.filter(({ op }) => op === "put").length;
     await until(() => puts() >= (unbound ? 2 : 1), { what: "the record" });
     await vestibule.restart();

@@ -1,4 +1,4 @@
-/** What an operator is told of a request beforehand, and of sessions: the truth, and no secret. */
+/** Tests explanations of requests, and views of sessions: they are true and show no secret. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KvServer } from "./harness/kv.mjs";
@@ -34,7 +34,7 @@ async function operate(port, method, route, json, host = "chat.example") {
 }
 
 /**
- * Three servers that keep what they are told to, and one who has been there.
+ * Starts three servers that store data on demand, and a browser with a session.
  * @param {import("node:test").TestContext} t
  */
 async function deployment(t) {

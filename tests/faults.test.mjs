@@ -1,4 +1,4 @@
-/** Storage, objects and processes that fail while visitors are about. */
+/** Tests failures of storage, objects and processes while visitors send requests. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -46,11 +46,11 @@ test("a thousand concurrent requests with one cookie cost a few reads", async (t
     Array.from({ length: 1000 }, () => fetch(vestibule.url, { headers }).then(outcome)),
   );
   assert.ok(answers.every(([status]) => status === 200));
-  // Whoever waited 300 ms for another's question asks itself: the other may be gone.
+  // A request that waited 300 ms for another's read reads itself: the other may be gone.
   const most = 2 + Math.ceil((Date.now() - begun) / 300);
   assert.ok(kv.count("get") <= most, `${kv.count("get")} reads, of at most ${most}`);
-  // A restart in the moment of a write leaves its acknowledgement unheard: then the object writes the very same
-  // bytes once more. Whatever a request wrote would be sealed again.
+  // A restart during a write loses its acknowledgement, so the object writes the same bytes
+  // once more. A request's own write would be sealed again.
   assert.ok(kv.count("put") <= 2, `${kv.count("put")} writes`);
   assert.deepEqual(kv.only().value, value);
   const handles = origin.requests
@@ -129,7 +129,7 @@ test("requests that wait for an object survive the death of the instance", async
   await browser.fetch(patch({ a: 1 }));
   await until(() => mood.directoryCalls === 1);
   const ended = browser.cookie;
-  // Whoever signs out waits until the directory has heard of it.
+  // A sign-out waits until the tenant's object has recorded it.
   mood.directory = "hangs";
   const leaving = browser.fetch("/_session/logout", { method: "POST" });
   await until(() => mood.directoryCalls > 1);
@@ -154,7 +154,7 @@ test("a session missing from the list is still ended", async (t) => {
   const signIn = `/?x-session-identify=${encodeURIComponent('{"user":"u1"}')}`;
   const other = new Browser(vestibule.url);
   await other.fetch(signIn);
-  // The sign-in is kept; the directory hears of it never, for it is told later and refuses then.
+  // The sign-in is stored, but never listed: the tenant's object is called later and refuses then.
   const first = browser.fetch(signIn);
   await first;
   mood.directory = "refuses";
@@ -205,7 +205,7 @@ test("sessions survive a key rotation, and only sessions unused since need the r
   await vestibule.restart();
   assert.deepEqual(await outcome(await active.fetch("/")), [200]);
   assert.deepEqual(origin.received("x-session-data"), ['{"a":2}']);
-  // Its key could be one that has not arrived yet: for an hour nobody is signed out for that.
+  // The key may be new and unknown here: for an hour that ends no session.
   assert.deepEqual(await outcome(await idle.fetch("/")), [503, "key_unknown"]);
 });
 
@@ -242,7 +242,7 @@ test(`a Worker killed ${KILLS} times while writing loses no acknowledged change`
     const data = JSON.parse(origin.received("x-session-data")[0]);
     assert.equal(data.begun, true);
     for (const [name, value] of Object.entries(kept)) {
-      // One more may have been applied whose answer was lost.
+      // One more change may have been applied, with its response lost.
       assert.ok(data[name] >= value, `seed ${seed}: ${name} is ${data[name]}, was told ${value}`);
     }
   }

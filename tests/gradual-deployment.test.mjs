@@ -1,7 +1,7 @@
 /**
- * Two versions of the Worker share a namespace and objects for hours: this is how Cloudflare deploys. The release
- * before and this one serve side by side, requests go to either in turn, and the objects run in one or the other.
- * Nobody may notice: no 5xx, no change lost, no session thrown out, and what is ended in one is ended in the other.
+ * Tests gradual deployments, in which two versions of the Worker share a namespace and objects for hours. The release
+ * before and this one serve side by side, requests alternate between them, and the objects run in either. Visitors
+ * must see no 5xx, no lost change, no lost session; a session ended in one release must be ended in the other.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -18,7 +18,7 @@ const scenarios = new Scenarios();
 const scenario = scenarios.add;
 
 /**
- * Numbers from 0 to 1 that look random and are the same for the same seed (mulberry32).
+ * Returns pseudo-random numbers from 0 to 1, the same for the same seed (mulberry32).
  * @param {number} seed
  */
 function numbers(seed) {
@@ -50,7 +50,7 @@ scenario(
     for (let change = 0; change < 4; change += 1) {
       expected[`n${change}`] = change;
       await kept(() => visitor.visit({ patch: { [`n${change}`]: change } }));
-      // Three requests, so that the next change is the other release's.
+      // Three requests, so that the other release makes the next change.
       for (let look = 0; look < 2; look += 1) {
         const { data, id: same, state } = await visitor.visit();
         assert.deepEqual([data, same, state], [expected, id, "active"]);
@@ -68,7 +68,7 @@ scenario(
     await Promise.all(
       changes.map((at) => visitor.copy().visit({ patch: { [`n${at % 20}`]: { [at]: at } } })),
     );
-    // A tab's cookie is that of its own answer; the session itself is asked.
+    // A tab's cookie is that of its own response, so the session itself is read.
     const headers = { authorization: `Bearer ${ORIGIN_KEY}` };
     const { data } = (await visitor.call(`api/sessions/${id}`, { headers })).json();
     const kept = Object.values(data).flatMap((one) => Object.values(one));
@@ -97,7 +97,7 @@ scenario(
       rotate: async ({ visitor }) => void (await visitor.visit({ rotate: "1" })),
       identify: async (one) => {
         const user = pick(["ada", "bob"]);
-        // What a guest had is the user's; what a user had is nobody else's.
+        // A guest's data passes to the user; a user's data does not pass to another.
         if (one.user !== "" && one.user !== user) one.data = {};
         one.user = user;
         await one.visitor.visit({ identify: { user } });
@@ -140,7 +140,7 @@ scenario(
       const before = visitor.browser.sessionOf((await visitor.call("me")).url);
       await kept(() => visitor.visit({ rotate: "1" }));
       assert.notEqual(visitor.browser.sessionOf((await visitor.call("me")).url), before);
-      // A request that was on its way.
+      // A request that was in flight.
       assert.deepEqual((await late.visit()).data, { draft: 1 });
       assert.deepEqual((await visitor.visit()).data, { draft: 1 });
     }
@@ -257,7 +257,7 @@ scenario(
     const { token } = taken.json();
     const freed = await api("/lease", "DELETE", { token });
     assert.equal(freed.status, 204, freed.body);
-    // And a change holds for the version that the other release told.
+    // A change is accepted for the version that the other release returned.
     const etag = (await api("", "GET")).header("etag");
     const changed = await api("", "PATCH", { patch: { b: 2 } }, { "if-match": etag });
     assert.equal(changed.status, 200, changed.body);
@@ -302,13 +302,13 @@ scenario(
       await once(socket, "open");
       socket.send("hello");
       assert.equal(String((await once(socket, "message"))[0]), "hello");
-      // The turn is the other one's.
+      // The other release gets the next request.
       assert.equal((await visitor.call("logout", { method: "POST" })).status, 204);
       const [code] = await once(socket, "close");
       assert.equal(code, 4401);
     }
   },
-  // With KV alone sockets are looked at once a minute. The document has the name that both releases read.
+  // With KV alone sockets are revalidated once a minute. The document uses the name that both releases read.
   { consistencies: ["strong"], describe: () => ({ session: { live: "watched" } }) },
 );
 
@@ -331,10 +331,10 @@ scenario(
       await ask("here/drain");
       await until(async () => !(await newcomers()).includes(true), { what: "no newcomer here" });
       for (let look = 0; look < 2; look += 1) assert.equal(await isHere(staying), true);
-      // All since were an even number: the turn is the other release's.
+      // The number of requests since is even, so the other release gets the next one.
       await ask("here/undrain");
       await until(async () => (await newcomers()).includes(true), { what: "newcomers here" });
-      // And now it is not, so that it drains in the next round what this one lifted.
+      // This makes it odd, so that in the next round the other release drains what this one released.
       await staying.visit();
     }
   },

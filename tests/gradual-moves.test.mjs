@@ -1,6 +1,6 @@
 /**
- * Durable Objects move to the new version while a deployment goes on, and back if it is rolled back: what one release
- * has kept in their storage the other goes on with.
+ * Tests Durable Objects that move to the new version during a deployment, and back at a rollback: each release
+ * continues with the other's stored data.
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -11,7 +11,7 @@ import { until } from "./harness/until.mjs";
 
 const elsewhere = await Origin.start({ after }, chatServer);
 
-/** Where everything goes, one after the other. @type {[string, (releases: TwoReleases) => Promise<void>][]} */
+/** The moves, in order. @type {[string, (releases: TwoReleases) => Promise<void>][]} */
 const MOVES = [
   ["the objects move to this release", (releases) => releases.moveObjects("current")],
   ["the objects move back", (releases) => releases.moveObjects("before")],
@@ -23,7 +23,7 @@ const MOVES = [
 /** @typedef {import("./harness/two-releases.mjs").Scene} Scene */
 
 /**
- * What must be so after each move, and is added to.
+ * Facts that must hold after each move, and to which each move adds.
  * @typedef {(scene: Scene) => Promise<() => Promise<void>>} Story prepares something, and looks after it from then on
  */
 
@@ -124,13 +124,13 @@ const OF_OBJECTS = {
       const json = { username: "alice", password };
       return (await somebody().call("login", { method: "POST", json })).status;
     };
-    /** As many as cost nothing. */
+    /** As many attempts as are free. */
     const guess = async () => {
       for (let guess = 0; guess < 5; guess += 1) assert.equal(await attempt("up"), 401);
     };
     await guess();
     return async () => {
-      // Each costs a wait now, a second first; and the right one starts again.
+      // Each failure now costs a wait, at first a second; a success resets the count.
       await until(async () => (await attempt("up")) === 401, { what: "one more attempt" });
       assert.equal(await attempt("up"), 429);
       const right = "down the rabbit hole";

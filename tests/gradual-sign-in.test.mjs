@@ -1,4 +1,4 @@
-/** Signing in while two releases serve side by side: begun in one, finished in the other; see the scenarios' harness. */
+/** Tests sign-ins while two releases serve side by side: begun in one, finished in the other. */
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import { enrol } from "./harness/accounts.mjs";
@@ -52,7 +52,7 @@ scenario(
   { consistencies: ["strong"], describe: () => BY_PASSWORD },
 );
 
-/** How the provider knows a site. @param {Site} site */
+/** Returns a site's client id at the provider. @param {Site} site */
 const clientId = ({ url }) => new URL(url).host;
 
 /** @param {Site} site */

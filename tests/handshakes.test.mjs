@@ -1,4 +1,4 @@
-/** Answers to what looks like the beginning of an Engine.IO conversation. */
+/** Tests responses to requests that look like Engine.IO handshakes. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { get } from "node:http";
@@ -19,14 +19,14 @@ async function before(t, answer) {
   return Vestibule.start(t, { origins: [origin.url] });
 }
 
-/** How much memory the Worker's process takes. @param {Vestibule} vestibule */
+/** Returns the resident memory of the Worker's process. @param {Vestibule} vestibule */
 function resident({ pid }) {
   const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   return Number(kilobytes) * 1024;
 }
 
 /**
- * The first bytes of an answer, and how long they took; more is not read.
+ * Reads only the first bytes of a response, and measures how long they took.
  * @param {string} url
  */
 function firstBytes(url) {

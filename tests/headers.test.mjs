@@ -1,4 +1,4 @@
-/** What a client can and cannot make an origin read. */
+/** Tests which headers of a client reach an origin. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mint } from "./harness/cookie.mjs";
@@ -21,7 +21,7 @@ const IDENTITY = [
   "X-Session-Assertion",
 ];
 
-/** Spellings that some origin reads as the same name. @param {string} name */
+/** Returns spellings that some origin reads as the same name. @param {string} name */
 function spellings(name) {
   const separators = ["-", "_", ".", "~", "!", "'", "*", "+", "^", "`"];
   return separators.flatMap((separator) => {
@@ -174,7 +174,7 @@ test("headers that override URL or method are dropped", async (t) => {
 
 const ADMIN_TOKEN = "operators-know-this-token";
 
-/** What well-known servers believe of whoever stands before them. */
+/** Headers that well-known servers trust from a proxy. */
 const BELIEVED = [
   "Proxy",
   "X-Accel-Redirect",
@@ -202,7 +202,7 @@ test(`${BELIEVED.length} headers that servers trust are dropped in any spelling,
   const origin = await Origin.start(t);
   const vars = { ADMIN_TOKEN };
   const { port, url } = await Vestibule.start(t, { origins: [origin.url], vars });
-  // What differs in capitals alone is one header.
+  // Names that differ only in case are one header.
   const names = [...new Set(BELIEVED.flatMap(spellings).map((name) => name.toLowerCase()))];
   for (let at = 0; at < names.length; at += 75) {
     const lines = names.slice(at, at + 75).map((name) => `${name}: evil`);
@@ -301,7 +301,7 @@ test("a request with two Content-Length headers never reaches an origin", async 
   const { origin, port } = await deployment(t);
   const lines = ["Content-Length: 5", "Transfer-Encoding: chunked"];
   const answer = await send(port, { method: "POST", lines, body: "0\r\n\r\n" });
-  // Where the runtime shows us both it is refused; where it has settled the matter, one is left.
+  // If the runtime shows both, the request is refused; if it has chosen, one is left.
   if (answer.status === 400) return assert.equal(origin.requests.length, 0);
   const told = [...origin.received("content-length"), ...origin.received("transfer-encoding")];
   assert.equal(told.length, 1);

@@ -1,4 +1,4 @@
-/** Who somebody is said to be, at every door: names, addresses and groups as a chat server is told them. */
+/** Tests identities by every way of signing in: the names, addresses and groups that a chat server receives. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
@@ -14,7 +14,7 @@ const ORIGIN_KEY = "an-origin-key-of-32-characters!!";
 const sites = await Sites.start({ after }, { vars: { ADMIN_TOKEN, ORIGIN_KEY } });
 const provider = await HostileProvider.start({ after });
 
-/** As the header of a chat server's own that its tenant maps. */
+/** Headers that the tenant maps to names of its chat server. */
 const MAPPED = { headers: { "X-Mail": "email", "X-Login": "user", "X-Roles": "groups" } };
 
 /**
@@ -120,7 +120,7 @@ test("X-Session-Groups-Omitted is absent when all groups are sent", async (t) =>
   assert.deepEqual(received("x-session-groups-omitted"), []);
 });
 
-/** Names that a header, or an eye, takes for `admin`. */
+/** Names that a header or a reader confuses with `admin`. */
 const DISGUISES = [
   " admin",
   "admin ",
@@ -140,10 +140,10 @@ const DISGUISES = [
   "ad\u0000min",
 ];
 
-/** Other names, that arrive as they are. */
+/** Other names, which arrive unchanged. */
 const OTHERS = ["Zoe\u0308", "Zo\u00eb", "\uff41dmin", "50%", "a%20b", "a b", "管理", "a+b"];
 
-/** A session to which its chat server says who it is. @param {import("node:test").TestContext} t */
+/** Opens a session whose chat server names the user. @param {import("node:test").TestContext} t */
 async function openToOrigin(t) {
   let identity = "";
   const site = await sites.open(
@@ -158,7 +158,7 @@ async function openToOrigin(t) {
   const url = `${site.url}/`;
   const identify = async (/** @type {Record<string, unknown>} */ who) => {
     const browser = new Browser();
-    // A header holds ASCII.
+    // A header contains ASCII only.
     identity = JSON.stringify(who).replace(
       /[\u007f-\uffff]/g,
       (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
@@ -218,7 +218,7 @@ test("a token with a confusable user id is rejected", async (t) => {
   for (const login of OTHERS) assert.equal((await exchange(login)).json().user, login);
 });
 
-/** What the form in which accounts are kept leaves of a disguise: no blank at an end. */
+/** Confusable names that remain after accounts' names are trimmed. */
 const hidden = DISGUISES.filter((name) => name.trim() !== "admin");
 
 test("an account with a confusable name cannot be created, kept or used to sign in", async (t) => {

@@ -1,6 +1,6 @@
 /**
- * A trapped instance is replaced, and the next request is served. No request can cause a trap that
- * we know of, so it is caused from behind, in the very modules the Worker is built from.
+ * Shows that a trapped instance is replaced, and the next request is served. No known request causes a
+ * trap, so the test causes one directly in the Worker's modules.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -49,7 +49,7 @@ test("a trap fails one request, and the next instance has the same settings", as
   core.configure(env);
   assert.match(core.admit(request, Date.now()), /^F/);
 
-  // A text that has no length: the instance is entered, and left by an exception.
+  // A symbol is no text: the call enters the instance and leaves it by an exception.
   const trapped = core.admit(/** @type {any} */ (Symbol("no text")), Date.now());
   assert.match(trapped, /^A\n500\n[\s\S]*"code":"internal"/);
 

@@ -1,4 +1,4 @@
-/** Every link of every Markdown page leads somewhere, and the pages can be found. */
+/** Checks that every link of every Markdown page resolves, and that docs/README.md lists all pages. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import path from "node:path";
@@ -16,7 +16,7 @@ import {
 /** Folders whose files cite pages of docs/. */
 const CITING = ["bench", "benches", "scripts", "src", "tests", "tools", "www"];
 
-/** Files that are made by a build or a first run, so that a clean checkout has none. */
+/** Files made by a build or a first run, which a clean checkout does not have. */
 const MADE = /^(?:build|target|doors|bench\/peers\/node_modules)\//;
 
 for (const page of pages()) {
@@ -87,7 +87,7 @@ test("a broken link is detected, and anchors match GitHub's", () => {
 });
 
 /**
- * Whether a link of a page leads to a file, and to a heading of it if it names one. Other sites are not asked.
+ * Returns whether a link of a page leads to a file, and to its heading if it names one. Other sites are not checked.
  * @param {string} page
  * @param {string} link
  */
@@ -100,13 +100,13 @@ function resolves(page, link) {
 }
 
 /**
- * Whether a file has a test of this title, in which … stands for anything.
+ * Returns whether a file has a test of this title, in which … matches any text.
  * @param {string} title
  * @param {string} text
  */
 function isTitle(title, text) {
   const parts = title.split("…").map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  // A test that runs once for each way to keep sessions says which at the end of its title.
+  // A test that runs once per consistency has that at the end of its title.
   const suffix = "(?: ?\\(?\\$\\{\\w+\\}\\)?)?";
   return new RegExp(`["\`]${parts.join("[^\\n]*")}${suffix}["\`]`).test(text);
 }

@@ -1,5 +1,5 @@
 /**
- * One deployment in several locations, each with its own late view of the namespace.
+ * Tests one deployment in several locations, each with its own delayed view of the namespace.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -17,7 +17,7 @@ const NEVER = 3_600_000;
 const ADMIN = "an-admin-token-for-tests";
 const ORIGIN_KEY = "an-origin-key-for-tests";
 
-/** An origin that answers with the headers its query names, and keeps `/events` open. */
+/** Starts an origin that responds with the query's headers, and keeps `/events` open. */
 /**
  * @param {import("node:test").TestContext} t
  * @param {Record<string, string>} [vars]
@@ -91,7 +91,7 @@ test(`${CHANGES} concurrent changes from two locations are all kept`, async (t) 
     while (next < CHANGES) {
       const number = next;
       next += 1;
-      // All under a few names, so that the data stays small: what counts is each name's number.
+      // A few names keep the data small; each name's last number is compared.
       const value = { [`w${worker}`]: { [`n${number % 50}`]: number } };
       const response = await tab.fetch(patch(value));
       assert.equal(response.status, 200, await response.text());
@@ -101,7 +101,7 @@ test(`${CHANGES} concurrent changes from two locations are all kept`, async (t) 
   /** @type {Record<string, number>[]} */
   const expected = Array.from({ length: 20 }, () => ({}));
   await Promise.all(expected.map((_, worker) => work(worker)));
-  // A tab's cookie is that of whichever answer came last; the session itself is asked.
+  // A tab's cookie is that of the last response, so the session itself is read.
   const { handle } = await tabs[0].json("/_session/me");
   const headers = { authorization: `Bearer ${ORIGIN_KEY}` };
   const session = await fetch(`${here}/_session/api/sessions/${handle}`, { headers });
@@ -146,7 +146,7 @@ test("signing out everywhere ends the sessions on all devices, and no others", a
     await until(async () => (await status(here, device)) === 401);
   }
   assert.equal(await status(here, other), 200);
-  // Whoever signs in again is in.
+  // A new sign-in is valid.
   const again = new Browser(there);
   await again.fetch(signIn("u1"));
   assert.equal((await again.json("/_session/me")).user, "u1");

@@ -1,4 +1,4 @@
-/** What an operator reads in the log, and what stands in no line of it. */
+/** Tests the log lines that an operator reads, and that no line contains a secret. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KvServer } from "./harness/kv.mjs";
@@ -12,7 +12,7 @@ const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const PARENT = `traceparent: 00-${TRACE}-b7ad6b7169203331-00`;
 
 /**
- * The lines of requests, once there are so many.
+ * Waits for a number of request lines, and returns them.
  * @param {Vestibule} vestibule
  * @param {number} number
  * @param {(line: any) => boolean} [fits]

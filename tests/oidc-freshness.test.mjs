@@ -1,4 +1,4 @@
-/** How old a proof may be: the provider says how old it is, the rule of a path how old it may be. */
+/** Tests the age of sign-ins: the provider states it in auth_time, and a path's rule limits it. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { HostileProvider } from "./harness/hostile-provider.mjs";
@@ -11,8 +11,8 @@ const now = () => Math.floor(Date.now() / 1000);
 const A_DAY = 86_400;
 
 /**
- * A site that wants a proof of ten minutes below `/settings/`, and a provider whose visitors signed in a while
- * ago and are not asked again, whatever it is asked.
+ * Opens a site that requires a sign-in of the last ten minutes below `/settings/`, and a provider whose users
+ * signed in earlier, and that ignores every request for a new sign-in.
  * @param {import("node:test").TestContext} t
  * @param {number} ago in seconds
  * @param {Record<string, unknown>} [rule]
@@ -26,7 +26,7 @@ async function open(t, ago, rule = {}) {
   }));
   const login = (/** @type {Record<string, string>} */ query) =>
     `${site.url}/_session/login?${new URLSearchParams(query)}`;
-  /** What the provider was asked for last. */
+  /** Returns the parameters of the last authorization request. */
   const asked = () =>
     issuer.requests.findLast(({ route }) => route === "authorize")?.query.get("max_age");
   const settings = `${site.url}/settings/x`;

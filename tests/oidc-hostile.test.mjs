@@ -1,4 +1,4 @@
-/** Signing in at a provider that is broken, or worse: nobody comes in who should not. */
+/** Tests sign-ins at broken or hostile providers: they give no access. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import {
@@ -22,7 +22,7 @@ const sites = await Sites.start({ after });
 const provider = await HostileProvider.start({ after });
 
 /**
- * A site whose visitors sign in at an issuer of its own, and a visitor.
+ * Opens a site with its own issuer, and a browser.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, unknown>} [method]
  * @param {Record<string, unknown>} [login]
@@ -38,7 +38,7 @@ async function open(t, method = {}, login = {}) {
 /** @typedef {Awaited<ReturnType<typeof open>>} Scene */
 
 /**
- * The visitor is not in, nothing of the attempt is left, and the next one goes well.
+ * Asserts that a sign-in is refused, that it leaves nothing behind, and that the next one succeeds.
  * @param {Scene} scene
  */
 async function assertHarmless({ issuer, site, browser, url }) {

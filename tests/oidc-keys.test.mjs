@@ -1,4 +1,4 @@
-/** Keys that a provider publishes and nobody should verify with. */
+/** Tests published keys of a provider that must not verify tokens. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { HostileProvider, KEYS, published } from "./harness/hostile-provider.mjs";

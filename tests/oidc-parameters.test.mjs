@@ -1,4 +1,4 @@
-/** What a tenant says to its provider besides, and access tokens that end for good. */
+/** Tests a tenant's own parameters for its provider, and access tokens that cannot be renewed. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { HostileProvider } from "./harness/hostile-provider.mjs";

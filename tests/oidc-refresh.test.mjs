@@ -1,4 +1,4 @@
-/** What a provider says of its user with new tokens: groups change, and who may not come in does not stay. */
+/** Tests identities that change with renewed tokens, and sign-outs of users who are not admitted any more. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { HostileProvider, KEYS, sign } from "./harness/hostile-provider.mjs";
@@ -11,20 +11,20 @@ import { until } from "./harness/until.mjs";
 const sites = await Sites.start({ after });
 const hostile = await HostileProvider.start({ after });
 
-/** The chat server is handed the provider's access token, so that new ones are asked for. */
+/** The chat server receives the provider's access token, so that it is renewed. */
 const WITH_TOKEN = { headers: { "X-Access-Token": "access_token" } };
 
-/** An identity by a claim that its user can change. */
+/** A user id from a claim that the user can change. */
 const NAMED = { user: "login", email: "email", name: "name", groups: "groups" };
 
-/** Waits until a token that was good for a second has run out. */
+/** Waits until a token with a lifetime of a second has expired. */
 async function untilOld() {
   const begun = Date.now();
   await until(() => Date.now() > begun + 2_000, { what: "the token's end" });
 }
 
 /**
- * A site where alice signed in at a provider that says anything, with an access token that has run out.
+ * Opens a site where alice signed in at a hostile provider, with an access token that has expired.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, unknown>} [method]
  * @param {Claims} [claims] what she signed in with
@@ -37,7 +37,7 @@ async function open(
   document = WITH_TOKEN,
 ) {
   const issuer = hostile.issuer();
-  /** What the next tokens come with. @type {{ claims: Claims, body: (body: Claims) => Promise<Claims> | Claims }} */
+  /** Alterations of the next tokens. @type {{ claims: Claims, body: (body: Claims) => Promise<Claims> | Claims }} */
   const next = { claims, body: (body) => body };
   let isOpen = false;
   issuer.claims = (all) => ({ ...all, ...next.claims });
@@ -47,7 +47,7 @@ async function open(
     if (asked.route !== "token") return answer;
     const isRefresh = asked.form.get("grant_type") === "refresh_token";
     const body = /** @type {Claims} */ (answer.body);
-    // On a slow machine the first token has run out before the page it was for is there.
+    // On a slow machine the first token may expire before the first page is loaded.
     const expires_in = isOpen ? 300 : 1;
     const access_token = isRefresh ? `new-${issuer.count("token")}` : body.access_token;
     const tokens = { ...body, access_token, expires_in, refresh_token: "r" };
@@ -64,7 +64,7 @@ async function open(
   await untilOld();
   isOpen = true;
   const { origin } = site;
-  /** What the chat server is told of whoever asks it next. */
+  /** Sends a request, and returns what the chat server receives of the user. */
   const received = async () => {
     const { status } = await browser.fetchJson(url);
     assert.equal(status, 200);
@@ -328,7 +328,7 @@ test("unavailable keys change no identity and delay no token", async (t) => {
 });
 
 /**
- * Claims of somebody who may do everything.
+ * Claims of a user with all rights.
  * @param {string} issuer
  */
 function rights(issuer) {

@@ -1,4 +1,4 @@
-/** Signing in at a real OpenID provider, as the visitor, the chat server and the provider see it. */
+/** Tests sign-ins at a real OpenID provider, as seen by the visitor, the chat server and the provider. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { read } from "./harness/cookie.mjs";
@@ -17,7 +17,7 @@ const ACCOUNTS = {
 const sites = await Sites.start({ after });
 
 /**
- * A site whose visitors sign in at a provider of its own, and a visitor.
+ * Opens a site with its own provider, and a browser.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, unknown>} [document]
  * @param {Record<string, unknown>} [login]
@@ -32,7 +32,7 @@ async function open(t, document = {}, login = {}) {
   return { provider, site, origin: site.origin, browser: new Browser(), url: `${site.url}/` };
 }
 
-/** The chat server is handed the provider's access token. */
+/** The chat server receives the provider's access token. */
 const WITH_TOKEN = { headers: { "X-Access-Token": "access_token" } };
 
 /** @param {string} line a `Set-Cookie` line */
@@ -409,7 +409,7 @@ test("a visitor gets an error page for an unreachable new provider", async (t) =
 });
 
 /**
- * Signs in with an access token that has run out by now; the next one is good for long.
+ * Signs in with an access token that has expired by now; the next one has a long lifetime.
  * @param {import("node:test").TestContext} t
  */
 async function withOldToken(t) {

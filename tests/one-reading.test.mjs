@@ -1,4 +1,4 @@
-/** The path that is judged is the path that is sent, however a stranger writes it. */
+/** Shows that the checked path is the path that is sent, in any spelling. */
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
@@ -10,8 +10,7 @@ import { Vestibule } from "./harness/workerd.mjs";
 const ORIGIN_KEY = "an-origin-key-of-32-characters!!";
 
 /**
- * A tenant before an origin that signs in whoever asks for `/public/in`, and that is told with each request which path
- * was judged: the proof is made of it.
+ * Opens a tenant whose origin signs in every visitor of `/public/in`. Each request carries a proof of the checked path.
  * @param {import("node:test").TestContext} t
  * @param {object} login
  */
@@ -40,7 +39,7 @@ async function guarded(t, login) {
 const REQUIRED = { mode: "required", exceptions: [{ path: "/public/*", mode: "off" }] };
 const OPTIONAL = { mode: "optional", exceptions: [{ path: "/admin/*", mode: "required" }] };
 
-/** Of the request that arrived last: whether the proof is of its very path. @param {Origin} origin */
+/** Returns whether the last request's proof covers its path. @param {Origin} origin */
 function isProved(origin) {
   const { method, url } = origin.requests.at(-1) ?? assert.fail("nothing arrived");
   const [proof] = origin.received("x-session-proof");
@@ -145,7 +144,7 @@ test("an unambiguous path reaches the server byte for byte", async (t) => {
 
 test("the runtime escapes only four characters in a query", async (t) => {
   const { origin, port } = await guarded(t, OPTIONAL);
-  // Quotation marks and angle brackets do not even pass the runtime's HTTP parser.
+  // The runtime's HTTP parser rejects quotation marks and angle brackets.
   await send(port, { target: "/?q='a'&b=!$()*,-./:;=?@[\\]^_`{|}~%27%zz%" });
   const sent = "/?q=%27a%27&b=!$()*,-./:;=?@[\\]^_`{|}~%27%zz%";
   assert.equal(origin.requests.at(-1)?.url, sent);
@@ -162,7 +161,7 @@ test("a cached decision is not reused for another path", async (t) => {
   assert.deepEqual(sent, ["/b", "/c", "/b", "/a/b", "/d/", "/b", "/c"]);
 });
 
-/** Numbers that look drawn, the same ones each time. @param {number} seed */
+/** Returns pseudo-random numbers, the same ones each time. @param {number} seed */
 function draws(seed) {
   let state = seed;
   return (/** @type {number} */ below) => {
@@ -176,7 +175,7 @@ const PIECES = [
   "%2e %2E%2e %2f %5C \\ %25 %252f %252e %00 %c0%af %C3%A9 %3b",
 ].flatMap((pieces) => pieces.split(" "));
 
-/** All there is to decode, as the laxest reader does. @param {string} text */
+/** Decodes a path completely, like the most lenient server. @param {string} text */
 function laid(text) {
   let before = "";
   let now = text;
@@ -243,12 +242,12 @@ test("an absolute target with another host is not forwarded with that host", asy
   const { origin, port } = await guarded(t, OPTIONAL);
   const line = "GET http://chat.example,evil.example/x HTTP/1.1";
   const answer = await exchange(port, `${line}\r\nHost: chat.example\r\nConnection: close\r\n\r\n`);
-  // The runtime lets the Host header say where an absolute target leads.
+  // The runtime takes the host of an absolute target from the Host header.
   assert.equal(answer.status, 200);
   assert.deepEqual(origin.received("x-forwarded-host"), ["chat.example"]);
 });
 
-// But for CONNECT, which the runtime hands to no Worker and answers by itself.
+// CONNECT is an exception: the runtime answers it without the Worker.
 test("no request line is answered with 500", async (t) => {
   const { origin, port } = await guarded(t, OPTIONAL);
   for (const line of [
@@ -326,7 +325,7 @@ test("the longest paths with nested escapes cost no more than others", async (t)
     return performance.now() - from;
   };
   const plain = await timed(flood("a"));
-  // Layer by layer one of these takes seconds.
+  // Decoded layer by layer, one of these would take seconds.
   for (const target of targets) {
     const took = await timed(target);
     assert.ok(took < 10 * plain + 2_000, `${target.slice(0, 12)}: ${took} ms, not ${plain} ms`);

@@ -1,4 +1,4 @@
-/** A session that is in use by nothing but an open WebSocket or event stream, and what follows an idle end. */
+/** Tests sessions that are used only by an open WebSocket or event stream, and guests past the idle limit. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -41,7 +41,7 @@ function cookieIn(lines, before = "") {
 }
 
 /**
- * A visit as a browser makes it.
+ * Visits a page like a browser.
  * @param {Vestibule} vestibule
  * @param {string} path
  * @param {Record<string, string>} [headers]
@@ -53,7 +53,7 @@ async function visit(vestibule, path, headers = {}) {
 }
 
 /**
- * Opens a socket as a browser does, which keeps the cookie of the handshake.
+ * Opens a socket like a browser, which keeps the handshake's cookie.
  * @param {import("node:test").TestContext} t
  * @param {Vestibule} vestibule
  * @param {string} cookie
@@ -70,7 +70,7 @@ async function open(t, vestibule, cookie) {
   return { socket, cookie: cookieIn(response.headers["set-cookie"], cookie) };
 }
 
-/** Waits until a guest who opened nothing is forgotten. @param {Origin} origin @param {Vestibule} vestibule */
+/** Waits until a guest without an open connection has expired. @param {Origin} origin @param {Vestibule} vestibule */
 async function untilIdle(origin, vestibule) {
   const cookie = await visit(vestibule, "/bystander");
   const issued = Date.now();
@@ -86,7 +86,7 @@ for (const streams of ["pass-through", "revocable"]) {
     const [handle] = origin.received("x-session-id");
     const { cookie } = await open(t, vestibule, first);
     await untilIdle(origin, vestibule);
-    // Elsewhere nothing is known of the socket but what the cookie says.
+    // Another isolate knows of the socket only from the cookie.
     await vestibule.restart();
     await open(t, vestibule, cookie);
     const last = handshakes.at(-1);

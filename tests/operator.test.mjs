@@ -1,4 +1,4 @@
-/** What an operator sees when something is not set up. */
+/** Tests what an operator sees when a setting is missing or wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { consoleHostMissing } from "../scripts/console-host.mjs";

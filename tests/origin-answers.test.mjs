@@ -1,4 +1,4 @@
-/** Origins that answer late, wrongly, or not at all. */
+/** Tests origins that respond late, wrongly, or not at all. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Browser } from "./harness/browser.mjs";
@@ -8,7 +8,7 @@ import { until } from "./harness/until.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
 
 /**
- * Two raw origins that behave alike, so that it does not matter which is asked first.
+ * Starts two raw origins with the same behaviour, so that the order does not matter.
  * @param {import("node:test").TestContext} t
  * @param {(socket: import("node:net").Socket, head: string) => void} behaviour
  * @param {Record<string, string>} [vars]
@@ -247,7 +247,7 @@ for (const [what, address] of /** @type {[string, (here: string, other: string) 
       );
       reply.writeHead(307).end();
     });
-    // The other has no sessions.
+    // The other origin has no sessions.
     const origins = [`http://localhost:${origin.port}`, `${other.url};state=down`];
     const { url } = await Vestibule.start(t, { origins });
     const { headers } = await fetch(url, { redirect: "manual" });

@@ -1,4 +1,4 @@
-/** The receiver of traces that other tests rely on: that it takes what is sound and nothing else. */
+/** Tests the receiver of traces that other tests use: it accepts valid requests and nothing else. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";

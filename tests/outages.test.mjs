@@ -1,4 +1,4 @@
-/** Servers that are killed, and everybody coming back at once. */
+/** Tests killed servers, and many clients that reconnect at once. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -11,7 +11,7 @@ import { until } from "./harness/until.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
 
 /**
- * Origins that answer with their number and accept sockets.
+ * Starts origins that respond with their number and accept sockets.
  * @param {import("node:test").TestContext} t
  * @param {number} count
  * @param {Record<string, string>} [vars]

@@ -1,4 +1,4 @@
-/** What requests of our own call themselves: some servers refuse whoever does not say. */
+/** Tests the User-Agent of Vestibule's own requests: some servers refuse requests without one. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -102,8 +102,8 @@ test("every request of Vestibule's own carries a User-Agent", () => {
       : null;
     return (calls ?? []).map((call) => `${file} ${call}`);
   });
-  // What names us, its use, where that is sent once though a decision is driven again, and the same in a library; the
-  // Worker's own entry, and a visitor's request.
+  // The files that set the header and use it; the one that sends once although a decision is driven again, and its
+  // library counterpart; the Worker's own entry, and a visitor's request.
   assert.deepEqual(asking.sort(), [
     "embedded/runtime.rs fetch(",
     "embedded/runtime.rs fetch(",

@@ -1,4 +1,4 @@
-/** Signing in by name and password, as the visitor, the chat server and who guesses see it. */
+/** Tests sign-ins by name and password, as seen by the visitor, the chat server and an attacker. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, test } from "node:test";
@@ -12,7 +12,7 @@ import { freshKey } from "./harness/workerd.mjs";
 
 /** @typedef {import("./harness/sign-in.mjs").Answer} Answer */
 
-/** Attempts that cost nothing. */
+/** Number of failed attempts without a wait. */
 const FREE = 5;
 
 const ALICE = {
@@ -29,11 +29,11 @@ const AS_BOB = { username: "bob", password: "builds a house" };
 
 const DAY = 86_400;
 
-/** Two locations, of which the other one sees nothing of the sessions' namespace. */
+/** Two locations; the second sees no write of the sessions' namespace. */
 const sites = await Sites.start({ after }, { lags: [0, 3_600_000] });
 
 /**
- * A site with accounts of its own; its chat server answers with the headers that the query names.
+ * Opens a site with its own accounts, whose chat server responds with the query's headers.
  * @param {import("node:test").TestContext} t
  * @param {{ login?: Record<string, unknown>, session?: Record<string, unknown>, accounts?: (typeof BOB)[] }} [more]
  */
@@ -58,7 +58,7 @@ async function open(t, { login = {}, session = {}, accounts = [ALICE, BOB] } = {
     url: `${site.url}/`,
     at: login_,
     browser: new Browser(),
-    /** What a program gets that tries to sign in. */
+    /** Attempts a sign-in as a program. */
     attempt: (
       /** @type {Record<string, unknown>} */ json,
       /** @type {Browser} */ browser = new Browser(),
@@ -67,14 +67,14 @@ async function open(t, { login = {}, session = {}, accounts = [ALICE, BOB] } = {
   };
 }
 
-/** A site whose sessions are ordered by objects, and one with KV alone. */
+/** Both consistencies: sessions ordered by objects, and KV alone. */
 const CONSISTENCIES = /** @type {["strong" | "eventual", string][]} */ ([
   ["strong", ""],
   ["eventual", ", with KV alone"],
 ]);
 
 /**
- * What can be told of an answer but which one it is.
+ * Returns everything of a response except values that differ each time.
  * @param {Answer} answer
  */
 function tellable({ status, headers, body }) {
@@ -208,7 +208,7 @@ test("a locked-out user sees so on the page, and can sign in later", async (t) =
   assert.match(locked.header("content-type"), /^text\/html/);
   assert.match(locked.body, /role="alert"/);
   await until(async () => (await browser.submit(page, RIGHT)).body === "ok", { what: "the end" });
-  // A success starts again.
+  // A success resets the count.
   for (let at = 0; at < FREE; at += 1) assert.equal((await attempt(WRONG)).status, 401);
 });
 
@@ -244,7 +244,7 @@ test("at most five of fifty concurrent guesses are checked", async (t) => {
   );
   const statuses = (await Promise.all(guesses)).map(({ status }) => status);
   const checked = statuses.filter((status) => status === 401).length;
-  // One more, should it take longer than the first wait.
+  // One more is possible if it takes longer than the first wait.
   assert.ok(checked >= 1 && checked <= FREE + 1, `${checked} checked`);
   assert.equal(statuses.filter((status) => status === 429).length, 50 - checked);
 });
@@ -255,7 +255,7 @@ test("with KV alone guesses at one account are limited too", async (t) => {
     attempt({ ...WRONG, password: `pass ${at}` }),
   );
   const statuses = (await Promise.all(guesses)).map(({ status }) => status);
-  // Of many at once some are not even tried.
+  // Some of many concurrent attempts are not checked at all.
   for (let at = 0; at < 12; at += 1) {
     statuses.push((await attempt({ ...WRONG, password: `once more ${at}` })).status);
   }
@@ -692,7 +692,7 @@ test("the checkbox on the sign-in page keeps a user signed in for 30 days", asyn
 });
 
 /**
- * A site where alice is signed in on two devices and bob on one.
+ * Opens a site where alice is signed in on two devices and bob on one.
  * @param {import("node:test").TestContext} t
  * @param {"strong" | "eventual"} [consistency]
  */

@@ -1,4 +1,4 @@
-/** Passwords: the module that hashes them, as the command line and the Worker run it. */
+/** Tests the module that hashes passwords, as the command line and the Worker run it. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { argon2Sync } from "node:crypto";
@@ -54,7 +54,7 @@ test("a password with an accent matches in composed and decomposed form", () => 
 });
 
 test("no password matches an invalid or too expensive PHC string", () => {
-  // What else is none: `tools/argon2/src/password.rs`.
+  // `tools/argon2/src/password.rs` tests more invalid ones.
   for (const bad of [
     "",
     "password",
@@ -77,7 +77,7 @@ test("a password has at most 1024 bytes", () => {
   assert.throws(() => passwords.hash("\u20ac".repeat(342)), /too long/);
 });
 
-/** In place of the module: traps on a password that begins with T, and takes the second one that it checks. */
+/** Replaces the module: traps on a password that begins with T, and accepts the second one that it checks. */
 const FAULTY = `(module
   (memory (export "memory") 1)
   (global $checked (mut i32) (i32.const 0))
@@ -111,7 +111,7 @@ test("one instance checks all passwords, and is replaced after a trap", async (t
   };
   assert.equal(await attempt("first"), 401);
   assert.equal(await attempt("Trap, it says"), 503);
-  // The one that trapped would have taken this one.
+  // The trapped instance would have accepted this one.
   assert.equal(await attempt("first of the next"), 401);
   assert.equal(await attempt("second of the next"), 200);
 

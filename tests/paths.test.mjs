@@ -1,4 +1,4 @@
-/** Methods, sizes, and paths in disguise. */
+/** Tests methods, sizes, and ambiguous paths. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Origin } from "./harness/origin.mjs";
@@ -104,7 +104,7 @@ for (const target of [
   test(`a spelling of a reserved path never reaches an origin: ${JSON.stringify(target)}`, async (t) => {
     const { origin, port } = await deployment(t);
     const answer = await send(port, { target });
-    // What the runtime resolves before we see it is our own path, and answered as that.
+    // The runtime may resolve a target to a reserved path before the Worker sees it.
     const resolved = answer.status === 200 && answer.body.includes('"handle"');
     assert.ok(
       resolved || answer.status === 400 || answer.status === 404,

@@ -1,4 +1,4 @@
-/** What is silent for too long, and how long that is. */
+/** Tests idle limits of responses, event streams and sockets. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { wholeAnswer } from "./harness/whole-answer.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
 
 /**
- * A deployment before an origin that begins an answer and leaves the rest to the test.
+ * Starts a deployment whose origin begins a response and leaves the rest to the test.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, string>} vars
  * @param {Record<string, string | number>} headers
@@ -157,7 +157,7 @@ test("an origin that does not accept a socket in time gets a 504", async (t) => 
 for (const coding of ["zstd", "compress", "gzip, zstd", "GZIP"]) {
   test(`no comment is inserted into an event stream encoded as ${coding}`, async (t) => {
     const packed = zstdCompressSync("data: 1\n\n");
-    // It ends with what would be the end of a line, were it plain.
+    // It ends with a byte that would end a line in plain text.
     const parts = [Buffer.concat([packed, Buffer.from("\n")]), Buffer.from("\n\n")];
     const origin = await Origin.start(t, async (_, reply) => {
       reply.writeHead(200, { ...EVENTS, "content-encoding": coding });

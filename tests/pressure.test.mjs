@@ -1,4 +1,4 @@
-/** Many events, large answers, and clients that do not keep up. */
+/** Tests many events, large responses, and slow clients. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -15,19 +15,19 @@ import { Vestibule } from "./harness/workerd.mjs";
 const EVENTS = 30_000;
 
 /**
- * So many bytes an origin is ready to send to who does not read. Who kept them would grow by as many; a process that
- * does not still grows by tens of millions, as it compiles what it runs and fills the system's buffers.
+ * Number of bytes that an origin offers to a client that does not read. A process that buffers them grows by as many;
+ * one that does not still grows by tens of millions, for compiled code and the system's buffers.
  */
 const OFFERED = 400_000_000;
 const BUFFERED = OFFERED / 8;
 
 /**
- * What sixteen sockets would take that may each keep 16 MiB. A process that hands as much on to who reads still grows
- * by half of it, as it leaves garbage for later.
+ * Memory of sixteen sockets that may each buffer 16 MiB. A process that forwards as much to clients that read still
+ * grows by half of it, as garbage.
  */
 const EACH_ITS_OWN = 16 * 16 * 1024 * 1024;
 
-/** The platform ends an isolate that takes more. */
+/** The platform ends an isolate that uses more. */
 const OF_AN_ISOLATE = 128_000_000;
 
 for (const [how, vars] of /** @type {[string, Record<string, string>][]} */ ([
@@ -84,7 +84,7 @@ for (const [how, vars] of /** @type {[string, Record<string, string>][]} */ ([
 }
 
 /**
- * Resident memory in bytes; 0 where the system does not tell.
+ * Returns the resident memory in bytes; 0 if the system does not report it.
  * @param {Vestibule} vestibule
  */
 function memory({ pid }) {
@@ -97,7 +97,7 @@ function memory({ pid }) {
 }
 
 /**
- * An origin that floods a client that never reads; how much it got rid of, and how its socket ended.
+ * Runs an origin that floods a client that never reads; returns the bytes sent, and how its socket ended.
  * @param {import("node:test").TestContext} t
  * @param {string} streams
  */
@@ -225,7 +225,7 @@ test("sixteen clients that never read are closed, slowest first, before memory f
 });
 
 /**
- * A queue whose other end has closed with a megabyte still to be read; how it ended, and a client that reads.
+ * Creates a queue whose other end closed with a megabyte unread; returns how it ends, and a client that reads.
  * @param {import("node:test").TestContext} t
  */
 function closedUnread(t) {

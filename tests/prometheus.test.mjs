@@ -1,4 +1,4 @@
-/** The page of metrics, as promtool judges it and a real Prometheus reads it. */
+/** Tests the page of metrics with promtool and a real Prometheus. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { expressions } from "./harness/dashboard.mjs";
@@ -18,8 +18,8 @@ const PAGE = "/_session/admin/metrics";
 const FRESH = { within: 30_000 };
 
 /**
- * Requests, how many, and the label their method gets. No status here is one that the page itself,
- * or a look at whether the Worker is up, is answered with.
+ * Requests, their numbers, and the label of their method. The page itself, and checks whether the
+ * Worker is up, get none of these statuses.
  * @type {[method: string, status: number, count: number, label?: string][]}
  */
 const VISITS = [
@@ -34,12 +34,12 @@ const VISITS = [
 ];
 const VISITED = VISITS.reduce((sum, [, , count]) => sum + count, 0);
 
-/** Everything but what the tests themselves ask of the Worker. */
+/** Matches all requests except the tests' own. */
 const VISITORS = 'http_requests_total{status!~"200|401"}';
 
 /** @typedef {{ after: (fn: () => Promise<void>) => void }} Test what ends with it */
 
-/** An origin that answers with the status it is asked for. @param {Test} t */
+/** Starts an origin that responds with the requested status. @param {Test} t */
 function origin(t) {
   return Origin.start(t, (request, reply) => {
     const { searchParams } = new URL(request.url ?? "/", "http://origin");
@@ -88,7 +88,7 @@ async function visit(url) {
 }
 
 /**
- * The page, once it tells of that many visitors' requests.
+ * Waits until the page counts that many requests of visitors, and returns it.
  * @param {string} url
  * @param {number} requests
  */
@@ -110,7 +110,7 @@ function get(url, headers = {}) {
   return fetch(url + PAGE, { headers: { authorization: `Bearer ${ADMIN}`, ...headers } });
 }
 
-/** How many visitors' requests a page tells of. @param {string} page */
+/** Returns the number of visitors' requests on a page. @param {string} page */
 function requestsOn(page) {
   const lines = page.matchAll(/^http_requests_total\{.*status="(?!200|401).*\} (\d+)/gm);
   return [...lines].reduce((sum, [, count]) => sum + Number(count), 0);

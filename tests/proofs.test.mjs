@@ -1,4 +1,4 @@
-/** What an origin that others could reach checks: that it was us who said who is speaking. */
+/** Tests proofs and assertions, by which a public origin verifies that an identity comes from Vestibule. */
 import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
 import { test } from "node:test";

@@ -1,9 +1,9 @@
-/** The pages are written in plain English: common words, and sentences that are read once. */
+/** Checks that the pages are written in plain English: common words and short sentences. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pages, read, withoutBlocks } from "./harness/pages.mjs";
 
-/** Words that our pages once used in a sense of their own, and idioms that a learner of English stumbles over. */
+/** Words that our pages once used with a private meaning, and idioms that are hard for learners of English. */
 const PRIVATE =
   /\b(?:told|heed(?:s|ed)?|stands|alike|thrice|whoever|somebody|rubbish|anew|beside a request)\b/gi;
 

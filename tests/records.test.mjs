@@ -1,4 +1,4 @@
-/** What storage holds, and what happens when it holds invalid data. */
+/** Tests the stored records, and how invalid ones are handled. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Browser } from "./harness/browser.mjs";
@@ -9,7 +9,7 @@ import { until } from "./harness/until.mjs";
 import { freshKey, Vestibule } from "./harness/workerd.mjs";
 
 /**
- * A visitor with a record in storage, and a Worker that has to read it.
+ * Opens a visitor with a stored record, and a Worker that must read it.
  * @param {import("node:test").TestContext} t
  * @param {"strong" | "eventual"} consistency
  */
@@ -184,7 +184,7 @@ test("a new key ends no session, in any order of its rollout", async (t) => {
   const vars = { CONSISTENCY: "eventual", SESSION_CACHE: "0s" };
   const start = (/** @type {string} */ keys) =>
     Vestibule.start(t, { origins: [origin.url], keys, kv, vars });
-  // New in front at once; by the book: appended, moved to the front.
+  // The new key first at once; then as documented: appended, then moved to the front.
   const behind = await start(old);
   const ahead = await start(`${next},${old}`);
   const appended = await start(`${old},${next}`);
@@ -210,7 +210,7 @@ test("a new key ends no session, in any order of its rollout", async (t) => {
           assert.deepEqual(origin.received("x-session-data"), ['{"n":0}']);
         else assert.equal(browser.session, cookie, "kept");
       }
-      // Wherever the key has arrived it goes on.
+      // The session continues wherever the key has arrived.
       browser.moveTo(places[places.length - 1].url);
       assert.equal((await browser.fetch("/")).status, 200);
       assert.deepEqual(origin.received("x-session-data"), ['{"n":0}']);

@@ -1,9 +1,9 @@
-/** The pages of docs/reference/ list what is in the code, and nothing else. */
+/** Checks that the pages of docs/reference/ match the code. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { codeIn, filesBelow, read, rowsOf } from "./harness/pages.mjs";
 
-/** What ships: sources without their tests and without the simulation. */
+/** The shipped sources: without tests and simulation. */
 const SOURCES = filesBelow("src")
   .filter((file) => /\.(?:rs|js)$/.test(file))
   .filter((file) => !/(?:^|\/)(?:tests?|simulation|golden)(?:\/|\.rs$)/.test(file))
@@ -141,7 +141,7 @@ test("problems: every code is listed with its status, and no more", () => {
   );
 });
 
-/** Whether it is the name of a setting, and not an attribute, a placeholder or a tenant's secret. @param {string} name */
+/** Returns whether a name is a setting, not an attribute, placeholder or tenant's secret. @param {string} name */
 function isSetting(name) {
   return /^[A-Z][A-Z_]*$/.test(name);
 }
@@ -160,7 +160,7 @@ function defaultOf(key) {
   return schema?.default === undefined ? "–" : String(schema.default);
 }
 
-/** Returns a cell without its marks of code. @param {string} cell */
+/** Returns a cell without backticks. @param {string} cell */
 function plain(cell) {
   return cell.replaceAll("`", "");
 }

@@ -1,4 +1,4 @@
-/** Which origin a visitor gets, and what happens when it is not there. */
+/** Tests which origin a visitor gets, and how the session moves when it is down. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";

@@ -1,4 +1,4 @@
-/** What rounds, series and pictures of a scale run come to. */
+/** Tests the computations of a scale run: rounds, series and pictures. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { recorded } from "../bench/recorded.mjs";

@@ -1,4 +1,4 @@
-/** The session API and the sign-in in a session's public name. */
+/** Tests the session API with public names, which contain the sign-in. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Browser } from "./harness/browser.mjs";
@@ -9,7 +9,7 @@ const ORIGIN_KEY = "an-origin-key-of-32-characters!!";
 const ADMIN_TOKEN = "an-operators-token-of-32-chars!!";
 
 /**
- * A guest with data, whose public name the origin knows, and who has then signed in.
+ * Opens a guest with data whose public name the origin knows, and who then signed in.
  * @param {import("node:test").TestContext} t
  * @param {string} consistency
  */

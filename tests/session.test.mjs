@@ -1,4 +1,4 @@
-/** A session's life, as the visitor and the origin see it. */
+/** Tests a session's life, as seen by the visitor and the origin. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Browser } from "./harness/browser.mjs";
@@ -8,7 +8,7 @@ import { send } from "./harness/raw.mjs";
 import { until } from "./harness/until.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
 
-/** An origin that answers with the headers its query names: `/?x-session-ttl=600`. */
+/** Starts an origin that responds with the query's headers: `/?x-session-ttl=600`. */
 /** @param {import("node:test").TestContext} t */
 async function deployment(t, vars = {}) {
   const origin = await Origin.start(t, (request, reply) => {
@@ -123,7 +123,7 @@ test("data too large for a header is omitted, and a header reports that", async 
   assert.deepEqual(origin.received("x-session-data-omitted"), ["size"]);
 });
 
-/** What Chrome sends with a page's request. */
+/** Headers of Chrome for a page. */
 const OF_A_BROWSER = {
   accept:
     "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7",
@@ -144,7 +144,7 @@ const OF_A_BROWSER = {
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
 };
 
-/** Bytes of what uWSGI and Cloudflare add to a request's headers: the request's line and address; CF-Ray and its like. */
+/** Bytes that uWSGI and Cloudflare add to a request's headers: request line and address; CF-Ray and others. */
 const BESIDE_HEADERS = 350 + 300;
 
 test("data up to the default limit fits uWSGI's header limit, and larger data is omitted", async (t) => {
@@ -161,7 +161,7 @@ test("data up to the default limit fits uWSGI's header limit, and larger data is
   await browser.fetch("/", { headers: OF_A_BROWSER });
   assert.deepEqual(origin.received("x-session-data")[0].length, 1024);
   assert.deepEqual(origin.received("x-session-user"), ["alice@example.com"]);
-  // As uWSGI counts: names and values as CGI variables, and four bytes more for each.
+  // uWSGI counts names and values as CGI variables, and four bytes more for each.
   const headers = origin.requests.at(-1)?.headers ?? [];
   const sizes = headers.map(([name, value]) => `HTTP_${name}`.length + value.length + 4);
   const size = sizes.reduce((sum, bytes) => sum + bytes, BESIDE_HEADERS);
@@ -293,7 +293,7 @@ test("a retried write does not overwrite a newer one", async (t) => {
   reader.jar.set("vestibule-session", browser.session);
   const seen = async () => (await reader.json("/_session/me")).data;
   await until(async () => (await seen())?.a === 2);
-  // The first write's second attempt, had it not been given up, would have come by now.
+  // A second attempt of the first write would have come by now.
   await until(() => Date.now() > kv.operations[0].at + 2_500);
   assert.deepEqual(await seen(), { a: 2 });
 });
@@ -380,8 +380,8 @@ test("a thousand requests with one cookie in a minute cost one read", async (t) 
     await Promise.all(Array.from({ length: 100 }, () => browser.fetch("/")));
   }
   assert.equal(kv.count("get"), 1);
-  // A restart in the moment of a write leaves its acknowledgement unheard: then the object writes the very same
-  // bytes once more. Whatever a request wrote would be sealed again.
+  // A restart during a write loses its acknowledgement, so the object writes the same bytes
+  // once more. A request's own write would be sealed again.
   assert.ok(kv.count("put") <= 2, `${kv.count("put")} writes`);
   assert.deepEqual(kv.only().value, value);
 });

@@ -1,4 +1,4 @@
-/** Where people come out who sign in: with many tabs open, with a form half sent, and by the Back button. */
+/** Tests where a sign-in leads: with many open tabs, from a form, and after the Back button. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { HostileProvider } from "./harness/hostile-provider.mjs";
@@ -8,7 +8,7 @@ const sites = await Sites.start({ after });
 const provider = await HostileProvider.start({ after });
 
 /**
- * A site with a sound provider of its own, whose chat server takes forms at `/chat` and nothing else by POST.
+ * Opens a site with its own valid provider, whose chat server accepts POST only at `/chat`.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, unknown>} [login]
  */
@@ -28,7 +28,7 @@ async function open(t, login = {}) {
   return { issuer, site, browser: new Browser(), url: `${site.url}/` };
 }
 
-/** What the cookies of sign-ins under way take of a request's header. */
+/** Returns the size of the cookies of pending sign-ins in a request's header. */
 function weightOf(/** @type {Browser} */ browser, /** @type {string} */ url) {
   const lengths = browser.signInsOf(url).map(({ name, value }) => name.length + value.length + 3);
   return lengths.reduce((sum, length) => sum + length, 0);
@@ -130,7 +130,7 @@ test("a used callback URL is rejected in another browser, or with another state"
 });
 
 /**
- * Sends a form as a browser does, and signs in on the way.
+ * Sends a form like a browser, and signs in on the way.
  * @param {Browser} browser
  * @param {string} to
  * @param {Record<string, string>} headers

@@ -1,4 +1,4 @@
-/** Signing out: here, at the provider, everywhere, and at the provider's word. */
+/** Tests sign-outs: here, at the provider, everywhere, and by the provider's logout token. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, test } from "node:test";
@@ -21,7 +21,7 @@ const sites = await Sites.start({ after });
 const hostile = await HostileProvider.start({ after });
 
 /**
- * A site with a real provider of its own, where alice is signed in.
+ * Opens a site with its own real provider, where alice is signed in.
  * @param {import("node:test").TestContext} t
  */
 async function open(t) {
@@ -36,7 +36,7 @@ async function open(t) {
 }
 
 /**
- * Another browser that is signed in.
+ * Returns another browser that is signed in.
  * @param {string} url
  * @param {string} [account]
  */
@@ -213,7 +213,7 @@ test("a back-channel logout signs the user out in that browser only", async (t) 
 });
 
 /**
- * A site with a provider that says anything, where alice is signed in.
+ * Opens a site with a hostile provider, where alice is signed in.
  * @param {import("node:test").TestContext} t
  */
 async function openHostile(t) {
@@ -229,7 +229,7 @@ async function openHostile(t) {
   };
   const browser = await signedIn(url);
   const at = new URL("/_session/backchannel-logout", url);
-  /** What a provider sends: no cookie, no word of a browser. */
+  /** Sends a logout token like a provider: without cookies or a browser's headers. */
   const tell = (/** @type {string} */ token) =>
     fetchForm(at, new URLSearchParams({ logout_token: token }).toString());
   return { issuer, url, browser, at, tell, sids };

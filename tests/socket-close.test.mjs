@@ -1,4 +1,4 @@
-/** How a followed WebSocket is closed on both ends, whatever one of them sends. */
+/** Tests that a followed WebSocket is closed on both ends, for any frame that one of them sends. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { closePayload, frameClient, framePeers } from "./harness/frames.mjs";
@@ -25,7 +25,7 @@ async function deployment(t) {
   return { vestibule, pair };
 }
 
-/** The sockets that are open, as the gauge has it. @param {Vestibule} vestibule */
+/** Returns the gauge of open sockets. @param {Vestibule} vestibule */
 async function gauge({ url }) {
   const headers = { authorization: `Bearer ${ADMIN}` };
   const text = await (await fetch(`${url}/_session/admin/metrics`, { headers })).text();
@@ -33,7 +33,7 @@ async function gauge({ url }) {
   return Number(line?.[1] ?? -1);
 }
 
-/** Answers a close frame, as every endpoint does. @param {FramePeer} peer */
+/** Answers a close frame, as every endpoint must. @param {FramePeer} peer */
 async function answerClose(peer) {
   await until(() => peer.closeCode !== 0, { what: "a close frame" });
   if (!peer.isEnded) peer.send(8, closePayload(1000));

@@ -1,4 +1,4 @@
-/** `npm start` before servers of one's own: what it prints, what it takes, and how it ends. */
+/** Tests `npm start` with own servers: its output, its options, and how it ends. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,13 +11,13 @@ import { until } from "./harness/until.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 
-/** How processes are found. */
+/** The tests find processes in /proc. */
 const onLinux = { skip: process.platform !== "linux" };
 
 const origin = await Origin.start({ after }, (_request, reply) => reply.end("mine"));
 
 /**
- * Starts it as a person would, and ends whatever is left of it with the test.
+ * Starts it like a person, and ends its remaining processes after the test.
  * @param {import("node:test").TestContext} t
  * @param {string[]} args
  */
@@ -38,7 +38,7 @@ function start(t, args) {
     try {
       process.kill(-(/** @type {number} */ (child.pid)), "SIGTERM");
     } catch {
-      // It is gone, as it should be.
+      // It has ended, as expected.
     }
     await closed;
   });
@@ -46,7 +46,7 @@ function start(t, args) {
 }
 
 /**
- * Starts it before the test's own server and waits until it says where to look.
+ * Starts it with the test's own server, and waits until it prints the URL.
  * @param {import("node:test").TestContext} t
  * @param {string[]} args
  */
@@ -65,14 +65,14 @@ async function startedBefore(t, args) {
   return Object.assign(run, { port, url: `http://127.0.0.1:${port}` });
 }
 
-/** Waits until nothing answers any more. @param {{ url: string }} run */
+/** Waits until the Worker does not respond any more. @param {{ url: string }} run */
 function untilSilent({ url }) {
   const answers = async () => {
     try {
       await (await fetch(`${url}/_session/healthz`)).arrayBuffer();
       return true;
     } catch {
-      return false; // Refused, or cut off in the middle of an answer.
+      return false; // Refused, or cut off in the middle of a response.
     }
   };
   return until(async () => !(await answers()), { within: 30_000, what: "the Worker's end" });
@@ -144,7 +144,7 @@ test("the demo's chat servers end when the script is killed", onLinux, async (t)
   for (const url of [run.url, ...servers]) await untilSilent({ url });
 });
 
-/** Kills the script that npm runs, and it alone. @param {{ child: import("node:child_process").ChildProcess }} run */
+/** Kills only the script that npm runs. @param {{ child: import("node:child_process").ChildProcess }} run */
 function killScript({ child }) {
   const script = below(Number(child.pid)).find((pid) =>
     commandOf(pid).includes("scripts/start.mjs"),
@@ -153,7 +153,7 @@ function killScript({ child }) {
   process.kill(script, "SIGKILL");
 }
 
-/** The processes below one, itself included. @param {number} pid @returns {number[]} */
+/** Returns a process and its descendants. @param {number} pid @returns {number[]} */
 function below(pid) {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
   return [

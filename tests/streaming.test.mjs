@@ -1,4 +1,4 @@
-/** Bodies flow as they come, both ways, and arrive as they were. */
+/** Tests that bodies are streamed both ways, and arrive unchanged. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";

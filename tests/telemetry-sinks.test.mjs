@@ -1,4 +1,4 @@
-/** Where what was counted goes beside the object: Analytics Engine; and an isolate that has no object. */
+/** Tests reports to Analytics Engine, and an isolate without the aggregator object. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { loadEdge } from "./harness/edge-module.mjs";
@@ -6,7 +6,7 @@ import { freshKey } from "./harness/workerd.mjs";
 
 const LABELS = "acme\ta\t\thit\tactive\t\tGET";
 
-/** An isolate of the Worker, in which nothing was counted yet. @param {Record<string, unknown>} env */
+/** Loads a new isolate of the Worker, without counts. @param {Record<string, unknown>} env */
 async function isolate(env) {
   const edge = await loadEdge(
     'export { admit, configure } from "./instance.js"; export { RequestTrace } from "./telemetry/request_trace.js"; export { recorder, recordRequest } from "./telemetry/window.js"; export { later } from "cloudflare:workers";',
@@ -22,7 +22,7 @@ async function isolate(env) {
     Object.assign(trace, { labels, flags });
     return edge.recordRequest(trace, new Response("", { status }), "", all);
   };
-  // A text that has no length: the instance is entered, and left by an exception.
+  // A symbol is no text: the call enters the instance and leaves it by an exception.
   const trap = () => edge.admit(/** @type {any} */ (Symbol("no text")), Date.now());
   const recorder = edge.recorder();
   return {
@@ -62,7 +62,7 @@ test("with TELEMETRY_EVERY=0 nothing is reported", async () => {
 
 test("a lost report delays the next one by half a minute", async (t) => {
   const { answer, windows } = await isolate({});
-  // No timer ever fires here, as in a request that is cancelled.
+  // No timer fires here, as in a cancelled request.
   t.mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_763_740_000_000 });
   answer(200);
   t.mock.timers.setTime(1_763_740_029_999);
@@ -92,7 +92,7 @@ test("counts of the data plane survive a trap and are reported in the next windo
   const { answer, trap, received } = await isolate({
     ANALYTICS: { writeDataPoint: (/** @type {any} */ point) => points.push(point.blobs) },
   });
-  // The timer of an instance that is gone has nobody to call.
+  // The timer of a replaced instance never fires.
   t.mock.timers.enable({ apis: ["setTimeout"] });
   answer(200);
   await new Promise(setImmediate);

@@ -1,4 +1,4 @@
-/** Figures add up: over all isolates, whoever is asked, and whatever dies in between. */
+/** Shows that counts add up over all isolates, on every page, and across deaths of instances. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Agent, request } from "node:http";
@@ -12,7 +12,7 @@ import { Vestibule } from "./harness/workerd.mjs";
 const ADMIN = "operators-know-this-token";
 
 /**
- * Sends so many requests, some at once.
+ * Sends a number of requests, some concurrently.
  * @param {string[]} urls in turn
  * @param {number} count
  */
@@ -38,7 +38,7 @@ async function visit(urls, count) {
 }
 
 /**
- * The sum of a metric over all its series.
+ * Returns the sum of a metric over all its series.
  * @param {string} url
  * @param {string} metric
  * @param {string} [having] what each series must have among its labels
@@ -182,7 +182,7 @@ for (const how of /** @type {const} */ (["refuses", "loses answers"])) {
 test("sockets and event streams are counted while they are open", async (t) => {
   const origin = await Origin.start(t, (_, reply) => {
     reply.writeHead(200, { "content-type": "text/event-stream" });
-    // That its reader has gone a stream notices when it has something to say.
+    // A stream detects that its client is gone at the next write.
     const speaking = setInterval(() => reply.write("data: 1\n\n"), 20);
     reply.on("close", () => clearInterval(speaking));
   });

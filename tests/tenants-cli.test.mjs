@@ -1,4 +1,4 @@
-/** `npm run tenants`, before the development server's real namespace and table. */
+/** Tests `npm run tenants` with the development server's real namespace and table. */
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ const DATABASE =
   '\n[[d1_databases]]\nbinding = "TENANTS_DB"\ndatabase_name = "tenants"\ndatabase_id = "00000000-0000-0000-0000-000000000000"\n';
 
 /**
- * A deployment's settings with a place for documents, in a folder of its own.
+ * Creates a deployment's settings with a store for documents, in a separate folder.
  * @param {import("node:test").TestContext} t
  * @param {string} binding
  */

@@ -1,4 +1,4 @@
-/** Tenants in a D1 table, under the real development server. */
+/** Tests tenants in a D1 table, under the real development server. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -21,7 +21,7 @@ const ENV = {
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
 };
 
-/** The project's settings with a database, from a folder of its own. @param {string} folder */
+/** Returns the project's settings with a database, for a separate folder. @param {string} folder */
 function configuration(folder) {
   const own = readFileSync(path.join(ROOT, "wrangler.toml"), "utf8")
     .replace('main = "build/index.js"', `main = "${ROOT}/build/index.js"`)

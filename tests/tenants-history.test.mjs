@@ -1,4 +1,4 @@
-/** Tenants' documents by the admin API: what they were, who changed them meanwhile, how they look. */
+/** Tests tenants' documents by the admin API: history, concurrent changes, previews. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KvServer } from "./harness/kv.mjs";

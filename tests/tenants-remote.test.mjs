@@ -1,4 +1,4 @@
-/** `npm run tenants -- --remote`: the real wrangler before as much of Cloudflare's API as it asks for. */
+/** Tests `npm run tenants -- --remote` with the real wrangler and the harness's Cloudflare API. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -17,7 +17,7 @@ const DATABASE =
 const ORIGINS = [{ url: "http://a" }];
 
 /**
- * The command line over a deployment with a place for documents.
+ * Runs the command line over a deployment with a store for documents.
  * @param {import("node:test").TestContext} t
  * @param {string} binding
  */

@@ -1,4 +1,4 @@
-/** Several tenants in one deployment: whose a host is, and what is said of them. */
+/** Tests several tenants in one deployment: their hosts and their documents. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -21,7 +21,7 @@ function put(kv, document) {
 }
 
 /**
- * Two tenants, each with a server of its own that says whose it is.
+ * Opens two tenants, each with its own server that responds with the tenant's name.
  * @param {import("node:test").TestContext} t
  */
 async function two(t) {
@@ -175,7 +175,7 @@ test("fifty unknown hosts cost one read per name and suffix", async (t) => {
 });
 
 /**
- * A deployment whose documents a service keeps.
+ * Starts a deployment whose documents come from an HTTP service.
  * @param {import("node:test").TestContext} t
  * @param {Parameters<typeof Origin.start>[1]} handler
  * @param {Record<string, string>} [vars]

@@ -1,4 +1,4 @@
-/** A program's JWT in exchange for a session: which are taken, and what the session is good for. */
+/** Tests the exchange of a program's JWT for a session: which tokens are accepted, and how the session is used. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, test } from "node:test";
@@ -20,7 +20,7 @@ const sites = await Sites.start({ after });
 const provider = await HostileProvider.start({ after });
 
 /**
- * A site that takes tokens of an issuer of its own, and a program.
+ * Opens a site that accepts tokens of its own issuer, and a program.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, unknown>} [login]
  */
@@ -35,7 +35,7 @@ async function open(t, login = {}) {
   const at = new URL("/_session/token", site.url);
   const exchange = (/** @type {string} */ jwt) =>
     program.fetchJson(at, { method: "POST", headers: bearer(jwt) });
-  /** Claims of a sound token. */
+  /** Returns the claims of a valid token. */
   const sound = (/** @type {Claims} */ more = {}) => issuer.token("vestibule", more);
   return { issuer, site, origin: site.origin, url: `${site.url}/`, program, at, exchange, sound };
 }
@@ -144,7 +144,7 @@ const OF_AN_EXCHANGE = [
   ["a jti that is not a string", (claims) => ({ ...claims, jti: 7 })],
 ];
 
-/** An access token's `azp` is who asked for it, not for whom it is. */
+/** The `azp` of an access token names the client that requested it, not the audience. */
 const OF_ANY_TOKEN = FALSEHOODS.filter(([what]) => !what.includes("azp"));
 
 for (const [what, alter] of [...OF_ANY_TOKEN, ...NOBODIES, ...OF_AN_EXCHANGE]) {

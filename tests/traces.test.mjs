@@ -1,4 +1,4 @@
-/** Traces, as they arrive at a collector; and what a collector's trouble does to visitors: nothing. */
+/** Tests exported traces as a collector receives them, and that a failing collector does not affect visitors. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Collector, collectorMissing } from "./harness/collector.mjs";
@@ -15,10 +15,10 @@ const ADMIN = "an-admin-token-for-tests";
 const PARENT = "b7ad6b7169203331";
 const NAMES = ["cookie", "cache", "kv", "object", "login", "choose origin", "origin", "write-back"];
 
-/** Spans leave after the answer, and counts some seconds later. */
+/** Spans are sent after the response, and counts some seconds later. */
 const SOON = { within: 30_000 };
 
-/** A trace id of its own for each request. */
+/** Number of trace ids made so far; each request gets its own. */
 let traces = 0;
 
 /** @param {{ sampled: boolean }} decision a client's */
@@ -29,7 +29,7 @@ function context({ sampled }) {
 }
 
 /**
- * A tenant that samples as told, before a receiver of traces.
+ * Opens a tenant with the given sampling, and a receiver of traces.
  * @param {import("node:test").TestContext} t
  * @param {{ sample?: number, endpoint?: string, vars?: Record<string, string> }} [options]
  */
@@ -66,7 +66,7 @@ async function deployment(t, { sample = 0, endpoint, vars = {} } = {}) {
 }
 
 /**
- * The spans of a trace, once its root has arrived, and others that are waited for.
+ * Waits for a trace's root and further expected spans, and returns its spans.
  * @param {OtlpReceiver} receiver
  * @param {string} traceId
  * @param {string[]} [names]
@@ -197,7 +197,7 @@ test("a recovered collector gets spans again", async (t) => {
 });
 
 /**
- * How many spans the page of metrics says were lost.
+ * Returns the number of lost spans on the page of metrics.
  * @param {(request: { target: string, lines: string[] }) => Promise<{ body: string }>} visit
  */
 async function lost(visit) {

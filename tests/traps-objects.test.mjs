@@ -1,6 +1,6 @@
 /**
- * The wasm instance dies in an object, or in what an object does in the background: once, and nothing that was changed
- * is lost.
+ * Shows that no change is lost when the wasm instance dies once in an object, or in an object's background
+ * work.
  */
 import assert from "node:assert/strict";
 import { after, afterEach, test } from "node:test";
@@ -21,11 +21,11 @@ afterEach(() => {
   mood.telemetry = "fine";
 });
 
-/** What asks for a fault at that point. @param {string} point */
+/** Returns session data that plants a fault at that point. @param {string} point */
 const next = (point, fault = "panic") => ({ fault: `planted-next-${point}-${fault}` });
 
 /**
- * Asks for a fault where an object comes next to that point.
+ * Plants a fault for the next time that an object reaches that point.
  * @param {string} point
  */
 async function arm(point, fault = "panic") {
@@ -34,7 +34,7 @@ async function arm(point, fault = "panic") {
 }
 
 /**
- * What the page for Prometheus says of a tenant's requests that were answered well.
+ * Returns the number of a tenant's successful requests on Prometheus' page.
  * @param {string} tenant
  */
 async function counted(tenant) {
@@ -63,7 +63,7 @@ for (const [point, what] of [
 test("a trap in an alarm loses no change, and the record is stored", async () => {
   const { visitor } = await planted.recorded(site.url);
   const { deaths } = planted;
-  // What is changed within a second of the last write waits for an alarm.
+  // A change within a second of the last write waits for an alarm.
   await visitor.visit({ patch: { ...next("alarm"), later: "alarm" } });
   await planted.death(deaths);
   const stored = kv.count("put");
@@ -77,7 +77,7 @@ test("a trap after a row was written leaves an alarm that stores the record", as
   await until(() => kv.count("put") > before, { what: "the record without the change" });
   const { deaths } = planted;
   const stored = kv.count("put");
-  // The row is stored, and nobody hears of it.
+  // The row is stored, but its response is lost.
   await visitor.browser.fetchJson(changing(site.url, { ...next("row"), later: "row" }));
   await planted.death(deaths);
   await until(() => kv.count("put") > stored, { what: "the record in the namespace" });
@@ -198,7 +198,7 @@ test("unsent batches survive the instance that made them", async (t) => {
   mood.telemetry = "refuses";
   const failed = () => sites.vestibule.logged("telemetry_not_taken").length;
   for (let visit = 0; visit < 20; visit += 1) await new Visitor(busy.url).visit();
-  // By the third report after them all are in a batch.
+  // By the third report after them all counts are in a batch.
   for (let report = 0; report < 3; report += 1) {
     const before = failed();
     await new Visitor(site.url).visit();

@@ -1,6 +1,6 @@
 /**
- * What waits for somebody outside when the wasm instance dies of another request: none of it is lost, nothing is done
- * twice that must be done once, and nobody waits for ever.
+ * Tests work that waits for another service when the wasm instance dies of another request: it is not lost, not done
+ * twice, and does not wait for ever.
  */
 import assert from "node:assert/strict";
 import { after, afterEach, test } from "node:test";
@@ -24,11 +24,11 @@ afterEach(() => {
   mood.directory = "fine";
 });
 
-/** How long the provider takes to give tokens, in milliseconds. */
+/** Delay of the provider's token responses, in milliseconds. */
 const SLOW = 1_000;
 
 /**
- * A site whose visitors sign in at a provider that is slow to give tokens.
+ * Opens a site with a provider whose token endpoint is slow.
  * @param {import("node:test").TestContext} t
  */
 async function atProvider(t) {
@@ -42,7 +42,7 @@ async function atProvider(t) {
     chatServer,
   );
   provider.register(clientOf(signIn));
-  /** Waits until so many requests for tokens have come. @param {number} count */
+  /** Waits until a number of token requests have arrived. @param {number} count */
   const asked = (count) =>
     until(() => provider.counted("/token") >= count, { what: "a request for tokens" });
   return { provider, signIn, asked };
@@ -72,7 +72,7 @@ for (const [fault, what] of FAULTS) {
     await planted.hit(site.url, fault);
     await until(() => stored() > first, { what: "the change in the namespace" });
     await planted.hit(site.url, fault);
-    // Now nothing but storage knows of it.
+    // Now only storage has it.
     const seen = await visitor.visit();
     assert.deepEqual([seen.id, seen.data], [id, { kept: true, later: fault }]);
     assert.equal(seen.state, "active");
@@ -81,7 +81,7 @@ for (const [fault, what] of FAULTS) {
   test(`a sign-out waiting for storage completes despite ${what}`, async () => {
     const { visitor } = await planted.recorded(alone.url);
     const copy = visitor.copy();
-    // Storage takes one write a second.
+    // Storage accepts one write a second.
     const out = visitor.call("logout", { method: "POST" });
     await planted.hit(site.url, fault);
     assert.equal((await out).status, 204);
@@ -134,7 +134,7 @@ for (const [fault, what] of FAULTS) {
     const renewal = provider.counted("/token") + 1;
     const visiting = visitor.visit();
     await asked(renewal);
-    // Where the request waits, and where its object does: there a call that hits a fault is tried again, so that each of
+    // The request waits in one isolate and its object in another. A call that hits a fault is retried there, so each of
     // these ends three instances.
     await planted.hit(site.url, fault);
     const url = changing(site.url, { text: `planted-object-${fault}` });

@@ -1,6 +1,6 @@
 /**
- * A trap hurts one request. Faults are planted in a build for this test alone: a panic, exhausted memory, an exception
- * thrown by a binding. Each ends the wasm instance while 100 requests and 20 streams are in flight.
+ * Shows that a trap fails one request. A build for this test has planted faults: a panic, exhausted memory, and an
+ * exception thrown by a binding. Each ends the wasm instance while 100 requests and 20 streams are in flight.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -44,10 +44,10 @@ const followed = await sites.open(
 );
 for (const each of [site, followed]) server.accept(each);
 
-/** Whose requests are in flight, beside those of guests. */
+/** Visitors with requests in flight, in addition to those of guests. */
 /** @type {Recorded[]} */
 const visitors = [];
-// Some at a time: each wakes an object.
+// A few at a time, because each starts an object.
 while (visitors.length < 85) {
   visitors.push(
     ...(await Promise.all(Array.from({ length: 5 }, () => planted.recorded(site.url)))),
@@ -56,7 +56,7 @@ while (visitors.length < 85) {
 const culprit = await planted.recorded(site.url);
 
 const streams = new Streams(server);
-/** Whose streams are followed. @type {Visitor[]} */
+/** Visitors with followed streams. @type {Visitor[]} */
 const listeners = [];
 for (const each of [site, followed]) {
   for (let at = 0; at < 5; at += 1) {
@@ -67,7 +67,7 @@ for (const each of [site, followed]) {
 }
 
 /**
- * What the session API says of a session.
+ * Reads a session by the session API.
  * @param {Recorded} whose
  */
 async function stored({ visitor, id }) {
@@ -78,7 +78,7 @@ async function stored({ visitor, id }) {
 }
 
 /**
- * A change by the session API whose body is sent in two parts.
+ * Begins a change by the session API whose body is sent in two parts.
  * @param {Recorded} whose
  * @param {string} name
  */
@@ -107,8 +107,8 @@ function upload({ id }, name) {
 }
 
 /**
- * A hundred requests in each place where a request can wait, one that hits the fault among them; all others succeed,
- * and what they change is changed once.
+ * Sends a hundred requests that wait at the same point, one of which hits the fault. All others must succeed, and their
+ * changes must be made once.
  * @param {string} round a name of its own
  * @param {import("./harness/planted.mjs").Fault} fault
  * @param {() => Promise<import("./harness/sign-in.mjs").Answer>} hit the request that hits the fault
@@ -134,7 +134,7 @@ async function amongHundred(round, fault, hit, { readsFirst = false } = {}) {
   );
   await until(() => mood.holding === atObject.length, { what: "changes at their objects" });
   const uploads = sending.map((whose) => upload(whose, round));
-  // What came before these has been read by then.
+  // Earlier requests have been read by then.
   for (let look = 0; look < 3; look += 1) await passing[0].call("healthz");
   kv.mood.get = "held";
   const reads = kv.count("get");
@@ -251,7 +251,7 @@ for (const [fault, what] of FAULTS) {
     const before = planted.deaths;
     const own = new Streams(server);
     await own.open(t, hurt, visitor.browser.sessionOf(hurt.url));
-    // The socket and the event stream are looked after each by itself.
+    // The socket and the event stream are revalidated separately.
     await until(() => planted.deaths > before + 1, { what: "the faults" });
     await own.goOn(`own-revalidate-${fault}`);
     await streams.goOn(`revalidate-${fault}`);

@@ -1,4 +1,4 @@
-/** Accounts with passwords, kept by an operator's program. */
+/** Tests accounts with passwords that an operator's program manages. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { enrol } from "./harness/accounts.mjs";

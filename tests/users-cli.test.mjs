@@ -1,4 +1,4 @@
-/** `npm run users`, before the development server's real storage. */
+/** Tests `npm run users` with the development server's real storage. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -18,7 +18,7 @@ const D1 =
   '\n[[d1_databases]]\nbinding = "TENANTS_DB"\ndatabase_name = "tenants"\ndatabase_id = "00000000-0000-0000-0000-000000000000"\n';
 
 /**
- * The command line and wrangler's, over a deployment with these bindings.
+ * Runs the command line, and wrangler's, over a deployment with these bindings.
  * @param {{ after: (fn: () => void) => void }} t
  * @param {string} bindings
  */
@@ -39,7 +39,7 @@ function deployment(t, bindings) {
           text += chunk;
         });
       }
-      // Who is refused before a password is asked for reads nothing.
+      // A command that is refused before the password reads no input.
       child.stdin.on("error", () => {}).end(input);
       const [code] = await once(child, "close");
       return { text, code };

@@ -1,4 +1,4 @@
-/** The chat server's own cookies, kept in the session: what the browser, the server and storage see. */
+/** Tests the vault, which keeps the chat server's cookies in the session, as seen from all sides. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { get } from "node:http";
@@ -11,7 +11,7 @@ import { until } from "./harness/until.mjs";
 
 const ADMIN = "an-admin-token-for-tests";
 
-/** Two locations, of which the other one sees nothing of the sessions' namespace. */
+/** Two locations; the second sees no write of the sessions' namespace. */
 const sites = await Sites.start({ after }, { lags: [0, 3_600_000], vars: { ADMIN_TOKEN: ADMIN } });
 
 const KEPT = "access_token=eyJ.of.the-origin; Path=/; HttpOnly; SameSite=Lax";
@@ -19,7 +19,7 @@ const KEPT = "access_token=eyJ.of.the-origin; Path=/; HttpOnly; SameSite=Lax";
 /** @typedef {Awaited<ReturnType<typeof open>>} Scene */
 
 /**
- * A site whose chat server answers with the headers that the query names: `/?set-cookie=a%3D1`.
+ * Opens a site whose chat server responds with the query's headers: `/?set-cookie=a%3D1`.
  * @param {import("node:test").TestContext} t
  * @param {{ session?: Record<string, unknown>, login?: Record<string, unknown>,
  *   handler?: Parameters<Sites["open"]>[2] }} [more]
@@ -36,7 +36,7 @@ async function open(t, { session = {}, login = {}, handler = echo } = {}) {
   );
   for (const user of ["alice", "bob"]) enrol(sites, site.id, { user, password: `of ${user}` });
   const browser = new Browser();
-  /** What is asked so that the server answers with these cookies. */
+  /** Returns a path for which the server sets these cookies. */
   const setting = (/** @type {string[]} */ ...lines) => {
     const query = lines.map((line) => `set-cookie=${encodeURIComponent(line)}`);
     return `${site.url}/?${query.join("&")}`;
@@ -47,9 +47,9 @@ async function open(t, { session = {}, login = {}, handler = echo } = {}) {
     url: `${site.url}/`,
     browser,
     setting,
-    /** The server sets cookies. */
+    /** Makes the server set cookies. */
     set: (/** @type {string[]} */ ...lines) => browser.fetchJson(setting(...lines)),
-    /** What the server is told at an address. */
+    /** Returns the cookies that the server receives at a path. */
     read: async (path = "/", who = browser) => {
       const answer = await who.fetchJson(new URL(path, site.url));
       assert.equal(answer.status, 200, answer.body);
@@ -78,7 +78,7 @@ function echo(request, reply) {
 }
 
 /**
- * The cookies of the last request, in order.
+ * Returns the cookies of the last request, in order.
  * @param {import("./harness/origin.mjs").Origin} origin
  */
 function pairs(origin) {
@@ -87,14 +87,14 @@ function pairs(origin) {
   return lines.length ? lines[0].split("; ") : [];
 }
 
-/** A place that has the same deployment. @param {string} url @param {number} at */
+/** Returns the URL of another location of the deployment. @param {string} url @param {number} at */
 function elsewhere(url, at) {
   const place = new URL(url);
   place.port = String(sites.vestibule.ports[at]);
   return place.href;
 }
 
-/** The only record of a site, if it is stored yet. @param {{ id: string }} site */
+/** Returns the only record of a site, if it is stored already. @param {{ id: string }} site */
 const recordOf = ({ id }) =>
   [...sites.vestibule.kv.stored].find(([key]) => key.startsWith(`s:${id}:`))?.[1].value;
 
@@ -177,7 +177,7 @@ test("a vault cookie set in one location is sent at once in another", async (t) 
 });
 
 /**
- * A chat server with WebSockets; its handshake sets a cookie.
+ * Opens a chat server with WebSockets whose handshake sets a cookie.
  * @param {Scene} scene
  * @param {string[]} [lines] what its handshakes set
  */
@@ -193,7 +193,7 @@ function withSockets({ origin }, lines = []) {
 }
 
 /**
- * Opens a socket and says what the handshake was answered.
+ * Opens a socket and returns the handshake's response.
  * @param {import("node:test").TestContext} t
  * @param {Scene} scene
  * @param {string} [more] further cookies
@@ -322,7 +322,7 @@ test("cookies with similar names pass unchanged both ways", async (t) => {
   assert.deepEqual(await read(), [...expected, "chunks=6"]);
 });
 
-/** What Python's `str.strip` takes away: that is how Starlette reads cookies. */
+/** Characters that Python's `str.strip` removes, as Starlette does when it reads cookies. */
 const BLANK = new Set([..." \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0"]);
 
 /** @param {string} text */
@@ -334,7 +334,7 @@ function stripped(text) {
 }
 
 /**
- * The names that a server reads in a Cookie header.
+ * Returns the names that a server reads in a Cookie header.
  * @param {string} line
  */
 function lenientNames(line) {
@@ -385,7 +385,7 @@ for (const [what, line] of [
   });
 }
 
-/** How often the operator was told of a cookie that is not kept. */
+/** Returns the number of log lines about cookies that are not kept. */
 const ignored = () =>
   sites.vestibule.logged("control_ignored").filter(({ control }) => control === "vault").length;
 
@@ -399,7 +399,7 @@ test("a too large cookie is not kept but logged, and the response arrives", asyn
   assert.doesNotMatch(answer.cookies.join(), /access_token|chunk_0/);
   await until(() => ignored() > before, { what: "the log" });
   assert.doesNotMatch(sites.vestibule.printed, /xxxxxxxx|eyJ\.of/);
-  // What the server believes replaced is not told again either.
+  // A cookie that the server replaced is not sent with its old value.
   assert.deepEqual(await read(), ["theme=dark", "chunk_0=a"]);
 });
 
@@ -670,7 +670,7 @@ test("a long response that sets a vault cookie is streamed", async (t) => {
     "vestibule-session",
     cookies[0].split(";")[0].replace("vestibule-session=", ""),
   );
-  // It is kept before the answer has ended.
+  // It is stored before the response has ended.
   assert.deepEqual(await read(), ["access_token=eyJ.of.the-origin"]);
   streaming?.end("data: last\n\n");
   assert.equal(await next(), "data: last\n\n");

@@ -1,4 +1,4 @@
-/** WebSocket handshakes, and what flows through a socket once it is open. */
+/** Tests WebSocket handshakes, and messages through open sockets. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -125,7 +125,7 @@ test("an upgrade to another protocol is handled as an ordinary request", async (
 
 test("a POST cannot open a socket without the checks", async (t) => {
   const { port } = await deployment(t);
-  // The runtime shows such a request as a GET, so it is judged as one.
+  // The runtime shows such a request as a GET, so it is checked as one.
   const answer = await handshake(
     port,
     [...GOOD.slice(0, 3), "Origin: http://evil.example", "Content-Length: 0"],

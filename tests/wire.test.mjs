@@ -1,5 +1,5 @@
 /**
- * What the core writes is read as it was meant: the golden files are those that the core's own tests compare with
+ * Tests that the data plane parses the core's text, with the golden files that the core's own tests use, too
  * (`src/worker/protocol/tests.rs`).
  */
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** What the cache of the zone, which stands between the Worker and its servers, gets to see and to keep. */
+/** Tests what the zone's cache, between the Worker and its servers, sees and stores. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Browser } from "./harness/browser.mjs";
@@ -10,7 +10,7 @@ import { SCHEME, Vestibule } from "./harness/workerd.mjs";
 import { ZoneCache } from "./harness/zone-cache.mjs";
 
 /**
- * A server that says nothing of caching and gives everybody a file of their own.
+ * Starts a server that sets no caching headers and gives each visitor a different file.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, string>} [vars]
  */
@@ -28,7 +28,7 @@ async function deployment(t, vars) {
 
 test("two visitors of one URL get their own responses, and the zone cache stores none", async (t) => {
   const { zone, origin, vestibule } = await deployment(t);
-  // It does cache: whoever does not say otherwise gets the file of whoever came first.
+  // The cache works: without options a visitor gets the first visitor's file.
   zone.cachesEverything = true;
   for (const path of ["/files/7/report.pdf", "/avatar.png", "/app.js", "/plain", "/store/a.css"]) {
     const bodies = new Set();
@@ -129,7 +129,7 @@ test("a client's headers do not shape a cached response", async (t) => {
   const target = "/public/app.js";
   const passing = ["Accept: a/b", "If-None-Match: x", "User-Agent: u"];
   const lines = [...passing, "Origin: https://evil.example", "Accept-Language: xx", "X-Any: 1"];
-  // Plain http is sent on, to its own client alone.
+  // Plain http is redirected, for its own client only.
   assert.equal((await send(port, { target, lines })).status, 301);
   assert.deepEqual([zone.outcomes(target), zone.kept.size], [["BYPASS"], 0]);
   assert.deepEqual(origin.received("origin"), ["https://evil.example"]);
@@ -170,7 +170,7 @@ for (const [what, path, init] of /** @type {[string, string, RequestInit][]} */ 
     tenants.plant("tenant:acme", JSON.stringify(document));
     const vestibule = await Vestibule.start(t, { tenants, zone });
     const { status } = await fetch(vestibule.url + path, init);
-    // Who must sign in is refused, and so is a path with two readings.
+    // A request without the required sign-in is refused, and so is an ambiguous path.
     if ([400, 401].includes(status)) return assert.equal(zone.passed.length, 0);
     assert.deepEqual([status, zone.passed.at(-1)?.outcome], [200, "BYPASS"]);
     assert.equal(origin.received("x-session-id").length, 1);

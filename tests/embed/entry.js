@@ -1,4 +1,4 @@
-/** What worker-build's entry does, in short: makes the instance, and hands the event over. */
+/** Does the same as worker-build's entry: creates the instance, and passes the event to it. */
 import * as glue from "vestibule-core";
 import module from "./embed_bg.wasm";
 

@@ -1,4 +1,4 @@
-/** What follows streams and sockets: the modules by themselves. */
+/** Tests the modules that follow streams and sockets, without the Worker. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
@@ -13,13 +13,13 @@ const { startRevalidation } = await loadEdge(
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Lets promises and streams go on until nothing is left to do. */
+/** Lets promises and streams run until they are idle. */
 async function settle() {
   for (let count = 0; count < 20; count += 1) await turn();
 }
 
 /**
- * Lets time pass in steps.
+ * Advances the time in steps.
  * @param {import("node:test").TestContext} t
  * @param {number} ms
  */
@@ -31,7 +31,7 @@ async function pass(t, ms, step = 10) {
 }
 
 /**
- * A pump under way.
+ * Starts a pump.
  * @param {import("node:test").TestContext} t
  * @param {{ keepAlive?: number, idle?: number, signal?: AbortSignal }} limits
  */
@@ -100,7 +100,7 @@ test("a pump reports why it ended: its signal, or the source's error", async (t)
 });
 
 /**
- * A revalidation that gets these outcomes, and whatever came of it.
+ * Starts a revalidation with these outcomes, and records its effects.
  * @param {import("node:test").TestContext} t
  * @param {({ afterMs: number } | { over: string })[]} outcomes
  */
@@ -140,7 +140,7 @@ test("a closed stream is neither revalidated nor closed again", async (t) => {
 });
 
 /**
- * A queue for a socket that sends nothing until `read` is called.
+ * Creates a queue for a socket that sends nothing until `read` is called.
  * @param {() => void} [onTooSlow]
  */
 function queue(onTooSlow = () => {}) {
@@ -164,7 +164,7 @@ function queue(onTooSlow = () => {}) {
   return { socket, queue: new SendQueue(/** @type {any} */ (socket), onTooSlow) };
 }
 
-/** Message number so many, of a size. @param {number} number */
+/** Returns a numbered message of a given size. @param {number} number */
 function message(number, size = 64 * KIB) {
   return String(number).padStart(3, "0").padEnd(size);
 }

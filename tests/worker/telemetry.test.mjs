@@ -1,4 +1,4 @@
-/** What the data plane counts and keeps until it is taken: the modules by themselves. */
+/** Tests the modules that count in the data plane, without the Worker. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { count, countRequest, takeCounted } from "../../src/worker/js/telemetry/counters.js";
@@ -102,7 +102,7 @@ test("the time to first byte is a moving average with a weight of a tenth", () =
   assert.equal(ms(), 11);
 });
 
-/** A request that came at 1000 and was answered at 1100. @param {Partial<RequestTrace>} [more] */
+/** Returns the trace of a request that came at 1000 and was answered at 1100. @param {Partial<RequestTrace>} [more] */
 function trace(more) {
   return Object.assign(new RequestTrace(1_000, "https"), { ended: 1_100 }, more);
 }
