@@ -1,25 +1,25 @@
-/** Who is signed in here, and what that shows. */
+/** Knows the signed-in operator, and the tenants they may see. */
 import { computed, signal } from "@preact/signals";
 import { ask, get, isOver, Refusal } from "./api.js";
 import { route } from "./route.js";
 
 /** @import { Who } from "./backend.d.ts" */
 
-/** Null: nobody. Undefined: that is being asked. */
+/** The signed-in operator: null if signed out, undefined while loading. */
 export const who = signal(/** @type {Who | null | undefined} */ (undefined));
 
-/** Why it could not be asked. */
+/** The reason if loading failed. */
 export const trouble = signal(/** @type {Refusal | undefined} */ (undefined));
 
-/** The tenants there are, where there are documents of them. */
+/** Existing tenants, if the deployment has documents. */
 export const tenants = signal(/** @type {string[]} */ ([]));
 
-/** Whether several tenants can be looked at from here. */
+/** Whether the operator may see several tenants. */
 export const hasTenants = computed(
   () => who.value?.scope === "deployment" && who.value.documents === true,
 );
 
-/** The tenant that is looked at; empty for all together. */
+/** The chosen tenant; empty for all. */
 export const tenant = computed(() => {
   if (!hasTenants.value) return who.value?.tenant ?? "";
   const { page, name, query } = route.value;
@@ -49,7 +49,7 @@ export async function signIn(token) {
 
 export async function signOut() {
   await ask("POST", "admin/sign-out");
-  // Nothing that was known stays in memory.
+  // A reload removes all data from memory.
   location.reload();
 }
 

@@ -1,16 +1,16 @@
-/** Asking the API. What goes wrong is thrown as a `Refusal` that a person can read. */
+/** Calls the API. A failure is thrown as a readable `Refusal`. */
 import { signal } from "@preact/signals";
 
-/** The reserved prefix, whatever it is called here: everything before the console. */
+/** The reserved prefix of this deployment: the path before `/console`. */
 const PREFIX = location.pathname.replace(/\/console(\/.*)?$/, "");
 
-/** Longer than this nobody waits for an answer, in milliseconds. */
+/** Maximum time for a response, in milliseconds. */
 const PATIENCE = 20_000;
 
-/** Whether the API said that nobody is signed in any more. */
+/** Whether the API reported that the console session has ended. */
 export const isOver = signal(false);
 
-/** An answer that is none, with the words of the problem document. Status 0: nothing was reached. */
+/** A failed request, with the texts of the problem details. Status 0: the API was unreachable. */
 export class Refusal extends Error {
   /**
    * @param {number} status

@@ -1,4 +1,4 @@
-/** What the API below `/_session/admin` answers. Times are Unix seconds, but where `at` is milliseconds. */
+/** Types of the responses of the API below `/_session/admin`. Times are Unix seconds, except `at` in milliseconds. */
 
 export interface Who {
   scope: "deployment" | "tenant";
@@ -27,7 +27,7 @@ export interface Totals {
   origin_failures: number;
 }
 
-/** `counts` has one more than `bounds`: what was longer than the last. */
+/** `counts` has one more entry than `bounds`, for longer durations than the last. */
 export interface Histogram {
   bounds: number[];
   counts: number[];
@@ -35,7 +35,7 @@ export interface Histogram {
   count: number;
 }
 
-/** Cumulative, but for the sessions and streams. `at` in milliseconds. */
+/** Cumulative, except sessions and streams. `at` in milliseconds. */
 export interface Point {
   at: number;
   requests: number;
@@ -77,7 +77,7 @@ export interface Origin {
   release: string | null;
   capacity: number | null;
   under_way: number;
-  /** Per mille of what it can carry. */
+  /** Per mille of its capacity. */
   reported_load: number | null;
   ejected: boolean;
   takes_new_sessions: boolean;
@@ -182,7 +182,7 @@ export interface LogPage {
   dropped: number;
 }
 
-/** As much of JSON Schema as the tenant's uses. */
+/** The part of JSON Schema that the tenant's schema uses. */
 export interface Schema {
   type?: string;
   description?: string;

@@ -1,4 +1,4 @@
-/** The console's entry: everything else hangs on this. */
+/** The console's entry point, which imports everything else. */
 import "./style/console.css";
 import { render } from "preact";
 import { Console } from "./shell.jsx";

@@ -1,4 +1,4 @@
-/** Numbers and times as people read them. */
+/** Formats numbers and times for people. */
 
 const LOCALE = "en";
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
@@ -11,7 +11,7 @@ const moment = new Intl.DateTimeFormat(LOCALE, {
   hourCycle: "h23",
 });
 
-/** From here on a count is told in thousands and millions. */
+/** Smallest count that is shown in thousands or millions. */
 const LARGE = 1_000_000;
 
 /** @param {number} number */
@@ -20,7 +20,7 @@ export function count(number) {
 }
 
 /**
- * As many digits as say something.
+ * Formats a number with its significant digits.
  * @param {number} number
  */
 export function amount(number) {
@@ -52,7 +52,7 @@ const UNITS = [
 ];
 
 /**
- * A length of time. From an hour on in two units: "7 h" may as well be nearly eight.
+ * Formats a length of time. From an hour on it has two units, because "7 h" could be almost eight.
  * @param {number} seconds
  */
 export function span(seconds) {

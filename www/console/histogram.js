@@ -1,10 +1,10 @@
-/** What a histogram's buckets tell, as Prometheus reads them. */
+/** Computes quantiles of a histogram like Prometheus. */
 
 /** @import { Histogram } from "./backend.d.ts" */
 
 /**
- * Within which duration so many of 1 were done; between a bucket's bounds evenly spread. What is
- * longer than the last bound is known only to be longer: infinite.
+ * Returns a quantile, interpolated linearly within a bucket. Beyond the last bound it is
+ * infinite.
  * @param {Histogram} histogram
  * @param {number} part
  */

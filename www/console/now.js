@@ -1,4 +1,4 @@
-/** The time, told again each second while somebody looks, so that "3 s ago" stays true. */
+/** Updates the time each second while the page is visible, so that "3 s ago" stays true. */
 import { signal } from "@preact/signals";
 
 /** In milliseconds. */

@@ -1,21 +1,21 @@
 /**
- * An answer that is asked for again and again while somebody looks. What was known stays when nothing
- * new is heard, with the reason and since when.
+ * Polls a resource while the page is visible. If that fails, the last value stays, with the reason and
+ * its time.
  */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { isOver, Refusal } from "./api.js";
 
-/** After a failure it is asked less often, in milliseconds. */
+/** Maximum polling interval after failures, in milliseconds. */
 const LONGEST_PAUSE = 30_000;
 
 /**
  * @template T
  * @typedef {object} Reading
- * @property {T | undefined} value what was heard last
- * @property {number} at when, in milliseconds; 0 for never
- * @property {Refusal | undefined} fault why nothing newer was heard
- * @property {() => void} refresh asks at once
+ * @property {T | undefined} value the last value
+ * @property {number} at its time in milliseconds; 0 for never
+ * @property {Refusal | undefined} fault the reason if the last request failed
+ * @property {() => void} refresh requests at once
  */
 
 /**
@@ -40,7 +40,7 @@ export function usePolled(load, every, about) {
     let timer = 0;
     let failures = 0;
     let isAsking = false;
-    /** Whether what is being answered was asked before something changed. */
+    /** Whether the request in flight is older than a change. */
     let isDated = false;
 
     const look = async () => {

@@ -1,14 +1,14 @@
-/** What happened in a second, from counters that only grow — until the counting begins again. */
+/** Computes rates per second from counters, which only grow or restart at zero. */
 
 /** @import { Overview, Point } from "./backend.d.ts" */
 
-/** Isolates tell what they counted every few seconds; a rate over less would leap. Milliseconds. */
+/** Minimum time of a rate, in milliseconds: isolates report every few seconds, so shorter rates would jump. */
 const WINDOW = 8_000;
 
-/** Points nearer to each other than this are one. */
+/** Minimum distance of points, in milliseconds; closer ones are merged. */
 const APART = 4_500;
 
-/** So long a plot looks back. */
+/** Time that plots cover, in milliseconds. */
 export const MEMORY = 10 * 60_000;
 
 /**
@@ -20,7 +20,7 @@ export function grown(before, after) {
 }
 
 /**
- * Takes an answer's points to those known; the last one counts until the next is far enough from it.
+ * Adds a response's points to the known ones; a newer point replaces the last if it is too close.
  * @param {Point[]} known
  * @param {Overview} overview
  * @returns {Point[]}
@@ -66,7 +66,7 @@ export function perSecond(points, ...counters) {
 }
 
 /**
- * So much of one for each of the other.
+ * Returns the ratio of two counters' growth over time.
  * @param {Point[]} points
  * @param {keyof Point} counter
  * @param {keyof Point} each

@@ -1,6 +1,6 @@
 /**
- * Where in the console one is, in the address after the `#`: the server need not know, a page can be
- * sent to somebody else, and the browser's own way back works.
+ * Keeps the current page in the URL's fragment: the server does not see it, a page can be shared, and
+ * the browser's back button works.
  */
 import { signal } from "@preact/signals";
 
@@ -29,7 +29,7 @@ function decoded(name) {
 }
 
 /**
- * A way there; the tenant that is looked at stays, unless another is named.
+ * Returns a link to a page; it keeps the chosen tenant unless another is named.
  * @param {string} page
  * @param {string} [name]
  * @param {Record<string, string>} [query]

@@ -1,4 +1,4 @@
-/** The frame around every page: the way in, the menu, and which page is shown. */
+/** Shows the frame of every page: the sign-in, the menu and the current page. */
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { hasTenants, recall, signOut, tenant, tenants, trouble, who } from "./account.js";
@@ -37,7 +37,7 @@ const PAGES = {
   logs: { label: "Logs", page: () => <LogsPage /> },
 };
 
-/** Whether the first page was shown: from the second on, the focus goes to the new one's name. */
+/** Whether a page was shown before: from the second page on, the focus moves to the title. */
 const hasMoved = signal(false);
 
 export function Console() {
@@ -162,5 +162,5 @@ function TenantChooser() {
   );
 }
 
-/** Where the way here was an old one. */
+/** Without a fragment the overview is shown. */
 if (location.hash === "") go("overview");

@@ -1,2 +1,2 @@
-/** Styles are bundled beside the script. */
+/** Declares imports of styles, which are bundled separately from the script. */
 declare module "*.css";

@@ -1,4 +1,4 @@
-/** An explanation as the steps a request passes. */
+/** Shows an explanation as the steps that a request passes. */
 import { span } from "../format.js";
 import { Badge } from "../parts/badge.jsx";
 import { Bar } from "../parts/bar.jsx";
@@ -10,17 +10,17 @@ import { to } from "../route.js";
 
 /** @typedef {"pass" | "stop" | "note" | "skip"} Mark */
 
-/** What a mark says to who does not see it. @type {Record<Mark, string>} */
+/** Text of a mark for screen readers. @type {Record<Mark, string>} */
 const WORDS = { pass: "Passed", stop: "Stopped", note: "Notice", skip: "Not needed" };
 
-/** Whose a path is. @type {Record<string, string>} */
+/** Names of the path classes. @type {Record<string, string>} */
 const TERRITORIES = {
   origin: "the chat servers'",
   reserved: "Vestibule's own",
   disguised: "Vestibule's own, disguised",
 };
 
-/** Where a session was found. @type {Record<string, string>} */
+/** Names of the places where a session was found. @type {Record<string, string>} */
 const SOURCES = {
   cookie: "by its cookie alone",
   isolate: "from this isolate's memory",

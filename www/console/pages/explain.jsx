@@ -1,4 +1,4 @@
-/** Why a request is let in or not, and where it goes: asked without doing it. */
+/** Explains whether a request is admitted, and its origin, without sending it. */
 import { useSignal } from "@preact/signals";
 import { hasTenants, tenant } from "../account.js";
 import { ask, get, Refusal } from "../api.js";
@@ -31,7 +31,7 @@ export function ExplainPage() {
 }
 
 /**
- * A tenant's visitors are not at the host this console is at.
+ * Asks for requests at a tenant's own host, which is not the console's.
  * @param {{ of: string, handle: string }} props
  */
 function AtItsHost({ of, handle }) {

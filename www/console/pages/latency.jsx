@@ -1,4 +1,4 @@
-/** How long answers took, the edge's part and the origin's apart. */
+/** Shows how long responses took, separately for edge and origin. */
 import { count, counted, duration, percent } from "../format.js";
 import { quantile } from "../histogram.js";
 

@@ -1,11 +1,11 @@
-/** One line of the log; opened, all its fields. */
+/** Shows a line of the log; opened, all its fields. */
 import { useSignal } from "@preact/signals";
 import { absolute, timeOfDay } from "../format.js";
 import { to } from "../route.js";
 
 /** @import { LogLine } from "../backend.d.ts" */
 
-/** Shown in the line itself. */
+/** Fields shown in the line itself. */
 const IN_LINE = ["seq", "at", "level", "event"];
 
 /** @param {LogLine} line in lower case, all that it says */
@@ -27,7 +27,7 @@ export function Line({ line, find, opened }) {
           if (!isOpen.value) return;
           opened();
           const item = toggled.currentTarget;
-          // Once the fields are there: the last line's would open out of sight.
+          // After the fields are drawn, because the last line's would open out of view.
           requestAnimationFrame(() => item.scrollIntoView({ block: "nearest" }));
         }}
       >
@@ -46,7 +46,7 @@ export function Line({ line, find, opened }) {
   );
 }
 
-/** What happened, in one line. @param {LogLine} line */
+/** Summarises the event in one line. @param {LogLine} line */
 function summed({ method, path, status, origin, user, reason, detail, edge_ms, origin_ms }) {
   const took = edge_ms === undefined ? undefined : Number(edge_ms) + Number(origin_ms ?? 0);
   const parts = [

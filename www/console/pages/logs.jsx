@@ -1,4 +1,4 @@
-/** What the Worker says, as it says it. */
+/** Shows the Worker's log as it is written. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { tenant } from "../account.js";
@@ -13,7 +13,7 @@ import { Line, said } from "./log-line.jsx";
 
 const EVERY = 1_500;
 
-/** So many lines are kept here; more would make the page slow. */
+/** Maximum number of lines on the page; more would make it slow. */
 const ROOM = 1_000;
 
 const LEVELS = ["info", "warn", "error"];
@@ -27,7 +27,7 @@ export function LogsPage() {
 function Tail({ of, level }) {
   const heard = useRef({ next: 0, lines: /** @type {LogLine[]} */ ([]), lost: 0 });
   const words = useSignal("");
-  /** Where the reader stopped the lines; those that came since wait. */
+  /** Sequence number at which the operator paused; later lines wait. */
   const stopped = useSignal(/** @type {number | null} */ (null));
   const load = async (/** @type {AbortSignal} */ signal) => {
     const { next, lines, lost } = heard.current;
@@ -115,7 +115,7 @@ function Tail({ of, level }) {
  */
 function Lines({ lines, isFiltered, lost, find }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
-  /** Who scrolled up or opened a line reads; only who is at the end is taken along. */
+  /** Whether the list is scrolled to its end: only then it follows new lines. */
   const isAtEnd = useRef(true);
   useEffect(() => {
     const element = place.current;

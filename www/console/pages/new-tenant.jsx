@@ -1,4 +1,4 @@
-/** A new tenant: its id, what it begins as, and then the document. */
+/** Creates a tenant: its id, its template, then its document. */
 import { signal, useSignal } from "@preact/signals";
 import { tenants } from "../account.js";
 import { Head } from "../parts/page.jsx";
@@ -7,7 +7,7 @@ import { forget } from "../tenant/draft.js";
 import { TEMPLATES, written } from "../tenant/templates.js";
 import { Workbench } from "./workbench.jsx";
 
-/** Still there when one comes back from another page. */
+/** The started tenant, which survives a visit of another page. */
 const begun = signal(/** @type {{ id: string, text: string } | null} */ (null));
 
 function discard() {

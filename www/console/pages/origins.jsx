@@ -1,4 +1,4 @@
-/** The chat servers: how they are, how much they carry, and taking one out of turn. */
+/** Shows the chat servers with their health and load, and drains them. */
 import { useSignal } from "@preact/signals";
 import { tenant } from "../account.js";
 import { ask, get } from "../api.js";
@@ -83,7 +83,7 @@ function takesNew({ takes_new_sessions, ejected }) {
   return takes_new_sessions && !ejected;
 }
 
-/** How many can be counted on. @param {Origin[]} origins */
+/** Describes how many origins take new sessions. @param {Origin[]} origins */
 function turns(origins) {
   const open = origins.filter(takesNew).length;
   if (open === origins.length) return "All take new sessions.";
@@ -154,7 +154,7 @@ function Counted({ name, number }) {
   );
 }
 
-/** Only what is known: that it was not ejected does not make it healthy. @param {{ origin: Origin }} props */
+/** Shows only known facts: an origin that is not ejected need not be healthy. @param {{ origin: Origin }} props */
 function Health({ origin: { state, ejected, takes_new_sessions } }) {
   return (
     <p class="badges">

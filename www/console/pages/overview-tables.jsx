@@ -1,4 +1,4 @@
-/** What else was counted. */
+/** Shows further counts of the overview. */
 import { count, percent } from "../format.js";
 import { Bar } from "../parts/bar.jsx";
 import { to } from "../route.js";

@@ -1,4 +1,4 @@
-/** What is going on, and whether it goes well. */
+/** Shows the traffic, and whether requests succeed. */
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { tenant } from "../account.js";
@@ -52,7 +52,7 @@ export function OverviewPage() {
   );
 }
 
-/** What the numbers count, said plainly. @param {Overview} overview */
+/** Describes what the numbers count. @param {Overview} overview */
 function scope({ scope, isolates, freshness_ms }) {
   const age = `The newest number is ${duration(freshness_ms / 1000)} old.`;
   if (scope === "isolate")
@@ -86,7 +86,7 @@ function Figures({ overview, points }) {
         name="errors"
         label="Errors"
         value={totals && count(totals.errors)}
-        // What went wrong last week alarms nobody tonight.
+        // Old errors are no alarm: only current ones colour the figure.
         kind={failing > 0 ? "bad" : undefined}
       >
         {totals &&

@@ -1,4 +1,4 @@
-/** Sessions in a table; on a phone each is a card. */
+/** Shows sessions in a table; on a phone as cards. */
 import { useSignal } from "@preact/signals";
 import { tenant } from "../account.js";
 import { ask } from "../api.js";

@@ -1,4 +1,4 @@
-/** One session: whose it is, how long it lasts, and what it holds. */
+/** Shows one session: its user, its limits and its data. */
 import { useSignal } from "@preact/signals";
 import { tenant } from "../account.js";
 import { get } from "../api.js";

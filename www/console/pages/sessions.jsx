@@ -1,4 +1,4 @@
-/** Whose sessions there are: found by user or origin, and ended one by one, by user, or all. */
+/** Lists sessions, finds them by user or origin, and ends one, all of a user, or all. */
 import { useSignal } from "@preact/signals";
 import { tenant } from "../account.js";
 import { ask, get } from "../api.js";
@@ -33,7 +33,7 @@ export function SessionsPage() {
 
 /** @param {{ of: string, user: string, origin: string }} props */
 function Found({ of, user, origin }) {
-  /** Where each page before this one began. */
+  /** Cursors of the previous pages. */
   const trail = useSignal(/** @type {string[]} */ ([]));
   const ending = useSignal(/** @type {"" | "user" | "all"} */ (""));
   const after = trail.value.at(-1) ?? "";

@@ -1,4 +1,4 @@
-/** The way in: with the deployment's admin token, or a tenant's. */
+/** Signs in with the deployment's admin token, or a tenant's. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { signIn } from "../account.js";
@@ -18,7 +18,7 @@ export function SignInPage() {
   );
 }
 
-/** Over the page one was at, so that nothing begun there is lost. */
+/** Shows the sign-in over the current page, so that no input there is lost. */
 export function SignInAgain() {
   return (
     <Dialog title="Your sign-in is over">
@@ -32,7 +32,7 @@ function SignIn() {
   const fault = useSignal("");
   const isBusy = useSignal(false);
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
-  // There is nothing else to be done here.
+  // The page has no other purpose.
   useEffect(() => input.current?.focus(), []);
   const submit = async (/** @type {SubmitEvent & { currentTarget: HTMLFormElement }} */ event) => {
     event.preventDefault();

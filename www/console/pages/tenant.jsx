@@ -1,4 +1,4 @@
-/** One tenant's document: edited, looked at before it is stored, and taken back. */
+/** Edits one tenant's document, with previews and earlier versions. */
 
 import { Loaded, Rows } from "../parts/loaded.jsx";
 import { Head } from "../parts/page.jsx";

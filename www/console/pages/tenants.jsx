@@ -1,4 +1,4 @@
-/** Whom this deployment serves. */
+/** Lists the deployment's tenants. */
 import { listTenants, tenants } from "../account.js";
 import { get } from "../api.js";
 import { count } from "../format.js";

@@ -1,4 +1,4 @@
-/** A tenant's document at work: its text, what is wrong with it, and what it leads to. */
+/** Edits a tenant's document: its text, its faults, and its effects. */
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { listTenants } from "../account.js";
@@ -22,7 +22,7 @@ const SIDES = { reference: "Reference", preview: "Preview", history: "History" }
 
 /**
  * @param {{ id: string, text: string, etag: string, discard?: () => void }} props `etag` empty and
- *   `discard` given for one that is not stored yet
+ *   `discard` only for one that is not stored yet
  */
 export function Workbench({ id, text, etag, discard }) {
   const draft = useRef(/** @type {Draft | null} */ (null));

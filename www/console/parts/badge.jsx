@@ -1,4 +1,4 @@
-/** A word in a frame: the colour says nothing that the word does not. */
+/** Shows a word in a frame; the colour adds no information to the word. */
 
 /** @import { ComponentChildren } from "preact" */
 

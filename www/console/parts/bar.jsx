@@ -1,8 +1,8 @@
-/** How full something is. */
+/** Shows a fill level. */
 
 /**
  * @param {{ label: string, part: number | null, text: string, kind?: string }} props `part` of 1;
- *   more than that is full, and null is not known
+ *   larger values show as full, null as unknown
  */
 export function Bar({ label, part, text, kind = "" }) {
   const full = Math.max(0, Math.min(1, part ?? 0));

@@ -1,4 +1,4 @@
-/** Where a page is about one tenant and none is chosen yet. */
+/** Asks for a tenant on pages about one tenant. */
 import { tenants } from "../account.js";
 import { route, to } from "../route.js";
 import { Empty } from "./loaded.jsx";

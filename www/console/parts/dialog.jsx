@@ -1,4 +1,4 @@
-/** Questions that must be answered first. */
+/** Shows modal dialogs. */
 import { useSignal } from "@preact/signals";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { Refusal } from "../api.js";
@@ -6,20 +6,20 @@ import { Refusal } from "../api.js";
 /** @import { ComponentChildren } from "preact" */
 
 /**
- * Open as long as it is there.
+ * Shows a dialog that is open while it is mounted.
  * @param {{ title: string, close?: () => void, wide?: boolean, children: ComponentChildren }} props
- *   without `close` it stays until it is answered
+ *   without `close` it stays until an action is chosen
  */
 export function Dialog({ title, close, wide, children }) {
   const element = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const id = useId();
-  // Before anything else is typed.
+  // Before the next keystroke.
   useLayoutEffect(() => {
     const dialog = element.current;
     const before = document.activeElement;
     dialog?.showModal();
     return () => {
-      // Closed, not only taken away: then the focus goes back to where it was.
+      // Closing, not only removing, restores the focus.
       dialog?.close();
       if (before instanceof HTMLElement) queueMicrotask(() => typeable(before));
     };
@@ -35,7 +35,7 @@ export function Dialog({ title, close, wide, children }) {
         close?.();
       }}
       onClose={({ currentTarget }) => {
-        // A browser closes what was not willing to a second time.
+        // A browser closes a dialog at the second Escape, even if it refused the first.
         if (!currentTarget.isConnected || currentTarget.open) return;
         if (close) close();
         else currentTarget.showModal();
@@ -111,7 +111,7 @@ export function Confirm({ title, action, word, wide, danger, act, close, childre
 }
 
 /**
- * Chromium gives a text field the focus back, but not the caret: what is typed would go nowhere.
+ * Restores the caret: Chromium returns the focus to a text field without it, and typed text would be lost.
  * @param {HTMLElement} field
  */
 function typeable(field) {

@@ -1,4 +1,4 @@
-/** Pictures beside words; never in their place, but for the ones that stand in a named button. */
+/** Draws icons next to words; they replace words only in buttons with a name. */
 
 const SHAPES = {
   overview: "M3 17l5-6 4 4 8-9M3 21h18",

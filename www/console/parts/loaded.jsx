@@ -1,4 +1,4 @@
-/** What stands where an answer should: it is on its way, there is none, or it is empty. */
+/** Shows a loaded value, or that it is loading, has failed, or is empty. */
 
 /** @import { ComponentChildren } from "preact" */
 /** @import { Reading } from "../polled.js" */
@@ -30,7 +30,7 @@ const TITLES = {
 
 /** @param {{ fault: Refusal, again?: () => void }} props */
 export function Trouble({ fault, again }) {
-  // A way of running is no accident: nothing is to be tried again.
+  // The deployment's configuration causes this refusal, so no retry is offered.
   if (fault.status === 409)
     return (
       <Empty title={fault.title || TITLES[409]}>

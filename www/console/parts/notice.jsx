@@ -1,4 +1,4 @@
-/** A sentence about what was just done, read aloud too. */
+/** Shows a sentence about the last action, also to screen readers. */
 import { signal } from "@preact/signals";
 
 const notice = signal("");

@@ -1,4 +1,4 @@
-/** The head of every page: its name, what it is about, and how fresh what it shows is. */
+/** Shows the head of every page: its title, its subject, and the age of its data. */
 import { relative, timeOfDay } from "../format.js";
 import { now } from "../now.js";
 
@@ -23,7 +23,7 @@ export function Head({ title, lead, reading, children }) {
 }
 
 /**
- * The line is always there, so that nothing moves when the news stop.
+ * Shows the age of the data, always in one line, so that nothing moves when updates stop.
  * @param {{ reading: Reading<unknown> }} props
  */
 function Freshness({ reading: { at, fault, refresh } }) {

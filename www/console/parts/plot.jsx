@@ -1,4 +1,4 @@
-/** A plot over time, with its newest values in words beside it. */
+/** Draws a plot over time, with its newest values as text. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import UPlot from "uplot";
@@ -7,18 +7,18 @@ import { timeOfDay } from "../format.js";
 
 const HEIGHT = 160;
 
-/** A plot that begins shows as much as this, in seconds: two points are no history. */
+/** Minimum time span of a plot, in seconds. */
 const LEAST_SPAN = 120;
 
-/** One points at the same moment in all of them. */
+/** The cursor marks the same moment in all plots. */
 const CURSOR = { sync: { key: "overview" }, drag: { x: false, y: false }, points: { size: 7 } };
 
 /** @typedef {{ label: string, color: string, dash?: number[] }} Series the color a custom property */
 
 /**
  * @param {{ title: string, series: Series[], times: number[], values: (number | null)[][],
- *   say: (value: number) => string, least?: number }} props times in milliseconds; `least`: the
- *   axis reaches at least so far
+ *   say: (value: number) => string, least?: number }} props times in milliseconds; `least`: minimum
+ *   of the axis's maximum
  */
 export function Plot({ title, series, times, values, say, least = 1 }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
@@ -104,7 +104,7 @@ function options(element, series, say, least, pointed) {
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    // Room for half of the last time of day.
+    // Room for half of the last time label.
     padding: [null, 32, null, null],
     cursor: CURSOR,
     legend: { show: false },
@@ -143,13 +143,13 @@ function options(element, series, say, least, pointed) {
   };
 }
 
-/** An axis is at round numbers: "60/s", not "60.0/s". @param {string} text */
+/** Shortens an axis label: "60/s", not "60.0/s". @param {string} text */
 function round(text) {
   return text.replace(/\.0+(?!\d)/, "");
 }
 
 /**
- * What the plot shows, for who does not see it.
+ * Describes the plot for screen readers.
  * @param {string} title
  * @param {Series[]} series
  * @param {(number | null)[][]} values

@@ -1,4 +1,4 @@
-/** A moment, as far from now; in full where one points at it. */
+/** Shows a time relative to now; the full time in its tooltip. */
 import { absolute, relative } from "../format.js";
 import { now } from "../now.js";
 

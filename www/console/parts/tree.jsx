@@ -1,11 +1,11 @@
-/** JSON as a tree that opens and closes. */
+/** Shows JSON as a tree that opens and closes. */
 
-/** How deep it is open at first. */
+/** Initial depth of open nodes. */
 const OPEN = 2;
 
 /**
  * @param {{ value: unknown, name?: string, path?: string, hidden: string[], depth?: number }} props
- *   `hidden`: the paths whose values are kept from us
+ *   `hidden`: paths with values that the API hides
  */
 export function Tree({ value, name, path = "", hidden, depth = 0 }) {
   const label = name !== undefined && <span class="key">{name}</span>;

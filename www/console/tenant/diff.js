@@ -1,8 +1,8 @@
-/** What changed from one text to another, line by line: the longest common subsequence. */
+/** Computes the difference of two texts by lines: the longest common subsequence. */
 
 /** @typedef {{ kind: "same" | "gone" | "new", text: string, before: number, after: number }} Change */
 
-/** Lines around a change that are shown with it. */
+/** Number of lines shown around a change. */
 const AROUND = 3;
 
 /**
@@ -22,7 +22,7 @@ export function diff(before, after) {
     tail += 1;
 
   const [from, to] = [a.slice(head, a.length - tail), b.slice(head, b.length - tail)];
-  /** The longest common run of what is left, by where it begins. */
+  /** Length of the longest common subsequence of the rests, by their starts. */
   const length = Array.from({ length: from.length + 1 }, () => new Uint16Array(to.length + 1));
   for (let i = from.length - 1; i >= 0; i -= 1)
     for (let j = to.length - 1; j >= 0; j -= 1)
@@ -49,7 +49,7 @@ export function diff(before, after) {
 }
 
 /**
- * What changed and a little around it; null where lines are left out.
+ * Returns changes with lines around them; null where lines are omitted.
  * @param {Change[]} changes
  * @returns {(Change | null)[]}
  */

@@ -1,4 +1,4 @@
-/** The difference of two texts, as lines that went and lines that came. */
+/** Shows the difference of two texts as removed and added lines. */
 import { condensed, diff } from "./diff.js";
 
 /** @param {{ before: string, after: string, label: string }} props */

@@ -1,11 +1,11 @@
-/** A document being edited: its text, what it was when it was read, and what is wrong with it. */
+/** Keeps a document being edited: its text, its stored text, and its faults. */
 import { computed, effect, signal } from "@preact/signals";
 import { ask, Refusal } from "../api.js";
 import { read } from "./json-text.js";
 
 /** @import { Fault } from "../backend.d.ts" */
 
-/** So long nothing was typed before the server is asked, in milliseconds. */
+/** Time without typing before the server validates the text, in milliseconds. */
 const CALM = 500;
 
 /**
@@ -17,7 +17,7 @@ function newDraft(start, etag) {
   const caret = signal(0);
   const saved = signal({ text: etag ? start : "", etag });
   const reading = computed(() => read(text.value));
-  /** What was last free of mistakes: help goes on while something is half typed. */
+  /** The last valid text, so that help continues while the text is incomplete. */
   const sound = signal(read(start).root ? start : "{}");
   const faults = signal(/** @type {Fault[]} */ ([]));
   const check = signal(/** @type {"asked" | "known" | Refusal} */ ("asked"));
@@ -66,7 +66,7 @@ function newDraft(start, etag) {
 
 /** @typedef {ReturnType<typeof newDraft>} Draft */
 
-/** What was begun stays while one looks at other pages. @type {Map<string, Draft>} */
+/** Drafts, which survive visits of other pages. @type {Map<string, Draft>} */
 const begun = new Map();
 
 /**

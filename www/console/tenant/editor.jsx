@@ -1,4 +1,4 @@
-/** A plain text area that knows its lines: nothing of the keyboard, the reader or the undo is lost. */
+/** Edits text in a plain text area with line numbers, so that keyboard, screen reader and undo work as usual. */
 import { useEffect, useRef } from "preact/hooks";
 
 /** @typedef {{ from: number, to: number, text?: string }} Selection with `text`, put in its place */
@@ -6,7 +6,7 @@ import { useEffect, useRef } from "preact/hooks";
 /**
  * @param {{ text: string, marks: Map<number, string>, change: (text: string) => void,
  *   move: (caret: number) => void, hand: { current: (selection: Selection) => void } }} props
- *   `marks` the faulty lines; `hand` is given what selects and writes here
+ *   `marks`: the faulty lines; `hand` receives the function that selects and writes here
  */
 export function Editor({ text, marks, change, move, hand }) {
   const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
@@ -57,7 +57,7 @@ export function Editor({ text, marks, change, move, hand }) {
   );
 }
 
-/** A new line as deep as the one before, or deeper. @param {HTMLTextAreaElement} field */
+/** Inserts a new line with the indentation of the one before, or more. @param {HTMLTextAreaElement} field */
 function newLine(field) {
   const { value, selectionStart: at } = field;
   const line = value.slice(value.lastIndexOf("\n", at - 1) + 1, at);
@@ -72,7 +72,7 @@ function newLine(field) {
 }
 
 /**
- * As if it were typed, so that it can be undone: nothing newer does that.
+ * Inserts text as if it were typed, so that it can be undone; no newer API does that.
  * @param {HTMLTextAreaElement} field
  * @param {string} text
  */

@@ -1,4 +1,4 @@
-/** What is wrong with the document; each leads to its line. */
+/** Lists the document's faults; each links to its line. */
 import { lineOf, nodeOf } from "./json-text.js";
 
 /** @import { Draft } from "./draft.js" */

@@ -1,4 +1,4 @@
-/** What the document was, and the way back to it. */
+/** Shows earlier versions of the document, and restores them. */
 import { useSignal } from "@preact/signals";
 import { get, Refusal } from "../api.js";
 import { absolute } from "../format.js";

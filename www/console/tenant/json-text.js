@@ -1,6 +1,6 @@
 /**
- * JSON with the place of everything in it: a fault's line, the line of `origins[0].url`, and where in
- * the document the caret stands. RFC 8259.
+ * Parses JSON (RFC 8259) with positions: the line of a fault, the line of `origins[0].url`, and the path
+ * of the caret.
  */
 
 /**
@@ -8,9 +8,9 @@
  * @property {string} path as faults name it: `origins[0].url`
  * @property {(string | number)[]} keys
  * @property {"object" | "array" | "value"} kind
- * @property {number} from where its key begins, or itself
+ * @property {number} from the start of its key, or of the value
  * @property {number} start
- * @property {number} end behind its last character
+ * @property {number} end after its last character
  * @property {Node[]} inside
  */
 
@@ -158,7 +158,7 @@ export function pathOf(keys) {
 }
 
 /**
- * The innermost node around a place.
+ * Returns the innermost node around an offset.
  * @param {Node} root
  * @param {number} offset
  * @returns {Node}
@@ -169,7 +169,7 @@ export function nodeAt(root, offset) {
 }
 
 /**
- * What a path names; where that is not there, what is nearest around it.
+ * Returns the node of a path; if it is missing, the nearest one around it.
  * @param {Node} root
  * @param {string} path
  * @returns {Node}
@@ -182,7 +182,7 @@ export function nodeOf(root, path) {
 }
 
 /**
- * Counted from 1.
+ * Returns the line of an offset, counted from 1.
  * @param {string} text
  * @param {number} offset
  */

@@ -1,4 +1,4 @@
-/** The doors as they would look, following what is typed. */
+/** Previews the tenant's pages while the document is edited. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { address } from "../api.js";
@@ -12,14 +12,14 @@ const PAGES = {
   waiting: "Waiting",
 };
 
-/** Following each letter would flicker, in milliseconds. */
+/** Delay of the preview, in milliseconds: updating at each letter would flicker. */
 const CALM = 700;
 
 /** @param {{ draft: Draft }} props */
 export function Preview({ draft }) {
   const page = useSignal("sign-in");
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
-  /** Each page gets a frame of its own: in one and the same they would pile up in the way back. */
+  /** Each page gets a new frame: in one frame they would add entries to the browser's history. */
   const frame = useSignal(0);
   const chosen = useRef("");
   const sound = draft.sound.value;

@@ -1,4 +1,4 @@
-/** What may stand where the caret is: from the schema, with a button that writes it. */
+/** Shows the keys that the schema allows at the caret, with buttons that insert them. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -72,7 +72,7 @@ function Crumbs({ root, node, select }) {
 }
 
 /**
- * The value the caret is in.
+ * Describes the value at the caret.
  * @param {{ node: Node, schema: Schema | undefined, select: (selection: Selection) => void }} props
  */
 function Value({ node, schema, select }) {

@@ -1,4 +1,4 @@
-/** Before a document is stored: what changes, and what to do where somebody else was faster. */
+/** Shows the changes before a document is stored, and resolves a conflict with another operator. */
 import { useSignal } from "@preact/signals";
 import { ask, Refusal } from "../api.js";
 import { Confirm, Dialog } from "../parts/dialog.jsx";
@@ -11,7 +11,7 @@ import { written } from "./templates.js";
 const placeOf = (id) => `admin/tenants/${encodeURIComponent(id)}`;
 
 /**
- * The document as it is stored.
+ * Loads the stored document.
  * @param {string} id
  * @param {AbortSignal} [signal]
  */

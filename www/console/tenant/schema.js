@@ -1,4 +1,4 @@
-/** What the schema knows about a place in a document, and text that would stand there. */
+/** Looks up a place of a document in the schema, and creates text for it. */
 
 /** @import { Schema } from "../backend.d.ts" */
 /** @import { Node } from "./json-text.js" */
@@ -23,7 +23,7 @@ export function schemaAt(schema, keys) {
 }
 
 /**
- * What may stand there, in a few words.
+ * Describes the allowed values briefly.
  * @param {Schema} schema
  * @returns {string}
  */
@@ -39,7 +39,7 @@ export function kindOf(schema) {
 }
 
 /**
- * A value to begin with.
+ * Returns an initial value.
  * @param {Schema} schema
  * @returns {unknown}
  */
@@ -55,7 +55,7 @@ function example(schema) {
 }
 
 /**
- * What to put in, and where, so that an object has one key more, or a list one entry.
+ * Returns the text and offset that add a key to an object, or an entry to a list.
  * @param {string} text
  * @param {Node} node
  * @param {string | null} key null in a list

@@ -1,4 +1,4 @@
-/** What a new tenant may begin as. */
+/** Templates for a new tenant's document. */
 
 /** @typedef {{ title: string, about: string, document: (id: string) => object }} Template */
 
