@@ -1,6 +1,6 @@
-/** Conversations in this process's memory, and the part of them that is handed to Vestibule. */
+/** Keeps conversations in this process's memory, and passes part of each to Vestibule. */
 
-/** How many turns are handed over, and how much of each: session data is for what matters. */
+/** Number of turns stored in the session, and characters of each: session data should be small. */
 const TURNS_KEPT = 6;
 const CHARACTERS_KEPT = 200;
 
@@ -11,7 +11,7 @@ export class Conversations {
   #open = new Map();
 
   /**
-   * The conversation of a session; taken up from the session's data when this process has none.
+   * Returns a session's conversation; restores it from the session's data if this process has none.
    * @param {string} room
    * @param {Record<string, unknown>} data
    * @returns {{ turns: Turn[], restored: number }}
@@ -25,13 +25,13 @@ export class Conversations {
     return { turns, restored: turns.length };
   }
 
-  /** How many conversations this process holds. */
+  /** Returns the number of conversations in this process. */
   get size() {
     return this.#open.size;
   }
 
   /**
-   * How many messages were sent in it.
+   * Returns the number of messages in it.
    * @param {string} room
    */
   count(room) {
@@ -39,7 +39,7 @@ export class Conversations {
   }
 
   /**
-   * Adds a message and its answer, unless this message, sent once more, is there already.
+   * Adds a message and its reply, unless this message was added before and is sent again.
    * @param {string} room
    * @param {string} id
    * @param {string} text
@@ -56,7 +56,7 @@ export class Conversations {
   }
 
   /**
-   * The merge patch by which the next process knows what this one knew: one line of ASCII.
+   * Returns the merge patch that restores this conversation in the next process: one line of ASCII.
    * @param {string} room
    */
   patch(room) {

@@ -1,19 +1,19 @@
 /**
- * The demo's other servers. Where they are, and when one that ended comes back, is told by the process
- * that started this one; whether one answers is found out by asking it, on loopback.
+ * Knows the demo's other servers. The parent process sends their addresses, and when a stopped one
+ * restarts. Requests on loopback show whether each responds.
  */
 
-/** A neighbour that takes longer is not answering anybody. */
+/** Maximum time for a neighbour's response, in milliseconds. */
 const PATIENCE_MS = 500;
 
-/** @typedef {{ name: string, pid: number, conversations: number }} Itself what a server says of itself */
+/** @typedef {{ name: string, pid: number, conversations: number }} Itself a server's own report */
 /** @typedef {{ name: string, url: string, backAt?: number }} Place `backAt` in Unix milliseconds */
 /** @typedef {(Itself & { up: true }) | { name: string, up: false, backInMs?: number }} Condition */
 
 /** @type {Place[]} */
 let places = [];
 
-/** Listens to the process that started this one, and ends with it. */
+/** Receives messages of the parent process, and exits when it ends. */
 export function heedParent() {
   if (!process.connected) return;
   process.on("message", (message) => {

@@ -4,9 +4,9 @@
  *     node demo/origin.mjs --name blue --port 3001
  *
  * Like most chat servers it keeps conversations in its own memory, so they are lost with it. What
- * survives is what it hands to Vestibule: every answer to a message carries the conversation's last
- * turns as X-Session-Patch, and whichever process gets the visitor next finds them in
- * X-Session-Data. It listens on loopback only.
+ * survives is the session data: every response to a message carries the conversation's last turns as
+ * X-Session-Patch, and the process that serves the visitor next receives them in X-Session-Data. It
+ * listens on loopback only.
  */
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
@@ -47,7 +47,7 @@ io.on("connection", (socket) => {
   });
 });
 
-// Whoever started it keeps the channel open; killed, it can send no signal.
+// The parent keeps the channel open. A killed parent sends no signal, but its channel closes.
 process.on("disconnect", () => process.exit(0));
 
 /**
@@ -70,7 +70,7 @@ async function route(request, response) {
 }
 
 /**
- * A message comes by POST, not over the socket: only an HTTP answer can carry X-Session-Patch.
+ * Receives a message by POST, not over the socket: only an HTTP response can carry X-Session-Patch.
  * @param {import("node:http").IncomingMessage} request
  * @param {import("node:http").ServerResponse} response
  */
@@ -92,7 +92,7 @@ async function message(request, response) {
 }
 
 /**
- * Word by word, as a language model would.
+ * Streams a reply word by word, like a language model.
  * @param {string} room
  * @param {string} id
  * @param {string} answer
@@ -111,7 +111,7 @@ function stream(room, id, answer) {
 }
 
 /**
- * All servers as they are now. A page learns only through the server it is with how the others are.
+ * Returns the state of all servers. A page learns the state of the others only through its own server.
  * @param {import("node:http").ServerResponse} response
  */
 async function servers(response) {

@@ -1,4 +1,4 @@
-/** Serves the page in www/demo: a fixed list of files, so there is no path to climb out of. */
+/** Serves the page in www/demo: a fixed list of files, which excludes path traversal. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 

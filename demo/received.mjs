@@ -1,9 +1,9 @@
-/** What Vestibule told this server about the visitor. */
+/** Reads what Vestibule sent this server about the visitor. */
 
 const SHOWN = /^(x-session-|x-forwarded-|forwarded$|traceparent$)/;
 
 /**
- * Reads the session's headers. Cookies are shown by name only.
+ * Returns the session's headers. Cookies are shown by name only.
  * @param {import("node:http").IncomingHttpHeaders} headers
  */
 export function received(headers) {

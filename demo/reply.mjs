@@ -1,4 +1,4 @@
-/** The demo's answers. No language model: enough to see streaming, and who answers. */
+/** Creates the demo's replies, without a language model: they show streaming and the server's name. */
 
 const THOUGHTS = [
   "A stranger is a guest until there is something worth keeping.",

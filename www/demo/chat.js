@@ -1,12 +1,12 @@
-/** The conversation on the page. */
+/** Shows the conversation on the page. */
 
 /** @typedef {{ who: "you" | "server", text: string }} Turn */
 
 const log = /** @type {HTMLOListElement} */ (document.getElementById("log"));
-// What has to be scrolled must be reached with the keyboard.
+// A scrollable element must be reachable by keyboard.
 log.tabIndex = 0;
 
-/** The answer being streamed, by the message's id. @type {Map<string, HTMLLIElement>} */
+/** Replies being streamed, by the message's id. @type {Map<string, HTMLLIElement>} */
 const streaming = new Map();
 
 /**
@@ -24,7 +24,7 @@ export function add(who, text, server) {
   return item;
 }
 
-/** Whether nothing was said on this page yet. */
+/** Returns whether the conversation on this page is empty. */
 export function isEmpty() {
   return !log.querySelector(".you, .server");
 }
@@ -35,7 +35,7 @@ export function restore(turns) {
 }
 
 /**
- * A word of an answer.
+ * Appends a word of a reply.
  * @param {string} id
  * @param {string} word
  * @param {string} server

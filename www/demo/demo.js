@@ -1,5 +1,5 @@
 /**
- * The newcomer's page: chat, stop the server that answers, go on talking, and see what happens meanwhile.
+ * Runs the demo's page: chat, stop the server, continue the chat, and see what happens meanwhile.
  */
 
 import { add, done, isEmpty, restore, token } from "/chat.js";
@@ -22,23 +22,23 @@ const text = /** @type {HTMLInputElement} */ (document.getElementById("text"));
 const kill = /** @type {HTMLButtonElement} */ (document.getElementById("kill"));
 const chat = /** @type {HTMLElement} */ (document.querySelector(".chat"));
 
-/** How long to wait before a message that did not get through is sent again, in milliseconds. */
+/** Pauses before a failed message is sent again, in milliseconds. */
 const RETRIES = [300, 1_000, 2_500];
 
-/** So many words of an answer are one dot in the picture. */
+/** Number of a reply's words for each dot in the picture. */
 const WORDS_PER_DOT = 5;
 
-/** After so many failed attempts to connect nobody is there; one proves nothing. */
+/** Number of failed connection attempts that show an outage; a single one does not. */
 const FAILURES_THAT_PROVE = 2;
 
-/** Which server answered last, and as which process. */
+/** The server that responded last, and its process. */
 let server = "";
 let process = 0;
 
 let failures = 0;
 let words = 0;
 
-/** Messages written on this page, and not in another tab. @type {Set<string>} */
+/** Messages sent on this page, not in another tab. @type {Set<string>} */
 const own = new Set();
 
 const socket = io({ reconnectionDelay: 200, reconnectionDelayMax: 2_000 });
@@ -156,8 +156,8 @@ document.getElementById("logout")?.addEventListener("click", async () => {
 });
 
 /**
- * Posts JSON, again while the door says that no server took it. The server knows a message it has
- * seen by its id.
+ * Posts JSON, and repeats that while Vestibule reports that no server received it. The server
+ * detects a repeated message by its id.
  * @param {string} url
  * @param {unknown} body
  * @returns {Promise<{ by: string } | null>} who took it
@@ -181,7 +181,7 @@ async function post(url, body) {
 }
 
 /**
- * What a welcome means.
+ * Returns the explanation of a server's welcome message.
  * @param {{ before: string, name: string, state: string, turns: number, restored: number, isSameProcess: boolean }} welcome
  */
 function welcomed({ before, name, state, turns, restored, isSameProcess }) {
@@ -210,7 +210,7 @@ function cameBack(name, by) {
   return `${name} is back: a new process with an empty memory. You stay with ${by}, which knows your conversation.`;
 }
 
-/** Not `disabled`: that would take the focus from who uses the keyboard. @param {boolean} may */
+/** Does not set `disabled`, which would lose the keyboard focus. @param {boolean} may */
 function mayStop(may) {
   kill.ariaDisabled = String(!may);
 }

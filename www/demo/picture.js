@@ -1,4 +1,4 @@
-/** The picture: with whom the visitor is, how the servers are, and what just happened. */
+/** Draws the picture: the visitor's server, the state of all servers, and the last event. */
 
 import { light } from "/wires.js";
 
@@ -8,7 +8,7 @@ import { light } from "/wires.js";
  * @typedef {object} Card
  * @property {HTMLElement} element
  * @property {boolean} [up] unknown before the first report
- * @property {number} [backAt] when it is started again, by this page's clock
+ * @property {number} [backAt] time of its restart, by this page's clock
  * @property {string} facts
  */
 
@@ -19,7 +19,7 @@ for (const element of document.querySelectorAll(".servers [data-server]")) {
   cards.set(String(card.dataset.server), { element: card, facts: "" });
 }
 
-/** The server that answers; none while the connection is lost. @type {string | undefined} */
+/** The server that responds; none while the connection is lost. @type {string | undefined} */
 let answering;
 
 /** @param {string | undefined} name none: nobody is reached */
@@ -69,7 +69,7 @@ export function explain(what) {
   if (caption && caption.textContent !== what) caption.textContent = what;
 }
 
-/** Counts down while a server is away. */
+/** Counts down while a server is stopped. */
 export function keepCounting() {
   setInterval(render, 250);
 }

@@ -1,14 +1,14 @@
-/** How the servers are: asked through the door, of the one that answers. */
+/** Polls the state of the servers through Vestibule, from the one that responds. */
 
 /** @typedef {{ name: string, up: boolean, pid?: number, conversations?: number, backInMs?: number }} Condition */
 /** @typedef {{ by: string, servers: Condition[] }} Report `by` is the server that answered */
 
-/** How often is asked while all is well, and while a server is away, in milliseconds. */
+/** Polling intervals while all servers run, and while one is stopped, in milliseconds. */
 const CALM = 3_000;
 const ANXIOUS = 1_000;
 const PATIENCE = 5_000;
 
-/** Answers to earlier questions than this one are out of date. */
+/** Number of the last valid request; earlier responses are outdated. */
 let asked = 0;
 
 /** @returns {Promise<Report | null>} none when nobody answered, or something happened meanwhile */
@@ -21,13 +21,13 @@ async function ask() {
   return mine === asked ? report : null;
 }
 
-/** Something happened: what is being asked at this moment will be out of date. */
+/** Marks requests in flight as outdated, because something happened. */
 export function outdate() {
   asked += 1;
 }
 
 /**
- * Keeps asking while the page is looked at and `mayAsk`.
+ * Polls while the page is visible and `mayAsk` allows it.
  * @param {() => boolean} mayAsk
  * @param {(report: Report) => void} tell
  * @returns {() => Promise<void>} asks at once

@@ -1,4 +1,4 @@
-/** The visitor's session, as the edge tells it, and what the server was told. */
+/** Shows the visitor's session as Vestibule reports it, and the headers that the server received. */
 
 /**
  * @typedef {object} Session
@@ -11,10 +11,10 @@
 
 const REFRESH_MS = 5_000;
 
-/** How many turns the demo's servers hand to the session. */
+/** Number of turns that the demo's servers store in the session. */
 const TURNS_KEPT = 6;
 
-/** When the session ends if nothing more is asked; moves on with every look. */
+/** Time at which the session ends without further requests; every request moves it. */
 let endsAt = 0;
 
 /** @returns {Promise<void>} */
@@ -35,7 +35,7 @@ export async function showSession() {
 }
 
 /**
- * What the door holds, in the picture.
+ * Shows in the picture what Vestibule keeps.
  * @param {import("./chat.js").Turn[]} turns
  */
 function showHeld(turns) {
@@ -81,7 +81,7 @@ function fill(list, facts) {
     return [dt, dd];
   });
   document.getElementById(list)?.replaceChildren(...nodes);
-  // What has to be scrolled must be reached with the keyboard.
+  // A scrollable element must be reachable by keyboard.
   for (const node of nodes) {
     if (node.scrollHeight > node.clientHeight) node.tabIndex = 0;
   }

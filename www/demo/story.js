@@ -1,4 +1,4 @@
-/** The steps of the story, ticked off as the visitor takes them; shared by all tabs. */
+/** Ticks the steps of the story as the visitor takes them; all tabs share them. */
 
 /** @typedef {"say" | "stop" | "go-on" | "return" | "leave"} Step */
 
@@ -10,8 +10,8 @@ const items = /** @type {NodeListOf<HTMLLIElement>} */ (document.querySelectorAl
 let story = read();
 
 /**
- * A session is there. Steps taken in one that ended by itself are forgotten; who logged out sees
- * what came before.
+ * Starts the story for a session. Steps of a session that expired are forgotten; after a sign-out
+ * they remain.
  * @param {string} handle
  */
 export function visit(handle) {

@@ -1,11 +1,11 @@
-/** The lines of the picture, drawn between the boxes wherever those are, and what travels on them. */
+/** Draws the lines of the picture between its boxes, and the dots that travel on them. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** From where to where each line goes; it is called like its end. @type {Record<string, string>} */
+/** Start of each line by its end, which names the line. @type {Record<string, string>} */
 const BEGINNINGS = { door: "you", blue: "door", green: "door" };
 
-/** How long a dot is on one line, in milliseconds, and by how many points it is led. */
+/** Duration of a dot's way along one line, in milliseconds, and number of points of the way. */
 const RIDE = 360;
 const POINTS = 16;
 
@@ -21,7 +21,7 @@ const wires = new Map(
 new ResizeObserver(draw).observe(scene);
 
 /**
- * Lights the line to a server, and only that; none when nobody is reached.
+ * Lights only the line to a server; none without a server.
  * @param {string} [server]
  */
 export function light(server) {
@@ -31,7 +31,7 @@ export function light(server) {
 }
 
 /**
- * A dot from the visitor to a server, or back.
+ * Moves a dot from the visitor to a server, or back.
  * @param {string} server
  * @param {"there" | "back"} way
  */
@@ -41,7 +41,7 @@ export async function travel(server, way) {
 }
 
 /**
- * The session goes from the door to a server that takes over.
+ * Moves the session from Vestibule to a server that takes over.
  * @param {string} server
  */
 export function handOver(server) {
