@@ -1,6 +1,6 @@
 /**
- * How long the whole way takes, beside what people put before their servers without an edge. Few
- * connections, so that what is measured is the way and not a queue before it.
+ * Measures the latency of the whole way, and of common proxies without an edge for comparison. It uses few
+ * connections, so that it measures the way and not a queue.
  */
 import { haproxy, nginx, nginxWithSessions } from "./fronts.mjs";
 import { aligned, markdown, median } from "./report.mjs";

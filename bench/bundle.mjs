@@ -1,4 +1,4 @@
-/** The peers: installed when one is needed first, and each bundled into one file. */
+/** Installs the peers when one is needed, and bundles each into one file. */
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "esbuild";
@@ -7,7 +7,7 @@ import { run } from "../scripts/run.mjs";
 
 const PEERS = path.join(import.meta.dirname, "peers");
 
-/** Installs them, unless those of the lock file are there. They are the benchmark's alone. */
+/** Installs the peers' packages unless those of the lock file are installed. Only the benchmark uses them. */
 export async function installPeers() {
   const locked = versions("package-lock.json");
   const installed = versions("node_modules/.package-lock.json");
@@ -18,7 +18,7 @@ export async function installPeers() {
 }
 
 /**
- * One peer as a single module that forwards to this origin.
+ * Bundles a peer into one module that forwards to this origin.
  * @param {string} file
  * @param {string} origin host and port
  * @returns {Promise<string>}
@@ -43,7 +43,7 @@ export async function bundle(file, origin) {
 }
 
 /**
- * @react-router/cloudflare imports a package that has nothing but types.
+ * @react-router/cloudflare imports a package that has only types.
  * @type {import("esbuild").Plugin}
  */
 const WITHOUT_TYPES = {
@@ -57,7 +57,7 @@ const WITHOUT_TYPES = {
   },
 };
 
-/** What a lock file names, one `place version` each. @param {string} file */
+/** Returns a lock file's packages, as `place version`. @param {string} file */
 function versions(file) {
   const lock = path.join(PEERS, file);
   if (!existsSync(lock)) return [];

@@ -1,18 +1,18 @@
-/** What valgrind's callgrind counts: the same on a busy machine as on a quiet one. */
+/** Counts instructions and calls with valgrind's callgrind, independently of the machine's load. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Fault } from "../scripts/progress.mjs";
 import { output } from "../scripts/run.mjs";
 
-/** How the allocator of the C library is entered. */
+/** Entry points of the C library's allocator. */
 const ALLOCATES = new Set(["malloc", "calloc", "realloc", "memalign", "posix_memalign"]);
 
 /** @typedef {{ name: string, instructions: number, allocations: number }} Counted per time that it is done */
 
 /**
- * Runs a program that calls `watched` once for each of its cases, and afterwards says the case's name and how
- * often it was done.
+ * Runs a program that calls `watched` once for each of its cases, and then prints the case's name and number of
+ * repetitions.
  * @param {string} program
  * @param {string[]} args
  * @param {string} watched
@@ -25,7 +25,7 @@ export function counted(program, args, watched) {
     const printed = output("valgrind", [
       "--tool=callgrind",
       `--callgrind-out-file=${dump}`,
-      // What was counted before is dumped by itself. Toggling would leave calls counted.
+      // Earlier counts get a dump of their own. Toggling would keep calls counted.
       `--dump-before=${watched}`,
       `--dump-after=${watched}`,
       program,
@@ -44,8 +44,8 @@ export function counted(program, args, watched) {
 }
 
 /**
- * Sums of one dump. A function's name stands beside its number where the number comes first, and a line with
- * the number of calls below the function that is called.
+ * Sums one dump. A function's name follows its number at the number's first use, and a line with the number of
+ * calls follows the called function.
  * @param {string} dump
  */
 export function read(dump) {

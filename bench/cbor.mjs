@@ -1,4 +1,4 @@
-/** What JSON can say, as CBOR (RFC 8949) in its shortest form; keys stay texts. */
+/** Encodes JSON values as CBOR (RFC 8949) in the shortest form; keys stay texts. */
 
 const UNSIGNED = 0;
 const NEGATIVE = 1;
@@ -38,7 +38,7 @@ function number(value) {
 }
 
 /**
- * A major type and a number, in as few bytes as it takes.
+ * Encodes a major type and a number in as few bytes as possible.
  * @param {number} major
  * @param {number} count
  */

@@ -1,6 +1,6 @@
 /**
- * The real Chainlit in two processes: what is refused behind a proxy that takes turns, and through
- * Vestibule: `node bench/chainlit.mjs`, 1 minute, and one more when it installs Chainlit; fills in
+ * Counts refused requests of the real Chainlit in two processes, behind a round-robin proxy and behind
+ * Vestibule: `node bench/chainlit.mjs`, 1 minute, and one more if it installs Chainlit; fills in
  * docs/internals/experiments.md and draws docs/internals/chainlit.svg.
  */
 import { conversations } from "../tests/chainlit/conversations.mjs";
@@ -14,7 +14,7 @@ import { machine } from "./recorded.mjs";
 
 const VISITORS = 100;
 
-/** As long as a person would try: seconds for an answer, and some attempts to connect. */
+/** Patience of a person: seconds for a response, and some attempts to connect. */
 const PATIENCE = { within: 5_000, attempts: 3 };
 
 /**
@@ -24,7 +24,7 @@ const PATIENCE = { within: 5_000, attempts: 3 };
  * @property {number} whole
  * @property {number} bad requests and handshakes answered 400
  * @property {number} forbidden 403
- * @property {number} others answers that say that something went wrong
+ * @property {number} others other error responses
  */
 
 /** @type {(() => unknown)[]} */
@@ -54,7 +54,7 @@ async function seen(name, ports) {
   const url = await startRoundRobin(scope, ports, (status) => {
     if (status >= 400) refusals.push(status);
   });
-  // Behind a plain proxy the application has nobody else to tell it who is speaking.
+  // Behind a plain proxy the application must identify the user by itself.
   const visitor = (/** @type {number} */ number) =>
     new Visitor(url, PATIENCE, { "x-session-id": `visitor-${number}` });
   const { whole } = await conversations(VISITORS, visitor);

@@ -1,7 +1,7 @@
 /**
- * A socket.io chat server for experiments, in a process of its own: it keeps conversations in memory, hands what
- * matters to the session, and can be told to be slow or busy. Without Vestibule before it, it knows
- * visitors by a cookie of its own, as chat servers do. `node bench/chat-server.mjs NAME PORT`.
+ * A socket.io chat server for experiments, in a separate process. It keeps conversations in memory, stores a
+ * summary in the session, and can be made slow or busy. Without Vestibule it knows visitors by its own
+ * cookie, as chat servers do. `node bench/chat-server.mjs NAME PORT`.
  */
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";

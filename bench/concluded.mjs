@@ -1,4 +1,4 @@
-/** What an experiment ends with: it is printed, recorded, drawn, and filled into the documents. */
+/** Finishes an experiment: prints, records and draws its result, and updates the documents. */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { writeDocuments } from "./documents.mjs";

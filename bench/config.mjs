@@ -1,4 +1,4 @@
-/** A variant as workerd is told it: its modules, its storage, where it listens. */
+/** Writes a variant's workerd configuration: modules, storage and ports. */
 import path from "node:path";
 import { CONSOLE_FILES } from "../tests/harness/workerd.mjs";
 
@@ -16,15 +16,15 @@ const OBJECTS = {
 
 /**
  * @typedef {object} Place
- * @property {string} folder what paths are relative to
- * @property {string} objects where objects are kept
+ * @property {string} folder base of relative paths
+ * @property {string} objects folder of the objects' storage
  * @property {string} [peer] the bundled module of a peer; ours otherwise
- * @property {boolean} [bound] whether that peer has our objects and files bound to it, though it uses none
- * @property {boolean} counted whether our objects are counted, and the clock can be put forward
+ * @property {boolean} [bound] whether that peer has our objects and files bound, without using them
+ * @property {boolean} counted whether our objects' calls are counted, and the clock can be advanced
  * @property {Record<string, string>} vars
- * @property {string} [namespace] host and port of a namespace outside; one in memory beside it otherwise
- * @property {boolean} [tenants] whether that namespace says who is served
- * @property {number} putMs how long a write to the namespace takes
+ * @property {string} [namespace] host and port of an external namespace; by default one in memory
+ * @property {boolean} [tenants] whether that namespace has the tenants' documents
+ * @property {number} putMs duration of a write to the namespace
  * @property {number} port
  * @property {number} kvPort
  */
@@ -97,7 +97,7 @@ function module(embed, name, file, kind = "esModule") {
 }
 
 /**
- * Our script.
+ * Returns our script as a module.
  * @param {(file: string) => string} embed
  * @param {boolean} counted
  */
@@ -110,7 +110,7 @@ function own(embed, counted) {
   ];
 }
 
-/** What it comes with. @param {(file: string) => string} embed */
+/** Returns the script's other modules. @param {(file: string) => string} embed */
 function files(embed) {
   return [
     module(embed, "index_bg.wasm", "build/index_bg.wasm", "wasm"),

@@ -1,7 +1,7 @@
 /**
- * A thousand conversations before four socket.io servers, one of which is killed, one drained, one
- * slowed down and one fully loaded; then two are added: `node bench/conversations.mjs`. Prints the
- * figures of docs/guide/routing.md.
+ * Runs a thousand conversations with four socket.io servers. One is killed, one drained, one slowed down
+ * and one fully loaded; then two are added: `node bench/conversations.mjs`. Prints the figures of
+ * docs/guide/routing.md.
  */
 import { spawn } from "node:child_process";
 import path from "node:path";
@@ -87,7 +87,7 @@ report(
 
 await mood(3, "load=0");
 
-// Two more servers, for sessions that begin from now on; a deployment replaces the Worker.
+// Two more servers for new sessions; a deployment replaces the Worker.
 const interrupted = drops();
 const since = new Date(Date.now() - (Date.now() % 1000) + 1000).toISOString().replace(".000", "");
 for (const at of [4, 5]) {
@@ -142,7 +142,7 @@ async function everybody(all, act) {
   await Promise.all(Array.from({ length: AT_ONCE }, work));
 }
 
-/** One message; a request that fails is sent again, as a page would. @param {Visitor} visitor */
+/** Sends one message; repeats a failed request, like a page. @param {Visitor} visitor */
 async function say(visitor) {
   for (;;) {
     const response = await visitor.browser.fetch("/say").catch(() => undefined);
@@ -193,7 +193,7 @@ async function newcomers(count) {
   return places;
 }
 
-/** When newcomers stopped going there. @param {string} name */
+/** Waits until no new session goes to a server; returns the time. @param {string} name */
 async function firstWithout(name) {
   await until(async () => !(name in (await newcomers(20))));
   return Date.now();
@@ -203,7 +203,7 @@ function drops() {
   return visitors.reduce((sum, visitor) => sum + visitor.drops, 0);
 }
 
-/** How many conversations have moved since this was last asked. */
+/** Returns the number of conversations that moved since the last call. */
 function moved() {
   const count = visitors.filter(({ moves }) => moves > 0).length;
   for (const visitor of visitors) visitor.moves = 0;

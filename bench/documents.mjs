@@ -1,4 +1,4 @@
-/** The documents' tables, made of what was measured: each stands between two marks. And pictures of them. */
+/** Fills the documents' tables with measured figures, each between two marks, and draws their pictures. */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { anchorsInMarkdown } from "./anchors.mjs";
@@ -17,7 +17,7 @@ import { startsInMarkdown } from "./starts.mjs";
 const DOCS = path.resolve(import.meta.dirname, "../docs");
 
 /**
- * Every table by document and mark.
+ * Returns every table by document and mark.
  * @param {import("./recorded.mjs").Recorded} recorded
  * @returns {Record<string, Record<string, string>>}
  */
@@ -66,7 +66,7 @@ function counted({ date, machine, compiler }) {
 }
 
 /**
- * Every document and picture as it is and as it should be.
+ * Returns every document and picture with its present and its expected text.
  * @param {import("./recorded.mjs").Recorded} recorded
  */
 export function documents(recorded) {

@@ -1,4 +1,4 @@
-/** A server that says everything again, and visitors who talk to it: over WebSockets, in this process. */
+/** Runs an echo server and its visitors, over WebSockets, in this process. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -7,13 +7,13 @@ import { WebSocket, WebSocketServer } from "ws";
 import { listen } from "../tests/harness/ports.mjs";
 import { DATA } from "./session.mjs";
 
-/** What is said: as long as a word of a streamed answer in its frame. */
+/** The message: as long as a frame with one word of a streamed response. */
 const MESSAGE = "x".repeat(100);
 
-/** So many sockets are opened at a time. */
+/** Number of sockets opened at a time. */
 const AT_ONCE = 20;
 
-/** How often a second some of the sockets speak. */
+/** Number of times per second at which some of the sockets send. */
 const TURNS = 50;
 
 export async function startEcho() {
@@ -49,7 +49,7 @@ export class Clients {
   #sockets = [];
   /** @type {string[]} one for each, as they are sent */
   cookies = [];
-  /** So many messages have come back. */
+  /** Number of echoed messages. */
   heard = 0;
 
   get count() {
@@ -57,7 +57,7 @@ export class Clients {
   }
 
   /**
-   * Opens more until there are so many.
+   * Opens sockets up to a number.
    * @param {string} url
    * @param {number} count
    */
@@ -90,7 +90,7 @@ export class Clients {
   }
 
   /**
-   * Each says something once a second, one after the other.
+   * Makes each socket send once a second, spread over the second.
    * @param {number} seconds
    */
   async talk(seconds) {

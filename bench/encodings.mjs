@@ -1,6 +1,6 @@
 /**
- * How small sessions are when they are stored: what really lies in the namespace, beside other ways to
- * write the same session down. `node bench/encodings.mjs`, 6 s; fills in docs/internals/experiments.md and draws
+ * Measures the size of stored sessions: the real record in the namespace, and other encodings of the
+ * same session. `node bench/encodings.mjs`, 6 s; fills in docs/internals/experiments.md and draws
  * docs/internals/encodings.svg.
  */
 import { gzipSync } from "node:zlib";

@@ -1,5 +1,5 @@
 /**
- * What the session engine costs and how fast a revocation takes hold, on real workerd with two
+ * Measures the session engine's cost, and how fast a revocation takes effect, on real workerd with two
  * locations: `node bench/engine.mjs`. Prints the figures of docs/internals/session-engine.md.
  */
 import { Browser } from "../tests/harness/browser.mjs";
@@ -7,7 +7,7 @@ import { Origin } from "../tests/harness/origin.mjs";
 import { until } from "../tests/harness/until.mjs";
 import { Vestibule } from "../tests/harness/workerd.mjs";
 
-/** How long after a write the second location sees it, in milliseconds. */
+/** Delay after which the second location sees a write, in milliseconds. */
 const LAG = 10_000;
 
 /** @type {(() => unknown)[]} */
@@ -31,7 +31,7 @@ async function start(consistency) {
 /** @param {unknown} value */
 const patch = (value) => `/?x-session-patch=${encodeURIComponent(JSON.stringify(value))}`;
 
-/** A thousand requests of one session in a location that knows nothing yet. @param {string} consistency */
+/** Counts operations of a thousand requests with one session and an empty cache. @param {string} consistency */
 async function measureOperations(consistency) {
   const vestibule = await start(consistency);
   const browser = new Browser(vestibule.url);
@@ -46,7 +46,7 @@ async function measureOperations(consistency) {
   await vestibule.stop();
 }
 
-/** A hundred sessions in use in both locations, each ended in one. @param {string} consistency */
+/** Measures the revocation of a hundred sessions, used in both locations. @param {string} consistency */
 async function measureRevocation(consistency) {
   const vestibule = await start(consistency);
   const [here, there] = vestibule.urls;
@@ -60,7 +60,7 @@ async function measureRevocation(consistency) {
       return response.status;
     };
     await until(async () => (await status()) === 200, { within: 60_000 });
-    // Spread over two cache periods, so that the moment is not the feed's own.
+    // Spread over two cache periods, so that the ends do not coincide with the feed's polls.
     const moment = Date.now() + trial * 100;
     await until(async () => (await status()) === 200 && Date.now() > moment, { within: 60_000 });
     await browser.fetch("/_session/logout", { method: "POST" });
@@ -74,7 +74,7 @@ async function measureRevocation(consistency) {
   await vestibule.stop();
 }
 
-/** Changes from two locations at once. @param {string} consistency */
+/** Counts lost changes of concurrent changes from two locations. @param {string} consistency */
 async function measureLosses(consistency) {
   const vestibule = await start(consistency);
   const [here] = vestibule.urls;
@@ -92,7 +92,7 @@ async function measureLosses(consistency) {
       }
     }),
   );
-  // Everything has come to rest when the namespace is written no more.
+  // All work is done once the namespace gets no more writes.
   const { kv } = vestibule;
   const quiet = () => Date.now() - (kv.operations.findLast((one) => one.op === "put")?.at ?? 0);
   await until(() => quiet() > 3_000, { within: 60_000 });

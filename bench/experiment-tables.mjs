@@ -1,4 +1,4 @@
-/** The tables of the experiments, by name. */
+/** Formats the tables of the experiments, by name. */
 import { aligned, markdown } from "./report.mjs";
 
 /** @typedef {import("./recorded.mjs").Recorded} Recorded */

@@ -1,10 +1,10 @@
 /**
- * WebSocket frames (RFC 6455 section 5) of one length, without a library's work around them: a load that
- * is measured beside what it loads must weigh little.
+ * Encodes WebSocket frames (RFC 6455 section 5) of one length without a library, because a load generator on
+ * the same machine must be cheap.
  */
 import { createHash } from "node:crypto";
 
-/** How long a message is, in bytes: below 126, so that a length is one byte. */
+/** Length of a message in bytes: below 126, so that its length takes one byte. */
 export const MESSAGE = 100;
 
 const HEAD = 2;
@@ -12,11 +12,11 @@ const MASK = 4;
 const TEXT_FRAME = 0x81;
 const MASKED = 0x80;
 
-/** How long a frame is: to a client, and from one. */
+/** Length of a frame to a client, and from one. */
 export const DOWN = HEAD + MESSAGE;
 const UP = HEAD + MASK + MESSAGE;
 
-/** A client's frame. @param {string} text of that length */
+/** Returns a client's frame. @param {string} text of that length */
 export function frameUp(text) {
   const mask = Buffer.from([0x3c, 0x91, 0x5e, 0xa7]);
   const payload = Buffer.from(text).map((byte, at) => byte ^ mask[at % MASK]);
@@ -24,7 +24,7 @@ export function frameUp(text) {
 }
 
 /**
- * Says back what comes from a client that has just asked for a WebSocket.
+ * Echoes frames of a client that has just requested a WebSocket.
  * @param {import("node:http").IncomingMessage} request
  * @param {import("node:stream").Duplex} socket
  */
@@ -40,7 +40,7 @@ export function echo(request, socket) {
     /** @type {Buffer} */
     let bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
     for (; bytes.length >= UP; bytes = bytes.subarray(UP)) {
-      // Whatever is no message of that length ends the conversation.
+      // Anything but a message of that length ends the connection.
       if (bytes[0] !== TEXT_FRAME || bytes[1] !== (MASKED | MESSAGE)) return void socket.destroy();
       socket.write(unmasked(bytes));
     }
@@ -49,7 +49,7 @@ export function echo(request, socket) {
   socket.on("error", () => socket.destroy());
 }
 
-/** A server's frame of the same message. @param {Buffer} frame a client's */
+/** Returns a server's frame of the same message. @param {Buffer} frame a client's */
 function unmasked(frame) {
   const down = Buffer.allocUnsafe(DOWN);
   down[0] = TEXT_FRAME;

@@ -1,6 +1,6 @@
 /**
- * What people put before their servers when there is no edge: nginx and HAProxy, each with a
- * configuration of its own in a folder of its own; nothing of the system's is used or left behind.
+ * Runs common proxies without an edge: nginx and HAProxy, each with its own configuration in its own
+ * folder; it uses no system configuration and leaves nothing behind.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
@@ -66,8 +66,8 @@ export async function haproxy(originPort) {
 }
 
 /**
- * HAProxy before servers that come and go: who does not answer is passed over, and what was not answered
- * goes to the next one.
+ * Starts HAProxy for servers that come and go: it skips a server that does not respond, and sends an unanswered
+ * request to the next one.
  * @param {number[]} ports
  * @param {boolean} isSticky a visitor stays with a server as long as that is up
  */
@@ -115,7 +115,7 @@ ${backend}`,
   };
 }
 
-/** Connections are kept, as they are by a Worker. */
+/** Connections are kept alive, as by a Worker. */
 const PROXIED = 'proxy_http_version 1.1; proxy_set_header Connection "";';
 
 /**

@@ -1,12 +1,12 @@
 /**
- * The goals, and what was reached of each: from what was recorded last. Everywhere less is better, so a
- * goal is met if what was reached is no more than its limit.
+ * Compares the last recorded figures with the goals. Less is better for all of them, so a goal is met if
+ * its figure is at most its limit.
  */
 import { picture } from "./picture.mjs";
 import { ONE_SESSION } from "./profiles.mjs";
 import { against, aligned, markdown, round } from "./report.mjs";
 
-/** How long the isolate trusts a record, in seconds: the default of SESSION_CACHE. */
+/** Time for which an isolate uses a cached record, in seconds: the default of SESSION_CACHE. */
 const CACHE = 5;
 
 const HOUR = 3_600;
@@ -19,8 +19,8 @@ const HOUR = 3_600;
  * @property {number} [least] of all rounds
  * @property {number} [most]
  * @property {string} unit
- * @property {number} digits after the point
- * @property {boolean} [isEqual] no more than nothing at all: met if the rounds cannot tell them apart
+ * @property {number} digits after the decimal point
+ * @property {boolean} [isEqual] equal to the floor: met if the rounds show no difference
  */
 
 /**
@@ -31,7 +31,7 @@ export function goals({ cost, messages, operations, encodings, weight, starts, s
   const request = (/** @type {string} */ name) => ratio(found(cost, name));
   const message = (/** @type {string} */ name) => ratio(found(messages.table, name));
   const [cold, byHand] = ["Vestibule, cold", "hand-written JS"].map((name) => found(cost, name));
-  // The dearer of the two ways to keep sessions, so that neither hides behind the other.
+  // The more expensive of the two consistencies, so that neither hides the other.
   const kept = ["Vestibule", "Vestibule, KV alone"].map(
     (name) => operations[ONE_SESSION.name][name].kv,
   );
@@ -115,7 +115,7 @@ export function goals({ cost, messages, operations, encodings, weight, starts, s
 }
 
 /**
- * Of a million stored sessions, where each request reads its record.
+ * Figure for a million stored sessions, where each request reads its record.
  * @param {import("./scale.mjs").Scale} scale
  */
 function slowest({ sessions }) {

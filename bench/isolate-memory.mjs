@@ -1,4 +1,4 @@
-/** What the isolate of a Worker holds, by V8's inspector: its heap after a collection, and its wasm. */
+/** Measures the memory of a Worker's isolate with V8's inspector: its heap after a collection, and its wasm. */
 
 const MIB = 1024 * 1024;
 
@@ -18,7 +18,7 @@ export async function isolateMemory(inspector) {
     expression: "WebAssembly.Memory.prototype",
     contextId: await context,
   });
-  // This collects garbage at once; asked for by itself, it would wait until the isolate has work.
+  // This collects garbage at once; an explicit request would wait until the isolate has work.
   const { objects } = await ask("Runtime.queryObjects", {
     prototypeObjectId: prototype.result.objectId,
   });
@@ -35,7 +35,7 @@ export async function isolateMemory(inspector) {
 }
 
 /**
- * Questions with their answers, and where the Worker's globals are.
+ * Connects to the inspector; returns a function that sends requests, and the Worker's context.
  * @param {WebSocket} socket
  */
 function conversation(socket) {

@@ -1,7 +1,7 @@
 /**
- * Who speaks with that server through a Worker, in a process of its own: 64 sockets, each with one
- * message under way at a time, or as many listeners of event streams. It tells how many messages have
- * passed the Worker whenever it is asked. `fork("bench/message-load.mjs", [KIND, URL, COOKIE])`.
+ * Generates load through a Worker in a separate process: 64 sockets, each with one message in flight at a
+ * time, or as many listeners of event streams. It reports how many messages have passed the Worker
+ * on request. `fork("bench/message-load.mjs", [KIND, URL, COOKIE])`.
  */
 import { get } from "node:http";
 import { DOWN, frameUp, MESSAGE } from "./frames.mjs";
@@ -9,7 +9,7 @@ import { DOWN, frameUp, MESSAGE } from "./frames.mjs";
 const CONNECTIONS = 64;
 const FRAME = frameUp("A message of a conversation.".padEnd(MESSAGE, " And more of it."));
 
-/** Messages that have passed: an echo passes twice. */
+/** Number of messages that passed: an echo passes twice. */
 let passed = 0;
 
 const [kind, url, cookie] = process.argv.slice(2);
@@ -64,7 +64,7 @@ function listen() {
   });
 }
 
-/** A load that is not whole would be a wrong figure. @param {unknown} why */
+/** Ends the process: an incomplete load would yield a wrong figure. @param {unknown} why */
 function fail(why) {
   process.stderr.write(`${kind} at ${url}: ${why}\n`);
   process.exit(1);

@@ -1,14 +1,14 @@
 /**
- * A server that goes on speaking: it echoes what comes on a WebSocket, and streams events to whoever
- * listens. In a process of its own: `node bench/message-server.mjs PORT`.
+ * A server for message loads: it echoes WebSocket messages, and streams events to its
+ * listeners. In a separate process: `node bench/message-server.mjs PORT`.
  */
 import { createServer } from "node:http";
 import { echo, MESSAGE } from "./frames.mjs";
 import { DATA } from "./session.mjs";
 
 /**
- * Between two events of a stream, in milliseconds. A stream cannot ask for the next one, and sent as fast
- * as they are taken, several would be read at once and each seem cheap.
+ * Pause between two events of a stream, in milliseconds. Without it several events would be read at once,
+ * and each would seem cheap.
  */
 const EVERY = 4;
 

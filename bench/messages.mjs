@@ -1,6 +1,6 @@
 /**
- * Processor time per message, once a WebSocket or an event stream is open: of the whole workerd process
- * over messages that were counted, in interleaved rounds.
+ * Measures processor time per message of open WebSockets and event streams: that of the whole workerd
+ * process over counted messages, in interleaved rounds.
  */
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,10 +12,10 @@ import { against, aligned, markdown, median, round } from "./report.mjs";
 import { Variant } from "./variant.mjs";
 import { BARE, PUMP, REVOCABLE, WARM } from "./variants.mjs";
 
-/** Before it is measured a load runs so long, in milliseconds. */
+/** Time for which a load runs before it is measured, in milliseconds. */
 const WARM_UP = 500;
 
-/** In so many parts a round is looked at, whether the load was steady. */
+/** Number of parts of a round, to check that the load was steady. */
 const PARTS = 4;
 
 /** @typedef {"sockets" | "events"} Kind */
@@ -25,7 +25,7 @@ const PARTS = 4;
  * @property {string} name
  * @property {Kind} kind
  * @property {import("./variant.mjs").Description} variant
- * @property {string} floor the name of what it is compared with
+ * @property {string} floor name of the case to compare with
  */
 
 /** @type {Case[]} */
@@ -53,8 +53,8 @@ export const CASES = [
  * @property {number} least
  * @property {number} most
  * @property {number} perSecond messages
- * @property {number} busy how much of one processor the process used
- * @property {number} steady how many messages came in the slowest part of a round, of the mean
+ * @property {number} busy share of one processor that the process used
+ * @property {number} steady messages in the slowest part of a round, relative to the mean
  */
 
 /** @typedef {{ cost: number, perSecond: number, busy: number, steady: number }} Measured */
@@ -66,7 +66,7 @@ export const CASES = [
  */
 export async function messageTimes(rounds, seconds) {
   const server = await startServer();
-  // At the end of a round everybody leaves, and a Worker that follows what is open warns of that.
+  // At the end of a round all clients leave, and a Worker that follows connections warns about that.
   const variants = new Map(
     CASES.map(({ variant }) => [variant, new Variant(variant, { quiet: true })]),
   );

@@ -1,5 +1,5 @@
 /**
- * What a month costs at Cloudflare's list prices, from operations that were counted: `node bench/money.mjs`
+ * Computes the cost of a month at Cloudflare's list prices from counted operations: `node bench/money.mjs`
  * prints the tables of docs/operate/cost.md.
  */
 import { bill, listed } from "./prices.mjs";
@@ -11,22 +11,22 @@ import { KEEPERS } from "./variants.mjs";
 const MONTH_S = 30 * 86_400;
 const GB = 1e9;
 
-/** What an object is billed for while it is awake, in GB. */
+/** Memory for which an active object is billed, in GB. */
 const OBJECT_GB = 0.128;
 
-/** How long a request keeps an object awake, in seconds: what Cloudflare's own example takes. */
+/** Time for which a request keeps an object active, in seconds, as in Cloudflare's own example. */
 const AWAKE_S = 0.01;
 
-/** After a batch the telemetry object waits so long before it keeps what it has, in seconds. */
+/** Delay after a batch before the telemetry object stores its data, in seconds. */
 const KEEPS_AFTER_S = 3;
 
-/** A session's object that wrote to KV stays awake until it has reported that, in seconds. */
+/** Time until a session's object has reported a write to KV and becomes inactive, in seconds. */
 const TELLS_AFTER_S = 5;
 
-/** What an object's database takes at least, in bytes. */
+/** Minimum size of an object's database, in bytes. */
 const OBJECT_BYTES = 12_000;
 
-/** How long what is kept of a session is stored, in seconds: ours until it was idle for 8 hours. */
+/** Time for which a session is stored, in seconds: ours until it was idle for 8 hours. */
 const OURS_STORED_S = 8 * 3_600;
 const PEERS_STORED_S = 7 * 86_400;
 
@@ -35,7 +35,7 @@ const PEERS_STORED_S = 7 * 86_400;
 /** @typedef {{ name: string, worker: number, kv: number, objects: number, total: number, bill: number }} Price dollars per million requests, and the month's bill */
 
 /**
- * What a month of a profile uses.
+ * Returns the usage of a month of a profile.
  * @param {Operations} counted
  * @param {number} monthly requests
  * @param {number} cpuUs microseconds a request
@@ -109,7 +109,7 @@ function body(table) {
 }
 
 /**
- * The tables of docs/operate/cost.md.
+ * Returns the tables of docs/operate/cost.md.
  * @param {import("./recorded.mjs").Recorded} recorded
  */
 export function costTables(recorded) {

@@ -1,4 +1,4 @@
-/** A namespace with many sessions in it, outside of workerd: `tools/namespace`. */
+/** Runs a namespace with many sessions outside of workerd: `tools/namespace`. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,7 +10,7 @@ import { DATA } from "./session.mjs";
 
 const PROGRAM = path.join(ROOT, "target/release/namespace");
 
-/** Packing a record takes memory and gives it back; each time from the kernel that takes most of the time. */
+/** Keeps freed memory: packing a record allocates and frees, and returning memory to the kernel is slow. */
 const KEEP_MEMORY = {
   MALLOC_MMAP_THRESHOLD_: "33554432",
   MALLOC_TRIM_THRESHOLD_: "536870912",
@@ -34,7 +34,7 @@ export function buildNamespace() {
 
 /**
  * @param {{ sessions: number, tenants?: number, guests?: boolean }} what with tenants they are `t0`, `t1`, …
- *   and have the sessions in turn; of guests nothing is stored
+ *   and share the sessions in turn; guests are not stored
  * @returns {Promise<Namespace>}
  */
 export async function startNamespace({ sessions, tenants = 0, guests = false }) {

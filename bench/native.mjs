@@ -1,6 +1,6 @@
 /**
- * The core by itself, without the edge (`benches/`): how long each of its pieces takes, which depends on the
- * machine; and how many instructions and allocations it needs, which does not, and is bounded.
+ * Measures the core without the edge (`benches/`): the time of each case, which depends on the machine; and its
+ * instructions and allocations, which do not, and have bounds.
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -12,7 +12,7 @@ import { aligned, markdown } from "./report.mjs";
 const ROOT = path.resolve(import.meta.dirname, "..");
 const BOUNDS = path.join(ROOT, "benches/bounds.json");
 
-/** How many seconds each case is timed at most. */
+/** Maximum time for each case, in seconds. */
 const SECONDS = "0.2";
 
 /** @typedef {{ instructions: number, allocations: number }} Bound the most there may be */
@@ -23,12 +23,12 @@ export function bounds() {
   return JSON.parse(readFileSync(BOUNDS, "utf8"));
 }
 
-/** The compiler: with another one other instructions come out. */
+/** Returns the compiler's version, on which the instructions depend. */
 export function compiler() {
   return (output("rustc", ["--version"]) ?? "").split(" ").slice(0, 2).join(" ");
 }
 
-/** Builds the benchmark as the Worker is built. Where it is then. @returns {Promise<string>} */
+/** Builds the benchmark like the Worker, and returns its path. @returns {Promise<string>} */
 export async function built() {
   const features = ["--package", "vestibule", "--features", "internals"];
   const args = ["bench", "--locked", ...features, "--bench", "core", "--no-run"];
@@ -66,7 +66,7 @@ function timed(program) {
 /** @type {Record<string, number>} */
 const UNITS = { ns: 1, µs: 1e3, ms: 1e6, s: 1e9 };
 
-/** Of divan's tree: a line for each case with fastest, slowest, median and more. @param {string} tree */
+/** Reads the medians of divan's tree: a line for each case with fastest, slowest, median and more. @param {string} tree */
 export function medians(tree) {
   const found = new Map();
   for (const line of tree.split("\n")) {

@@ -1,9 +1,9 @@
-/** The tables of counted operations, per 1,000 requests. */
+/** Formats the tables of counted operations, per 1,000 requests. */
 import { ONE_SESSION, PROFILES } from "./profiles.mjs";
 import { aligned, markdown } from "./report.mjs";
 import { KEEPERS } from "./variants.mjs";
 
-/** The objects, and what they are called in the tables. */
+/** The objects, with their names in the tables. */
 const OBJECTS = {
   SessionObject: "session's object",
   DirectoryObject: "tenant's object",

@@ -1,13 +1,13 @@
-/** Counts what a variant asks of storage while it is used as a profile says. */
+/** Counts a variant's storage operations under a profile of use. */
 import { Browser } from "../tests/harness/browser.mjs";
 import { ONE_SESSION, PROFILES, schedule } from "./profiles.mjs";
 import { Variant } from "./variant.mjs";
 import { KEEPERS } from "./variants.mjs";
 
-/** Requests less than so many seconds apart are sent at once. */
+/** Requests closer than this, in seconds, are sent concurrently. */
 const AT_ONCE = 0.5;
 
-/** After the last request, so that what is written later is counted too, in seconds. */
+/** Time after the last request, in seconds, so that later writes are counted too. */
 const AFTERWARDS = 10;
 
 /** @typedef {{ requests: number, rowsRead: number, rowsWritten: number }} ObjectCounts */
@@ -15,7 +15,7 @@ const AFTERWARDS = 10;
 /** @typedef {{ requests: number, kv: KvCounts, objects: Record<string, ObjectCounts> }} Operations */
 
 /**
- * Everybody who keeps sessions, used in every way.
+ * Counts the operations of every variant under every profile.
  * @param {number} originPort
  */
 export async function countAll(originPort) {
@@ -91,7 +91,7 @@ async function send(variant, browsers, { visitor, path, cookies }) {
 }
 
 /**
- * Puts the clock forward. The peers' need not be: what they ask of storage does not depend on time.
+ * Advances the clock. The peers need no advance: their storage operations do not depend on time.
  * @param {Variant} variant
  * @param {number} seconds
  */
@@ -101,7 +101,7 @@ async function forward(variant, seconds) {
   if (response.status !== 200) throw new Error(await response.text());
 }
 
-/** What was counted since it was asked for last. @param {Variant} variant */
+/** Returns the counts since the last call. @param {Variant} variant */
 async function taken(variant) {
   const kv = await (await fetch(`${variant.kvUrl}/bench-counts`)).json();
   const objects = variant.counted ? await (await fetch(`${variant.url}/bench/counts`)).json() : {};

@@ -1,4 +1,4 @@
-/** The origin of every variant: nginx with a fixed answer, and one that stores the session, and one that changes it. */
+/** Runs the variants' origin: nginx with a fixed response, one that stores session data, and one that changes it. */
 import { startNginx } from "./processes.mjs";
 import { DATA } from "./session.mjs";
 

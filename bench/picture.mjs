@@ -1,13 +1,13 @@
 /**
- * Bars beside each other, as SVG. Colours follow the reader's choice of light or dark; a ground of its own
- * keeps a picture readable wherever the two do not agree.
+ * Draws bar charts as SVG. Colours follow the reader's choice of light or dark; an own background keeps a
+ * picture readable on pages that do not follow it.
  */
 
 /**
  * @typedef {object} Bar
  * @property {string} label
- * @property {number} value how long it is, from 0
- * @property {string} text what stands behind it
+ * @property {number} value its length, from 0
+ * @property {string} text the text after the bar
  * @property {Tone} tone
  */
 
@@ -17,8 +17,8 @@
  * @typedef {object} Panel
  * @property {string} [title]
  * @property {Bar[]} bars
- * @property {{ at: number, text: string }} [line] drawn across all bars; texts stand in a column then
- * @property {number} [most] what the widest may stand for; more is cut off and marked
+ * @property {{ at: number, text: string }} [line] drawn across all bars; texts are in a column then
+ * @property {number} [most] value of the widest bar; longer ones are cut off and marked
  */
 
 const WIDTH = 860;
@@ -123,7 +123,7 @@ function drawLine({ at, text }, left, top, rows, scale) {
   <text class="dim" x="${x}" y="${bottom + 17}" text-anchor="middle" font-size="13">${escaped(text)}</text>`;
 }
 
-/** About how wide a text is, without a font to ask. @param {string} text */
+/** Estimates the width of a text without its font. @param {string} text */
 function widthOf(text) {
   return text.length * 7.9;
 }

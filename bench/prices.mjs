@@ -1,12 +1,12 @@
 /**
- * Cloudflare's list prices in US dollars, Workers Paid, as of 2026-11. Above what the plan includes:
+ * Cloudflare's list prices in US dollars, Workers Paid, as of 2026-11. Prices apply above the included amounts:
  *
  * - https://developers.cloudflare.com/workers/platform/pricing/
  * - https://developers.cloudflare.com/kv/platform/pricing/
  * - https://developers.cloudflare.com/durable-objects/platform/pricing/
  */
 
-/** The plan itself, a month. */
+/** Price of the plan itself per month. */
 export const PLAN = 5;
 
 /** @typedef {{ price: number, included: number, says: string }} Price for one, and how many a month are included */
@@ -36,12 +36,12 @@ export const PRICES = {
 /** @typedef {"requests" | "cpuMs" | "kvReads" | "kvWrites" | "kvDeletes" | "kvLists" | "kvGb" | "objectRequests" | "objectGbS" | "rowsRead" | "rowsWritten" | "objectGb"} Unit */
 /** @typedef {Record<Unit, number>} Use */
 
-/** At list price, nothing included. @param {Use} use @param {Unit[]} units */
+/** Returns the list price of a usage, without included amounts. @param {Use} use @param {Unit[]} units */
 export function listed(use, units) {
   return units.reduce((sum, unit) => sum + use[unit] * PRICES[unit].price, 0);
 }
 
-/** A month's bill, the plan and what it includes taken into account. @param {Use} use */
+/** Returns a month's bill: the plan, and usage above the included amounts. @param {Use} use */
 export function bill(use) {
   return units().reduce((sum, unit) => {
     const { price, included } = PRICES[unit];

@@ -1,4 +1,4 @@
-/** Servers of the benchmark in processes of their own: when they answer, and how they end. */
+/** Runs servers of the benchmark in separate processes: waits until they respond, and ends them. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { freePort } from "../tests/harness/ports.mjs";
 import { until } from "../tests/harness/until.mjs";
 
 /**
- * nginx with a configuration of its own; nothing of the system's is used or left behind.
+ * Starts nginx with its own configuration; it uses nothing of the system's and leaves nothing behind.
  * @param {(port: number) => string} http what is served on that port
  */
 export async function startNginx(http) {

@@ -1,12 +1,12 @@
-/** Processor time per request of every variant, under one load, in interleaved rounds. */
+/** Measures processor time per request of every variant under the same load, in interleaved rounds. */
 import { rows } from "./report.mjs";
 import { Variant } from "./variant.mjs";
 import { VARIANTS } from "./variants.mjs";
 import { wrk } from "./wrk.mjs";
 
 /**
- * How long each variant answers before the rounds: V8 compiles what runs often, and is done with it by then.
- * A Worker in use is never as cold. Before short rounds, which are a try, twice their length is enough.
+ * Warm-up of each variant before the rounds, in seconds. V8 has compiled frequent code by then, as in a Worker in
+ * use. Before short trial rounds, twice their length is enough.
  */
 export const WARM_UP_SECONDS = 5;
 

@@ -1,12 +1,12 @@
-/** How a deployment is used, in numbers; docs/internals/bench.md shows the same table. */
+/** Defines profiles of a deployment's use; docs/internals/bench.md shows the same table. */
 
 /**
  * @typedef {object} Visitors all of one kind
  * @property {number} many
  * @property {number} requests of each
  * @property {number} every seconds between a visitor's requests
- * @property {boolean} keeps whether the first answer gives it data to be kept
- * @property {number} changes how often the data changes after that
+ * @property {boolean} keeps whether the first response stores data
+ * @property {number} changes number of later changes of the data
  * @property {boolean} [cookies] whether it sends cookies back; bots do not
  */
 
@@ -49,7 +49,7 @@ export const PROFILES = [
 ];
 
 /**
- * What the goals speak of; it has no bill.
+ * The profile of the goals; it has no bill.
  * @type {Profile}
  */
 export const ONE_SESSION = {
@@ -65,12 +65,12 @@ export function requestsOf({ visitors }) {
   return visitors.reduce((sum, { many, requests }) => sum + many * requests, 0);
 }
 
-/** How many sessions there is something to keep of. @param {Profile} profile */
+/** Returns the number of sessions with data. @param {Profile} profile */
 export function keptIn({ visitors }) {
   return visitors.reduce((sum, { many, keeps }) => sum + (keeps ? many : 0), 0);
 }
 
-/** How many changes of data there are, the first of each session included. @param {Profile} profile */
+/** Returns the number of changes of data, including the first of each session. @param {Profile} profile */
 export function changesIn({ visitors }) {
   return visitors.reduce(
     (sum, { many, keeps, changes }) => sum + (keeps ? many : 0) * (1 + changes),
@@ -87,7 +87,7 @@ export function changesIn({ visitors }) {
  */
 
 /**
- * Every request of a profile, in order.
+ * Returns every request of a profile, in order.
  * @param {Profile} profile
  * @returns {Event[]}
  */

@@ -1,4 +1,4 @@
-/** What was measured last, kept beside the benchmark so that documents can be checked against it. */
+/** Reads and writes the last measurements in bench/recorded.json, with which tests compare the documents. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import path from "node:path";
@@ -30,7 +30,7 @@ export function recorded() {
   return JSON.parse(readFileSync(FILE, "utf8"));
 }
 
-/** Keeps what was measured now beside what was not. @param {Partial<Recorded>} part */
+/** Records new measurements, and keeps the others. @param {Partial<Recorded>} part */
 export function record(part) {
   writeFileSync(FILE, `${JSON.stringify({ ...recorded(), ...part }, null, 2)}\n`);
 }

@@ -1,6 +1,6 @@
 /**
- * What is stored of a session, read from the namespace after somebody has really signed in and a server
- * has really given it data, and the same session as JSON.
+ * Reads stored sessions from the namespace, after a real sign-in and a real server's data, and returns
+ * the same sessions as JSON, too.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
@@ -10,14 +10,14 @@ import { DATA, IDENTITY } from "./session.mjs";
 import { hashOf, token } from "./tokens.mjs";
 import { CHAT } from "./turns.mjs";
 
-/** So long nothing may have been written before everything counts as stored, in milliseconds. */
+/** Time without writes after which everything counts as stored, in milliseconds. */
 const QUIET = 2_500;
 
 /**
  * @typedef {object} Sort a kind of session
  * @property {string} name
- * @property {keyof typeof KEYS} [signed] in at a provider that signs with this
- * @property {boolean} [identified] by the server's own word
+ * @property {keyof typeof KEYS} [signed] in at a provider with this signing algorithm
+ * @property {boolean} [identified] identified by the chat server
  * @property {object} data
  */
 
@@ -66,7 +66,7 @@ async function begin(scope, sites, provider, { name, signed, identified, data })
   const site = await sites.open(
     scope,
     () => ({
-      // The server is handed the access token, so it has to be kept.
+      // The server receives the access token, so it must be stored.
       headers: { "X-Access-Token": "access_token" },
       ...(signed && {
         login: { mode: "required", methods: { oidc: [oidcMethod(issuer.url)] } },
@@ -105,7 +105,7 @@ async function signIn(browser, url, issuer, key) {
   const back = await browser.beginSignIn(url);
   const asked = issuer.requests.find(({ route }) => route === "authorize");
   const nonce = asked?.query.get("nonce");
-  // What both tokens call the sign-in by, as providers do.
+  // The sign-in's id in both tokens, as from providers.
   const sid = randomUUID();
   const accessToken = await token(issuer.token("chat-server", { sid }), key);
   const claims = issuer.token("vestibule", { sid, nonce, at_hash: hashOf(accessToken) });

@@ -1,4 +1,4 @@
-/** Figures as tables and as a picture. */
+/** Formats figures as tables and as a picture. */
 
 /** @typedef {{ name: string, does: string, cost: number, ratio: number, least: number, most: number, throughput: number, rounds: number[] }} Row */
 
@@ -9,7 +9,7 @@ export function median(numbers) {
 }
 
 /**
- * Ratios are taken round by round, so that a machine that gets faster or slower cancels out.
+ * Computes ratios round by round, so that changes of the machine's speed cancel out.
  * @param {import("./variant.mjs").Variant[]} variants the first is the floor
  * @returns {Row[]}
  */
@@ -26,7 +26,7 @@ export function rows(variants) {
 }
 
 /**
- * One series as a multiple of another, round by round.
+ * Returns one series as a multiple of another, round by round.
  * @param {number[]} cost
  * @param {number[]} floor
  */
@@ -48,7 +48,7 @@ export function round(value, digits) {
 }
 
 /**
- * A table of the documents: the first column is text, the others are figures.
+ * Formats a table for the documents: the first column is text, the others are figures.
  * @param {string[]} head
  * @param {string[][]} body
  */
@@ -59,7 +59,7 @@ export function markdown(head, body) {
 }
 
 /**
- * The same for a terminal.
+ * Formats a table for a terminal.
  * @param {string[]} head
  * @param {string[][]} body
  */
@@ -89,13 +89,13 @@ export function costInMarkdown(table) {
   return markdown(COST_HEAD, costBody(table));
 }
 
-/** What each does stands below: beside the figures it would not fit on a line. @param {Row[]} table */
+/** Descriptions follow below, because they do not fit on a line with the figures. @param {Row[]} table */
 export function asText(table) {
   const does = table.map(({ name, does }) => `  ${name}: ${does}`);
   return [aligned(COST_HEAD, costBody(table)), "", ...does].join("\n");
 }
 
-/** Where the bars begin and how wide the widest may be, labels and figures beside them. */
+/** Start of the bars and width of the widest, with room for labels and figures. */
 const LEFT = 190;
 const WIDEST = 420;
 const ROW = 30;

@@ -1,7 +1,7 @@
 /**
- * Four chat servers under load that are restarted one after the other, then two that become four and two
- * again, with sessions in the servers' memory behind HAProxy, round robin and sticky, and with sessions at
- * the edge: `node bench/rolling.mjs`, 3 minutes; fills in docs/internals/experiments.md and draws docs/internals/rolling.svg.
+ * Restarts four chat servers under load one after the other, then scales from two to four and back. It compares
+ * sessions in the servers' memory behind HAProxy (round robin, and sticky) with sessions at the edge:
+ * `node bench/rolling.mjs`, 3 minutes; fills in docs/internals/experiments.md and draws docs/internals/rolling.svg.
  */
 import { spawn } from "node:child_process";
 import path from "node:path";
@@ -15,10 +15,10 @@ import { picture } from "./picture.mjs";
 import { machine } from "./recorded.mjs";
 import { Visitors } from "./visitors.mjs";
 
-/** How long servers are left alone between two changes, in milliseconds. */
+/** Pause between two changes of servers, in milliseconds. */
 const CALM = 2_500;
 
-/** How long a server is away when it is restarted. */
+/** Downtime of a restarted server, in milliseconds. */
 const AWAY = 1_000;
 
 /** @typedef {{ phase: string, name: string } & import("./visitors.mjs").Outcome} RollingRow */

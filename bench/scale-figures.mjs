@@ -1,10 +1,10 @@
-/** What rounds and series come to: medians, ratios round by round, slopes. */
+/** Computes figures of rounds and series: medians, ratios round by round, slopes. */
 import { median } from "./report.mjs";
 
 /** @typedef {{ ratio: number, least: number, most: number }} Ratio the middle one, and how far rounds differ */
 
 /**
- * Against the first of the same round, so that a machine that gets faster or slower cancels out.
+ * Returns ratios to the first of the same round, so that changes of the machine's speed cancel out.
  * @param {number[]} first one for each round
  * @param {number[]} own
  * @returns {Ratio}
@@ -15,7 +15,7 @@ export function ratioTo(first, own) {
 }
 
 /**
- * How much `y` grows with one more of `x`: the line of least squares.
+ * Returns how much `y` grows per `x`, by least squares.
  * @param {[x: number, y: number][]} points at two places of `x` at least
  */
 export function slope(points) {
@@ -28,7 +28,7 @@ export function slope(points) {
 }
 
 /**
- * Figures as they are kept: as many digits as mean something.
+ * Rounds a figure to its significant digits.
  * @param {number} value
  */
 export function rounded(value) {

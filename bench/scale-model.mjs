@@ -1,48 +1,48 @@
 /**
- * Which of Cloudflare's limits a very large deployment meets first: `node bench/scale-model.mjs` prints
- * the tables of docs/operate/scale.md, where each formula and its source is explained.
+ * Computes which of Cloudflare's limits a very large deployment reaches first: `node bench/scale-model.mjs`
+ * prints the tables of docs/operate/scale.md, which explains each formula and its source.
  */
 import { changesIn, keptIn, PROFILES, requestsOf } from "./profiles.mjs";
 import { recorded } from "./recorded.mjs";
 import { aligned, markdown } from "./report.mjs";
 
-/** What is deployed. Beside the first three it is what the code does, or a setting's default. */
+/** The modelled deployment. Except the first three, values are those of the code or default settings. */
 export const DEPLOYMENT = {
-  /** Sessions that are stored at the same time. */
+  /** Number of sessions stored at the same time. */
   sessions: 100e6,
-  /** Locations of Cloudflare that serve them. */
+  /** Number of Cloudflare's locations that serve them. */
   locations: 300,
-  /** Isolates in use in each; Cloudflare says nothing about how many there are. */
+  /** Active isolates per location; Cloudflare publishes no number. */
   isolatesPerLocation: 4,
-  /** How long a session is stored, in seconds. */
+  /** Time for which a session is stored, in seconds. */
   storedS: 7 * 86_400,
-  /** How much busier the busiest hour is than the mean. */
+  /** Load of the busiest hour, relative to the mean. */
   peak: 3,
-  /** The part of sessions whose visitors sign out. */
+  /** Share of sessions that end with a sign-out. */
   signedOut: 0.1,
-  /** A visit: that of a busy chat product. */
+  /** One visit, as in a busy chat product. */
   requests: 60,
   changes: 7,
   visitS: 600,
-  /** `SESSION_CACHE`, `TELEMETRY_EVERY`, the same while somebody looks at the console, and how often the pool object is told, in seconds. */
+  /** `SESSION_CACHE`, `TELEMETRY_EVERY` without and with an open console, the pool object's interval; in seconds. */
   cacheS: 5,
   telemetryS: 5,
   windowS: 1,
   poolS: 2,
-  /** How long the end of a session is in the feed, in seconds. */
+  /** Time for which the end of a session is in the feed, in seconds. */
   announcedS: 600,
-  /** The reference session sealed, its entry in an isolate's memory, a row of the directory with its indexes, an object's database: in bytes. */
+  /** Bytes of a sealed reference session, its entry in an isolate, its directory row, an object's database. */
   recordBytes: 1_040,
   entryBytes: 4_000,
   listedBytes: 190,
   objectBytes: 12_000,
-  /** Series of metrics that a tenant has. */
+  /** Number of a tenant's metric series. */
   seriesPerTenant: 200,
 };
 
 /** @typedef {typeof DEPLOYMENT} Deployment */
 
-/** How much there is of everything in the busiest hour. @param {Deployment} deployment */
+/** Computes all rates of the busiest hour. @param {Deployment} deployment */
 export function load(deployment) {
   const { sessions, storedS, peak, requests, changes, visitS } = deployment;
   const isolates = deployment.locations * deployment.isolatesPerLocation;
@@ -67,7 +67,7 @@ export function load(deployment) {
  * @typedef {object} Limit
  * @property {string} what
  * @property {number} used in the busiest hour
- * @property {number} limit infinite where Cloudflare names none
+ * @property {number} limit infinite if Cloudflare has none
  * @property {string} unit
  */
 
@@ -84,7 +84,7 @@ const OBJECT_GB = 10;
 const WRITES_PER_KEY = 1;
 
 /**
- * Every limit that something grows towards, for one tenant with all sessions.
+ * Returns every limit that usage grows towards, for one tenant with all sessions.
  * @param {Deployment} deployment
  * @returns {Limit[]}
  */
@@ -138,7 +138,7 @@ export function limits(deployment) {
   ];
 }
 
-/** Those whose use does not grow with the number of sessions. */
+/** Limits with a usage that does not grow with the number of sessions. */
 const PER_SESSION = new Set(["KV writes of one key", "a session's object"]);
 
 const LIMITS_HEAD = ["", "used", "limit", "unit", "part", "full at"];
@@ -160,13 +160,13 @@ function limitsBody(deployment) {
   });
 }
 
-/** Three digits that mean something. @param {number} value */
+/** Rounds to three significant digits. @param {number} value */
 function figure(value) {
   return Number(value.toPrecision(3)).toLocaleString("en", { maximumFractionDigits: 3 });
 }
 
 /**
- * What the model says about the profile of a busy chat product with one isolate, beside what was counted.
+ * Compares the model's figures for a busy chat product with one isolate with the counted ones.
  * @param {import("./recorded.mjs").Recorded} recorded
  */
 export function checks({ operations }) {
@@ -214,7 +214,7 @@ function checksBody(recorded) {
   ]);
 }
 
-/** The tables of docs/operate/scale.md. @param {import("./recorded.mjs").Recorded} recorded */
+/** Returns the tables of docs/operate/scale.md. @param {import("./recorded.mjs").Recorded} recorded */
 export function scaleTables(recorded) {
   return {
     limits: markdown(LIMITS_HEAD, limitsBody(DEPLOYMENT)),

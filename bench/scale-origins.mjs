@@ -1,4 +1,4 @@
-/** Whether it matters to a request how many servers its tenant has. */
+/** Measures whether a request's cost depends on the number of its tenant's servers. */
 import { inRounds, row } from "./scale-rounds.mjs";
 import { Variant } from "./variant.mjs";
 import { EACH } from "./variants.mjs";
@@ -8,7 +8,7 @@ export const COUNTS = [2, 10, 100, 500];
 /** @typedef {{ origins: number, warm: import("./scale-rounds.mjs").Row, newcomer: import("./scale-rounds.mjs").Row }} Measured */
 
 /**
- * Servers with weights and capacities, which is the dearest way to choose.
+ * Servers with weights and capacities, which make the choice most expensive.
  * @param {number} originPort
  * @param {{ rounds: number, seconds: number }} how
  * @param {number[]} counts

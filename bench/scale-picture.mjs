@@ -1,4 +1,4 @@
-/** What was measured of scale, as small pictures side by side: docs/operate/scale.svg. */
+/** Draws the scale measurements as small plots side by side: docs/operate/scale.svg. */
 
 /** @typedef {{ name: string, color: string, points: { x: number, y: number, least?: number, most?: number }[] }} Line */
 
@@ -6,7 +6,7 @@
  * @typedef {object} Panel
  * @property {string} title
  * @property {string} across
- * @property {boolean} isLogarithmic whether places across are as far apart as their ratio
+ * @property {boolean} isLogarithmic whether the x axis is logarithmic
  * @property {Line[]} lines
  */
 
@@ -15,7 +15,7 @@ const [OURS, OTHER, THIRD, FOURTH] = ["#3a6ea5", "#c2703d", "#7a8794", "#8a5aa8"
 const COLUMNS = 2;
 const [WIDTH, HEIGHT] = [430, 290];
 
-/** Where a panel's axes are. */
+/** Positions of a panel's axes. */
 const [LEFT, RIGHT, TOP, BOTTOM] = [62, 402, 84, 238];
 
 /** @param {import("./scale.mjs").Scale} scale @returns {Panel[]} */
@@ -152,7 +152,7 @@ function grid(y, value) {
   return `${line}<text x="${LEFT - 8}" y="${(y + 4).toFixed(1)}" text-anchor="end">${short(value)}</text>`;
 }
 
-/** The round number above: 1, 2, 4, 5 or 8 and zeros. @param {number} value */
+/** Returns the next round number: 1, 2, 4, 5 or 8 and zeros. @param {number} value */
 export function ceiling(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   const first = [1, 2, 4, 5, 8, 10].find((digit) => digit * power >= value * 0.999999);

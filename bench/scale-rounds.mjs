@@ -1,4 +1,4 @@
-/** Loads on several Workers in interleaved rounds, with few connections: the way counts, not a queue before it. */
+/** Runs loads on several Workers in interleaved rounds, with few connections, to measure the way and not a queue. */
 import path from "node:path";
 import { isolateMemory } from "./isolate-memory.mjs";
 import { median } from "./report.mjs";
@@ -7,7 +7,7 @@ import { wrk } from "./wrk.mjs";
 
 const CONNECTIONS = 4;
 
-/** Before the rounds, in seconds: caches are filled, and objects that a load needs are started. */
+/** Warm-up before the rounds, in seconds: it fills caches and starts the objects that a load needs. */
 const WARM_UP = 2;
 const SCRIPT = path.join(import.meta.dirname, "visitors.lua");
 
@@ -16,7 +16,7 @@ const SCRIPT = path.join(import.meta.dirname, "visitors.lua");
 /**
  * @typedef {object} Load
  * @property {import("./variant.mjs").Variant} variant
- * @property {Visitors} [visitors] the variant's one cookie otherwise
+ * @property {Visitors} [visitors] by default the variant's one cookie
  * @property {boolean} [newcomers] without any cookie
  */
 
@@ -101,7 +101,7 @@ export function row(first, own) {
  * @returns {Promise<Memory>}
  */
 export async function memoryOf(variant) {
-  // The process first: looking into the isolate takes memory itself.
+  // The process first, because inspecting the isolate takes memory itself.
   const resident = rounded(variant.resident);
   const { heap, wasm } = await isolateMemory(variant.inspector);
   return { resident, heap: rounded(heap), wasm: rounded(wasm) };

@@ -1,17 +1,17 @@
-/** Whether it matters to a request how many sessions are stored. */
+/** Measures whether a request's cost depends on the number of stored sessions. */
 import { startNamespace } from "./namespace.mjs";
 import { inRounds, memoryOf, row } from "./scale-rounds.mjs";
 import { Variant } from "./variant.mjs";
 
 export const SIZES = [1_000, 10_000, 100_000, 1_000_000];
 
-/** So many visitors are active where not everybody is. */
+/** Number of active visitors, if not all are. */
 const ACTIVE = 1_000;
 
 /** @typedef {{ name: string, does: string, vars?: Record<string, string>, active?: number }} Series */
 
 /**
- * With KV alone where every request reads its record, so that nothing else is asked per request.
+ * With KV alone where every request reads its record, so that it makes no other call.
  * @type {Series[]}
  */
 export const SERIES = [

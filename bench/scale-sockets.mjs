@@ -1,4 +1,4 @@
-/** What open WebSockets cost one isolate: memory, processor time of a message, and of nothing being said. */
+/** Measures the cost of open WebSockets for one isolate: memory, and processor time per message and while idle. */
 import { setTimeout as pause } from "node:timers/promises";
 import { Clients, cookiesIn, startEcho } from "./echo.mjs";
 import { startNamespace } from "./namespace.mjs";
@@ -8,7 +8,7 @@ import { BARE, PUMP } from "./variants.mjs";
 
 export const COUNTS = [1, 100, 1_000, 2_000];
 
-/** Every open socket says one a second and is answered, for so many times a round's seconds. */
+/** Duration as a multiple of a round's, during which every socket sends a message a second and gets a reply. */
 const LONGER = 2;
 
 /** @type {import("./variant.mjs").Description[]} */
@@ -27,8 +27,8 @@ const WORKERS = [
  * @typedef {object} Point
  * @property {number} open
  * @property {number} resident of the process, in MiB
- * @property {number} idle processor time a second while nothing is said, in milliseconds
- * @property {number} busy the same while every socket says something each second
+ * @property {number} idle processor time a second while sockets are idle, in milliseconds
+ * @property {number} busy the same while every socket sends a message each second
  * @property {number} messages a second, each way counted
  */
 
@@ -59,7 +59,7 @@ export async function measureSockets({ seconds }, counts = COUNTS) {
       const clients = new Clients();
       try {
         await variant.start(echo.port);
-        // Sessions of others are stored their way: all sockets are one visitor's there.
+        // Peers store sessions in their own way, so all their sockets belong to one visitor.
         clients.cookies = variant.cookie
           ? Array.from({ length: most }, () => variant.cookie)
           : sealed;
@@ -88,7 +88,7 @@ export async function measureSockets({ seconds }, counts = COUNTS) {
  * @returns {Promise<Point>}
  */
 async function point(variant, clients, seconds) {
-  // What opening left to be done is done by then.
+  // By then the work after opening is done.
   await pause(1_000);
   const resident = variant.resident;
   const idle = await share(variant, () => pause(seconds * 1_000));
@@ -104,7 +104,7 @@ async function point(variant, clients, seconds) {
 }
 
 /**
- * Processor time in milliseconds a second while something goes on.
+ * Measures processor time during an action, in milliseconds per second.
  * @param {Variant} variant
  * @param {() => Promise<unknown>} act
  */
@@ -116,7 +116,7 @@ async function share(variant, act) {
 }
 
 /**
- * By lines through all points, so that what the process has without any socket does not count.
+ * Fits lines through all points, so that the process's own cost without sockets does not count.
  * @param {Point[]} points
  */
 export function slopes(points) {

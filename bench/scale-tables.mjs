@@ -1,4 +1,4 @@
-/** What was measured of scale, as tables of docs/operate/scale.md and for a terminal. */
+/** Formats the scale measurements as tables for docs/operate/scale.md and a terminal. */
 import { aligned, markdown } from "./report.mjs";
 
 /** @typedef {import("./scale.mjs").Scale} Scale */

@@ -1,4 +1,4 @@
-/** Whether it matters to a request how many tenants there are, and to an isolate that begins. */
+/** Measures whether the cost of a request, or of an isolate's start, depends on the number of tenants. */
 import { request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { startNamespace } from "./namespace.mjs";
@@ -10,13 +10,13 @@ import { BARE } from "./variants.mjs";
 
 export const COUNTS = [1, 100, 10_000];
 
-/** Guests: what they cost is the tenant's, not the record's. So many, whoever's they are. */
+/** Number of guests over all tenants. A guest's cost is that of the tenant, not of a record. */
 const VISITORS = 10_000;
 
 /**
- * In one process the objects of all tenants are beside the Worker, which on Cloudflare they are not: without
- * them what is measured is the Worker. With those of 10,000 tenants it would be this machine's disk, on which
- * each has a database.
+ * Settings without objects. In one process the objects of all tenants share the machine with the Worker, unlike
+ * on Cloudflare. With 10,000 tenants the measurement would be that of this machine's disk, on which each object
+ * has a database.
  * @type {{ name: string, does: string, most: number, vars?: Record<string, string> }[]}
  */
 export const SERIES = [
@@ -33,7 +33,7 @@ export const SERIES = [
   },
 ];
 
-/** How often a fresh isolate is asked. */
+/** Number of starts of a fresh isolate. */
 const STARTS = 5;
 
 /** @typedef {import("./scale-rounds.mjs").Row & import("./scale-rounds.mjs").Memory & { tenants: number, first: number }} Measured first: milliseconds from the process's start to its first answer */
@@ -56,7 +56,7 @@ export async function measureTenants(originPort, how, counts = COUNTS) {
       namespaces.push({ tenants, namespace });
     }
     const measured = [];
-    // One after the other: objects that nobody asks for ten seconds are stopped, and would have to start in
+    // One after the other: objects without a call for ten seconds are stopped, and would start again in
     // each round.
     for (const { name, does, most, vars } of SERIES) {
       const within = namespaces.filter(({ tenants }) => tenants <= most);
@@ -89,13 +89,13 @@ export async function measureTenants(originPort, how, counts = COUNTS) {
  * @param {Record<string, string>} [vars]
  */
 function serving(namespace, name, vars) {
-  // Nobody's host is the one by which it is asked whether it is up.
+  // The readiness check uses a host without a tenant.
   const description = { name, does: name, namespace, tenants: true, status: 421, vars };
   return new Variant(description, { inspected: true });
 }
 
 /**
- * The documents as `npm run tenants` would put them.
+ * Returns the documents as `npm run tenants` would store them.
  * @param {string} address
  * @param {number} tenants
  * @param {number} originPort
@@ -137,7 +137,7 @@ function document(id, originPort) {
 }
 
 /**
- * Milliseconds from the start of a process to its first answer, of several that start again.
+ * Measures the milliseconds from the start of a process to its first response, over several starts.
  * @param {import("./variant.mjs").Description} description
  * @param {number} originPort
  * @param {string} host
@@ -159,7 +159,7 @@ async function firstAnswer(description, originPort, host) {
 }
 
 /**
- * By hand, because `fetch` sends the host of the URL. None while nobody listens.
+ * Sends a request by `node:http`, because `fetch` sends the URL's host. Returns nothing while the port is closed.
  * @param {string} url
  * @param {string} host
  * @returns {Promise<number | undefined>}

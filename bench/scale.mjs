@@ -1,4 +1,4 @@
-/** `npm run bench -- --scale`: what grows with sessions, tenants, servers and sockets, and what does not. */
+/** `npm run bench -- --scale`: measures what grows with sessions, tenants, servers and sockets. */
 import { buildNamespace } from "./namespace.mjs";
 import { measureOrigins } from "./scale-origins.mjs";
 import { measureSessions } from "./scale-sessions.mjs";
@@ -18,7 +18,7 @@ import { measureTenants } from "./scale-tenants.mjs";
 
 /** @typedef {{ what: string, usually: string, act: (originPort: number, made: import("./recorded.mjs").Made) => Promise<unknown>, once?: boolean }} Part */
 
-/** What may grow. @type {Record<string, Part>} */
+/** The measured parts. @type {Record<string, Part>} */
 const PARTS = {
   sessions: { what: "Up to a million sessions", usually: "5 min", act: measureSessions },
   tenants: { what: "Up to 10,000 tenants", usually: "3 min", act: measureTenants },
@@ -32,7 +32,7 @@ const PARTS = {
 };
 
 /**
- * One after the other: two at once would measure each other.
+ * Measures one part after the other, because concurrent ones would disturb each other.
  * @param {string[]} parts
  * @param {number} originPort
  * @param {import("./recorded.mjs").Made} made

@@ -1,6 +1,6 @@
 /**
- * What stands beside nginx's auth_request: a small session service in Node, as one would write it. It
- * verifies the cookie, looks the session up in its memory, and answers with the headers to be sent on.
+ * A small, typical session service in Node for nginx's auth_request. It verifies the cookie, looks up the
+ * session in its memory, and responds with the headers to forward.
  * `node bench/session-service.mjs PORT`
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
@@ -10,7 +10,7 @@ import { DATA } from "./session.mjs";
 const SECRET = "benchmark-secret-benchmark-secret";
 const ID = "abcdefghijklmnopqrstuv";
 
-/** The cookie of the one session there is. */
+/** The cookie of the only session. */
 export const COOKIE = `sid=${ID}.${mac(ID).toString("base64url")}`;
 
 /** @param {string} id */

@@ -1,6 +1,6 @@
-/** The reference session: its data, and whose it is. */
+/** Defines the reference session: its data and its user. */
 
-/** What every variant that keeps a session is given. Tokens come with signing in: `records.mjs`. */
+/** The data of every variant's session. Tokens come with a sign-in: `records.mjs`. */
 export const DATA = {
   tier: "pro",
   language: "en",
@@ -13,7 +13,7 @@ export const DATA = {
   seat: 12,
   feature: ["search", "files"],
   onboarding: "done",
-  // Five turns in 600 bytes, nothing said twice: what repeats itself would compress too well.
+  // Five turns in 600 bytes without repetition, which would compress too well.
   summary: [
     "The visitor asks how to run two chat processes behind one address.",
     "They are told why a plain proxy breaks the polling handshake of socket.io.",

@@ -1,8 +1,8 @@
 /**
- * How long it takes from nothing to the first answer: a process is started again and again, and asked as
- * soon as it says that it listens. A Worker's own clock stands still while it computes, so time is taken
- * outside. The start of the process is the same for both Workers, and both have the same objects and files
- * bound to them; what matters is the difference.
+ * Measures the time from a start to the first response: a process is started repeatedly, and gets a request as
+ * soon as it listens. A Worker's own clock does not advance while it computes, so time is measured outside. The
+ * process's start is the same for both Workers, and both have the same objects and files bound; only the
+ * difference matters.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +11,7 @@ import { WORKERD } from "../tests/harness/workerd.mjs";
 import { aligned, markdown, median, round } from "./report.mjs";
 import { Variant } from "./variant.mjs";
 
-/** How often each is started. */
+/** Number of starts of each. */
 const STARTS = 15;
 
 const BARE = {
@@ -21,7 +21,7 @@ const BARE = {
   bound: true,
 };
 
-/** A stranger comes first: nobody else can have been there before. */
+/** The first request is a new visitor's, because no visitor can have come before. */
 const OURS = { name: "Vestibule", does: "a stranger's first request" };
 
 /** @typedef {{ listening: number, first: number, all: number }} Start in milliseconds: until it listens, the first request, both */
@@ -30,7 +30,7 @@ const OURS = { name: "Vestibule", does: "a stranger's first request" };
 /**
  * @typedef {object} Starts
  * @property {StartRow[]} table
- * @property {Start} more how much longer ours takes: medians of the differences, start by start
+ * @property {Start} more additional time of ours: medians of the differences, start by start
  * @property {{ least: number, most: number }} spread of those of `all`, between the quartiles
  */
 
@@ -45,7 +45,7 @@ export async function startTimes(originPort) {
     for (const variant of variants) files.push(await variant.prepare(originPort));
     /** @type {Start[][]} */
     const seen = variants.map(() => []);
-    // What is on disk is read once before it counts.
+    // One uncounted start reads the files from disk.
     for (let turn = -1; turn < STARTS; turn += 1) {
       for (const [at, variant] of variants.entries()) {
         const one = await start(files[at], Number(new URL(variant.url).port));
@@ -120,7 +120,7 @@ function listens(control) {
   });
 }
 
-/** One request, with nothing of a client's around it. @param {number} port */
+/** Sends one request without an HTTP client library. @param {number} port */
 async function ask(port) {
   const socket = connect(port, "127.0.0.1");
   socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`);

@@ -1,19 +1,19 @@
 /**
- * Tokens of an identity provider, of a length that is asked for: a JWT's head and signature, claims as
- * they are usual, and random ones where more are needed. Nothing in them repeats itself to please a
+ * Creates an identity provider's tokens of a given length: a JWT's head and signature, usual claims,
+ * and a random one as filler. Nothing in them repeats, which would help a
  * compressor.
  */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { sign } from "../tests/harness/hostile-provider.mjs";
 import { IDENTITY } from "./session.mjs";
 
-/** How long each of the reference session's tokens is: a few characters less where nothing shorter fits. */
+/** Length of each of the reference session's tokens; a few characters less if no claim fits. */
 export const TOKEN = 800;
 
 /** @typedef {import("../tests/harness/hostile-provider.mjs").Claims} Claims */
 /** @typedef {import("../tests/harness/hostile-provider.mjs").SigningKey} SigningKey */
 
-/** What providers like to add, the most usual first. @returns {[string, unknown][]} */
+/** Returns claims that providers often add, the most usual first. @returns {[string, unknown][]} */
 function usual() {
   return [
     ["auth_time", Math.floor(Date.now() / 1000)],
@@ -29,7 +29,7 @@ function usual() {
 }
 
 /**
- * As many of the usual claims as fit, and a random one that fills what is left.
+ * Returns as many of the usual claims as fit, and a random one that fills the rest.
  * @param {Claims} claims that must be there
  * @param {SigningKey} key
  * @returns {Promise<string>}
@@ -50,7 +50,7 @@ export async function token(claims, key) {
   }
 }
 
-/** The claim by which an ID token names an access token (OpenID Connect Core 1.0, section 3.1.3.6). @param {string} accessToken */
+/** Returns the claim by which an ID token names an access token (OpenID Connect Core 1.0, section 3.1.3.6). @param {string} accessToken */
 export function hashOf(accessToken) {
   return createHash("sha256").update(accessToken).digest().subarray(0, 16).toString("base64url");
 }

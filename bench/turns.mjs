@@ -1,4 +1,4 @@
-/** A conversation as a chat server might keep it: 24 messages of ordinary English, no two alike. */
+/** A typical conversation of a chat server: 24 different messages of ordinary English. */
 
 const SAID = [
   "Our support team wants a chat on the pricing page by the end of the month. Where do we begin?",

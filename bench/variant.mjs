@@ -1,4 +1,4 @@
-/** One variant: a `workerd serve` of its own, and the processor time it uses. */
+/** Runs one variant in its own `workerd serve`, and measures its processor time. */
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,15 +14,15 @@ import { config } from "./config.mjs";
  * @property {string} name
  * @property {string} does what it does and does not do
  * @property {string} [peer] a Worker under bench/peers; ours otherwise
- * @property {boolean} [bound] whether that peer has our objects and files bound to it, though it uses none
+ * @property {boolean} [bound] whether that peer has our objects and files bound, without using them
  * @property {Record<string, string>} [vars]
- * @property {(url: string) => Promise<string>} [cookie] makes the cookie to send
- * @property {string} [disk] a folder below which its objects are kept, with everything else otherwise
- * @property {number} [putMs] how long a write to the namespace takes, no time unless said otherwise
- * @property {number} [servers] how many there are before it, one unless said otherwise
- * @property {number} [status] what it must answer
- * @property {string} [namespace] host and port of a namespace outside
- * @property {boolean} [tenants] whether that namespace says who is served
+ * @property {(url: string) => Promise<string>} [cookie] returns the cookie to send
+ * @property {string} [disk] folder for its objects' storage; by default with its other files
+ * @property {number} [putMs] duration of a write to the namespace; 0 by default
+ * @property {number} [servers] number of origins; 1 by default
+ * @property {number} [status] expected status
+ * @property {string} [namespace] host and port of an external namespace
+ * @property {boolean} [tenants] whether that namespace has the tenants' documents
  */
 
 export class Variant {
@@ -37,7 +37,7 @@ export class Variant {
   throughput = [];
   url = "";
   kvUrl = "";
-  /** Where its isolates' memory is looked at. */
+  /** Address of V8's inspector. */
   inspector = "";
 
   /** @type {"inherit" | "ignore"} */
@@ -55,7 +55,7 @@ export class Variant {
   }
 
   /**
-   * Writes what workerd is told, without starting it.
+   * Writes workerd's configuration, without starting it.
    * @param {number} originPort
    * @returns {Promise<string>} the file
    */
@@ -69,7 +69,7 @@ export class Variant {
     return file;
   }
 
-  /** Starts the process, and does not wait until it answers. @param {number} originPort */
+  /** Starts the process without waiting until it responds. @param {number} originPort */
   async launch(originPort) {
     const args = ["serve", await this.prepare(originPort)];
     if (this.inspected) {
@@ -100,18 +100,18 @@ export class Variant {
       throw new Error(`${this.description.name} answers ${status}, not ${wanted}`);
   }
 
-  /** Arguments by which wrk sends the same request. */
+  /** Returns wrk's arguments for the same request. */
   get load() {
     return this.cookie ? ["-H", `Cookie: ${this.cookie}`, `${this.url}/`] : [`${this.url}/`];
   }
 
-  /** User and system time of the process so far, in microseconds. */
+  /** Returns the process's user and system time so far, in microseconds. */
   get processorTime() {
     const stat = readFileSync(`/proc/${this.#process?.pid}/stat`, "utf8").split(") ")[1].split(" ");
     return (Number(stat[11]) + Number(stat[12])) * 10_000;
   }
 
-  /** What the process holds of the machine's memory, in MiB. */
+  /** Returns the process's resident memory, in MiB. */
   get resident() {
     const status = readFileSync(`/proc/${this.#process?.pid}/status`, "utf8");
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;

@@ -1,4 +1,4 @@
-/** What is compared, and what each variant does and does not do. */
+/** Defines the compared variants, with descriptions of what each does and does not do. */
 
 /** @param {string} url */
 async function guest(url) {
@@ -6,7 +6,7 @@ async function guest(url) {
   return cookiesOf(response);
 }
 
-/** A session with the reference data, kept the variant's own way. @param {string} url */
+/** Creates a session with the reference data, stored in the variant's own way. @param {string} url */
 async function recorded(url) {
   const response = await fetch(`${url}/store`);
   await response.text();
@@ -22,7 +22,7 @@ export function cookiesOf(response) {
 }
 
 /**
- * The peers: who else keeps a session before a server. All of them send as many headers on as ours.
+ * The peers: other session layers. All of them send as many headers to the server as ours.
  * @type {import("./variant.mjs").Description[]}
  */
 export const PEERS = [
@@ -66,7 +66,7 @@ export const BARE = {
 };
 
 /**
- * Whoever tells a server who speaks pays for headers that it must serialise, however it knows.
+ * Floors for identity headers: every such Worker must serialise headers, regardless of its session store.
  * @type {import("./variant.mjs").Description}
  */
 const TOLD = {
@@ -93,7 +93,7 @@ export const EACH = {
 };
 
 /**
- * What stays open is followed, so that it can be closed: by hand, and as ours does it.
+ * Variants that follow open connections to close them: hand-written, and ours.
  * @type {import("./variant.mjs").Description}
  */
 export const PUMP = {
@@ -134,7 +134,7 @@ export const VARIANTS = [
   {
     name: "Vestibule, cold",
     does: "all headers but the assertion; every request reads, opens and decodes the record from KV",
-    // With KV alone, so that nothing else is asked per request: what is measured is the record.
+    // With KV alone, so that a request makes no other call: this measures the record.
     vars: { SESSION_CACHE: "0s", CONSISTENCY: "eventual" },
     cookie: recorded,
   },
@@ -155,12 +155,12 @@ export const VARIANTS = [
   },
 ];
 
-/** The limits of a deployment as wrangler.toml has them. */
+/** The limits of a deployment as in wrangler.toml. */
 const DEPLOYED = { SESSION_IDLE: "8h", SESSION_ABSOLUTE: "7d" };
 
 /**
- * Whose storage operations are counted, and what a request of each costs: ours the dearest of them, so
- * that no price is told too low.
+ * Variants with counted storage operations, and the cost of a request of each: of ours the most expensive,
+ * so that no price is too low.
  * @type {(import("./variant.mjs").Description & { costs: string })[]}
  */
 export const KEEPERS = [

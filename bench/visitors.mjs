@@ -1,19 +1,19 @@
-/** Visitors of a chat server, whose conversations follow each other until they are told to leave. */
+/** Simulates visitors of a chat server, with one conversation after the other until they are stopped. */
 import { setTimeout as pause } from "node:timers/promises";
 import { Browser } from "../tests/harness/browser.mjs";
 
 const VISITORS = 20;
 
-/** How many messages a conversation has, and the pause after each in milliseconds. */
+/** Number of messages in a conversation, and the pause after each in milliseconds. */
 const MESSAGES = 8;
 const PAUSE = 800;
 
 /**
  * @typedef {object} Outcome
  * @property {number} conversations
- * @property {number} lost percent of them in which the server forgot what had been said
+ * @property {number} lost percent of them that the server forgot
  * @property {number} failed percent of requests
- * @property {number} average milliseconds of those that did not fail
+ * @property {number} average milliseconds of successful ones
  * @property {number} p99
  */
 
@@ -47,7 +47,7 @@ export class Visitors {
     };
   }
 
-  /** They come one after the other, so that conversations do not all end at once. @param {number} nth */
+  /** Visitors begin one after the other, so that conversations do not all end at once. @param {number} nth */
   async #visit(nth) {
     await pause((nth * PAUSE * MESSAGES) / VISITORS);
     while (this.#goesOn) {

@@ -1,7 +1,7 @@
 /**
- * A session written before the answer goes out, or after: every request changes one of 500 sessions, and
- * a write to the namespace takes 10 ms. `node bench/writes.mjs`, 2 minutes; fills in docs/internals/experiments.md
- * and draws docs/internals/writes.svg.
+ * Compares writing a session before the response with writing after it: every request changes one of 500
+ * sessions, and a write to the namespace takes 10 ms. `node bench/writes.mjs`, 2 minutes; fills in
+ * docs/internals/experiments.md and draws docs/internals/writes.svg.
  */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -22,10 +22,10 @@ const ROUNDS = 3;
 const SECONDS = 4;
 const CONNECTIONS = 10;
 
-/** Each is changed about as often as somebody types quickly; objects are made for all of ours first. */
+/** Number of sessions. Each changes about as often as a person types quickly; our objects are created first. */
 const SESSIONS = 500;
 
-/** How long a write takes, in milliseconds. */
+/** Duration of a write, in milliseconds. */
 const PUT_MS = 10;
 
 /** @typedef {import("./variant.mjs").Description & { kept: string }} Writer */
@@ -116,7 +116,7 @@ async function measure(originPort) {
   }
 }
 
-/** Begins them, each with data of its own. @param {Variant} variant @returns {Promise<string[]>} cookies */
+/** Begins the sessions, each with its own data. @param {Variant} variant @returns {Promise<string[]>} cookies */
 async function sessions(variant) {
   /** @type {string[]} */
   const cookies = [];
@@ -131,7 +131,7 @@ async function sessions(variant) {
   return cookies;
 }
 
-/** What makes wrk use one session after the other. @param {string[]} cookies */
+/** Writes the wrk script that uses one session after the other. @param {string[]} cookies */
 function script(cookies) {
   return `local cookies = {${cookies.map((cookie) => JSON.stringify(cookie)).join(",")}}
 local at = 0
@@ -162,7 +162,7 @@ async function load(variant, script, seconds) {
   };
 }
 
-/** Writes to KV since this was asked last. @param {Variant} variant */
+/** Returns the number of writes to KV since the last call. @param {Variant} variant */
 async function puts(variant) {
   const { writes } = await (await fetch(`${variant.kvUrl}/bench-counts`)).json();
   return writes;

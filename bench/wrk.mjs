@@ -1,4 +1,4 @@
-/** Load from wrk, and what it tells of the answers. */
+/** Runs loads with wrk, and parses its output. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 

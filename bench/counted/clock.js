@@ -1,16 +1,16 @@
 /**
- * A clock that can be put forward, so that an hour of use is counted in seconds. Time goes by as usual
- * beside that; what waits for a moment that was skipped, wakes at once. To be imported before anything
- * that reads the time.
+ * A clock that can be advanced, so that an hour of use takes seconds. Otherwise time passes normally;
+ * timers in a skipped interval fire at once. Import it before any module that reads the
+ * time.
  */
 
-/** How often those who wait look at the clock, in milliseconds. */
+/** Interval at which timers check the clock, in milliseconds. */
 const GLANCE = 4;
 
-/** How long after a leap those who woke have to do their work, in milliseconds. */
+/** Time for woken timers to do their work after a leap, in milliseconds. */
 const SETTLE = 6;
 
-/** How long after an answer everything is begun that belongs to it, in milliseconds. */
+/** Time after a response within which all its background work begins, in milliseconds. */
 const MOMENT = 20;
 
 const realTime = Date.now.bind(Date);
@@ -21,7 +21,7 @@ let ahead = 0;
 
 /** @param {number} ms */
 export async function putForward(ms) {
-  // What is begun a moment after an answer is begun before the leap, and asks at its own time.
+  // Background work of a response must begin before the leap, and read the time before it.
   const moment = Math.min(MOMENT, ms);
   ahead += moment;
   await settled();
@@ -29,7 +29,7 @@ export async function putForward(ms) {
   await settled();
 }
 
-/** So long that what was under way is done. */
+/** Waits until pending work is done. */
 export function settled() {
   return new Promise((resolve) => realTimeout(resolve, SETTLE));
 }

@@ -1,9 +1,9 @@
 /**
- * The Worker as it is, with every request to its Durable Objects counted, and the rows they read and
- * write, as Cloudflare bills them; and with a clock that can be put forward.
+ * Wraps the Worker: counts every request to its Durable Objects, and the rows that they read and
+ * write, as Cloudflare bills them. Its clock can be advanced.
  */
 import { putForward, settled } from "./clock.js";
-// @ts-expect-error: it stands beside this file only where workerd runs it.
+// @ts-expect-error: it is next to this file only in workerd.
 import * as real from "./vestibule.js";
 
 /** @typedef {{ requests: number, rowsRead: number, rowsWritten: number }} Counts */
@@ -14,7 +14,7 @@ let counts = {};
 /** @type {{ cursor: any, counted: Counts }[]} statements; what they read is known when they are through */
 let cursors = [];
 
-/** How many calls are under way. */
+/** Number of calls in progress. */
 let busy = 0;
 
 /** @type {Map<string, { at: number, namespace: string, id: string }>} when who wants to be woken */
@@ -66,7 +66,7 @@ function counted(name, Class) {
       return request(name, () => super.call(whom, command));
     }
 
-    /** An alarm that has come. */
+    /** Runs an alarm that is due. */
     wake() {
       return request(name, () => super.alarm());
     }
@@ -74,7 +74,7 @@ function counted(name, Class) {
 }
 
 /**
- * Counts rows: a value put is one written, an alarm set is one, a value taken is one read.
+ * Counts rows: a stored value or a set alarm is one written row, a read value is one read row.
  * @param {string} name
  * @param {any} ctx
  */
@@ -122,7 +122,7 @@ async function quiet() {
   while (busy > 0);
 }
 
-/** What was counted since it was asked for last. */
+/** Returns the counts since the last call. */
 function taken() {
   for (const { cursor, counted } of cursors) {
     counted.rowsRead += cursor.rowsRead;

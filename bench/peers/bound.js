@@ -1,4 +1,4 @@
-/** The floor with our objects and files bound to it: what workerd does for those is not our Worker's doing. */
+/** The floor with our objects and files bound, which excludes workerd's own cost of bindings. */
 import { DurableObject } from "cloudflare:workers";
 
 export class SessionObject extends DurableObject {}

@@ -1,8 +1,8 @@
 /**
- * What a careful user would write by hand: cookie, WebCrypto HMAC, the session from KV, three
- * headers, forward. The key is imported once, and a visitor without a cookie is given one without
- * anything being stored: that is done when there is data. What is written is waited for, so that an
- * answer promises nothing that could still fail; with WRITES=after it is not.
+ * A careful hand-written Worker: cookie, WebCrypto HMAC, the session from KV, three headers,
+ * forward. The key is imported once. A visitor without a cookie gets one, and storage is written only
+ * once there is data. The response waits for the write, so that it promises nothing that could still
+ * fail; with WRITES=after it does not wait.
  */
 import { changed, LIFETIME, onward, SECRET, USER, withCookies } from "./onward.js";
 

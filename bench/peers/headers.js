@@ -1,5 +1,5 @@
 /**
- * What ours tells the server beside the session, fixed but for the trace: whoever is compared with us sends as much.
+ * Other headers that Vestibule sends in addition to the session's, fixed except the trace: every peer sends as many.
  */
 const FIXED = Object.entries({
   "x-session-tenant": "default",
@@ -12,7 +12,7 @@ const FIXED = Object.entries({
 });
 
 /**
- * The request as it goes on to the server, without the client's cookies.
+ * Returns the request to the server, without the client's cookies.
  * @param {Request} request
  * @param {Record<string, string>} session headers about it
  */

@@ -1,12 +1,12 @@
 /**
- * `@hono/session` with KV, as its example has it: the cookie is an encrypted token that names the
- * session, KV holds it. A visitor without one is given one.
+ * `@hono/session` with KV, as in its example: the cookie is an encrypted token that names the session,
+ * which KV stores. A visitor without a session gets one.
  */
 import { useSession as inSessions, useSessionStorage as keptIn } from "@hono/session";
 import { Hono } from "hono";
 import { changed, LIFETIME, onward, USER } from "./onward.js";
 
-/** 32 bytes, in hex, as it asks for. */
+/** 32 bytes in hex, as the library requires. */
 const SECRET = "0123456789abcdef".repeat(4);
 
 /** @type {any} */

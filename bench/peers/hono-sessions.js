@@ -1,12 +1,12 @@
 /**
- * `hono-sessions` with a store of its interface over KV, otherwise as its README has it: it makes a
- * session for whoever has none, and writes each with every request to note its use.
+ * `hono-sessions` with a store over KV, otherwise as in its README: it creates a session for every new
+ * visitor, and writes each session with every request to record its use.
  */
 import { Hono } from "hono";
 import { sessionMiddleware } from "hono-sessions";
 import { changed, LIFETIME, onward, SECRET, USER } from "./onward.js";
 
-/** Its store interface, over KV. */
+/** Implements its store interface over KV. */
 class KvStore {
   /** @param {KVNamespace} kv */
   constructor(kv) {
@@ -66,7 +66,7 @@ app.all("*", async (/** @type {any} */ c) => {
     session.set("user", USER);
     session.set("data", next);
   }
-  // With the cookie, which an answer of the origin's own would not carry.
+  // A copy, because the origin's own response could not carry the cookie.
   return c.newResponse(response.body, response);
 });
 

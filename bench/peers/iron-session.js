@@ -1,6 +1,6 @@
 /**
- * `iron-session`, as its README has it: the whole session is in the cookie, encrypted and signed; no
- * storage at all. A visitor without one is given one.
+ * `iron-session`, as in its README: the whole session is in the cookie, encrypted and signed, without
+ * storage. A visitor without a session gets one.
  */
 import { getIronSession, webCookies } from "iron-session";
 import { changed, onward, SECRET, USER, withCookies } from "./onward.js";

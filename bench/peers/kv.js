@@ -1,11 +1,11 @@
 /**
- * KV as a Worker in memory: the same storage, at the same cost, for every variant. It counts what it
- * is asked, and takes its time to write if PUT_MS says so.
+ * KV as a Worker in memory: the same storage, at the same cost, for every variant. It counts its
+ * operations, and delays writes by PUT_MS.
  */
 /** @type {Map<string, ArrayBuffer>} */
 const stored = new Map();
 
-/** Where the counts are read; reading begins again. No variant has such a key. */
+/** Key from which the counts are read; reading resets them. No variant uses such a key. */
 const COUNTS = "bench-counts";
 
 const asked = { reads: 0, writes: 0, deletes: 0, lists: 0 };
@@ -30,7 +30,7 @@ export default {
       return new Response("");
     }
     if (key === COUNTS) return Response.json(taken());
-    // Nobody here revokes anything, so a list of names has none.
+    // The benchmark revokes nothing, so a list of names is empty.
     if (key === "") {
       asked.lists += 1;
       return Response.json({ keys: [], list_complete: true });

@@ -1,4 +1,4 @@
-/** The libraries that are compared need not be installed for the checks; their types are not ours. */
+/** Declares the compared libraries, which the type checks do not require to be installed. */
 declare module "@hono/session";
 declare module "@react-router/cloudflare";
 declare module "hono";

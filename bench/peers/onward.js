@@ -1,20 +1,20 @@
 /**
- * What every peer does around its session: the same headers out, and the origin's word about the
- * session heard. The address of the origin is put in when a peer is bundled.
+ * The part common to all peers: it sends the same headers, and applies the origin's changes to the
+ * session. Bundling a peer inserts the origin's address.
  */
 
 import { withHeaders } from "./headers.js";
 
-/** Who everybody is. */
+/** The user of every session. */
 export const USER = "alice";
 
 export const SECRET = "benchmark-secret-benchmark-secret";
 
-/** How long a session lives, in seconds. */
+/** Lifetime of a session, in seconds. */
 export const LIFETIME = 604_800;
 
 /**
- * The request as it goes on to the origin.
+ * Returns the request to the origin.
  * @param {Request} request
  * @param {{ id: string, user: string, data: unknown }} session
  */
@@ -27,7 +27,7 @@ export function onward(request, { id, user, data }) {
 }
 
 /**
- * What the session's data becomes by the origin's answer; none if it stays.
+ * Returns the session's data after the origin's response; undefined if unchanged.
  * @param {Response} response
  * @param {object} data
  * @returns {object | undefined}

@@ -1,6 +1,6 @@
 /**
- * The floor for whoever tells a server who speaks: the client's request with as many headers as ours sends for a
- * session with data and an assertion, all of them fixed but the trace.
+ * The floor for identity headers: the client's request with as many headers as Vestibule sends for a session with
+ * data and an assertion, all fixed except the trace.
  */
 import { withHeaders } from "./headers.js";
 

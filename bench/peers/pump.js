@@ -1,11 +1,11 @@
 /**
- * A WebSocket that can be revoked, as one would write it by hand: signed in like `hand-written.js`, then
- * both ends are accepted and every message is passed on by hand, so that the Worker can close the socket
- * once its session is gone. It looks every few seconds whether KV still has it.
+ * A hand-written revocable WebSocket: signed in like `hand-written.js`. The Worker accepts both ends and
+ * forwards every message, so that it can close the socket once its session is gone. It checks every few
+ * seconds whether KV still has the session.
  */
 import handWritten from "./hand-written.js";
 
-/** How often it looks, in milliseconds: as long as ours trusts what it knows. */
+/** Interval of the check, in milliseconds: the same as our cache period. */
 const LOOK = 5_000;
 
 export default {

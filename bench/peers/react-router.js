@@ -1,6 +1,6 @@
 /**
- * React Router's sessions in KV, as its documentation has them: a signed cookie names the session,
- * KV holds it. A visitor without one is given one, so that the origin can tell visitors apart.
+ * React Router's sessions in KV, as in its documentation: a signed cookie names the session, which KV
+ * stores. A visitor without a session gets one, so that the origin can distinguish visitors.
  */
 import { createWorkersKVSessionStorage } from "@react-router/cloudflare";
 import { createCookie } from "react-router";
