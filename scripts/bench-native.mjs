@@ -1,6 +1,6 @@
 /** `npm run bench -- --native`: measures the core alone, and compares it with its bounds. */
 import { ensureTools } from "./debian-tools.mjs";
-import { say, step } from "./progress.mjs";
+import { print, step } from "./progress.mjs";
 
 /**
  * Writes bench/recorded.json and the table of docs/internals/bench.md.
@@ -16,8 +16,8 @@ export async function benchNative(where) {
   const table = await step("Counting under callgrind", "30 s", () => pieces(program));
   record({ native: { made: { ...where, compiler: compiler() }, table } });
   writeDocuments(recorded());
-  say(`\n${piecesAsText(table)}\n`);
+  print(`\n${piecesAsText(table)}\n`);
   const broken = table.filter((piece) => !isMet(piece)).length;
-  say(broken === 0 ? "Every bound is met." : `${broken} of ${table.length} bounds are exceeded.`);
+  print(broken === 0 ? "Every bound is met." : `${broken} of ${table.length} bounds are exceeded.`);
   return broken === 0 ? 0 : 1;
 }

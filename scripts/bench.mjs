@@ -22,7 +22,7 @@ import { parseArgs } from "node:util";
 import { benchNative } from "./bench-native.mjs";
 import { build } from "./build.mjs";
 import { ensureTools } from "./debian-tools.mjs";
-import { Fault, main, say, step } from "./progress.mjs";
+import { Fault, main, print, step } from "./progress.mjs";
 
 /** @typedef {import("../bench/recorded.mjs").Made} Made */
 /** @typedef {import("../bench/recorded.mjs").Recorded} Recorded */
@@ -85,9 +85,9 @@ await main(async () => {
   } finally {
     await origin.stop();
   }
-  await tell(recorded(), { anchors, scale });
+  await printReport(recorded(), { anchors, scale });
   writeDocuments(recorded());
-  say(
+  print(
     "Results are in bench/recorded.json, the tables of docs/, and docs/internals/bench.svg, goals.svg and scale.svg.",
   );
 });
@@ -166,21 +166,21 @@ function minutes(seconds) {
  * @param {Recorded} recorded
  * @param {{ anchors: boolean, scale: boolean }} only the option that replaced the parts
  */
-async function tell(recorded, only) {
+async function printReport(recorded, only) {
   const { anchorsAsText } = await import("../bench/anchors.mjs");
   const { scaleAsText } = await import("../bench/scale-tables.mjs");
-  if (only.scale) return say(`\n${scaleAsText(recorded.scale)}\n`);
-  if (only.anchors) return say(`\n${anchorsAsText(recorded.anchors.table)}\n`);
+  if (only.scale) return print(`\n${scaleAsText(recorded.scale)}\n`);
+  if (only.anchors) return print(`\n${anchorsAsText(recorded.anchors.table)}\n`);
   const { asText } = await import("../bench/report.mjs");
   const { goalsAsText } = await import("../bench/goals.mjs");
   const { messagesAsText } = await import("../bench/messages.mjs");
   const { operationsAsText } = await import("../bench/operation-tables.mjs");
   const { experimentAsText } = await import("../bench/experiment-tables.mjs");
   const { startsAsText } = await import("../bench/starts.mjs");
-  say(`\n${asText(recorded.cost)}\n`);
-  say(`${messagesAsText(recorded.messages.table)}\n`);
-  say(`${operationsAsText(recorded)}\n`);
-  say(`${experimentAsText("encodings", recorded)}\n`);
-  say(`${startsAsText(recorded.starts)}\n`);
-  say(`${goalsAsText(recorded)}\n`);
+  print(`\n${asText(recorded.cost)}\n`);
+  print(`${messagesAsText(recorded.messages.table)}\n`);
+  print(`${operationsAsText(recorded)}\n`);
+  print(`${experimentAsText("encodings", recorded)}\n`);
+  print(`${startsAsText(recorded.starts)}\n`);
+  print(`${goalsAsText(recorded)}\n`);
 }

@@ -20,7 +20,7 @@ import { gzipSync } from "node:zlib";
 import { buildConsole } from "./console.mjs";
 import { isCurrent } from "./current.mjs";
 import { named } from "./order.mjs";
-import { main, say, step } from "./progress.mjs";
+import { main, print, step } from "./progress.mjs";
 import { run, sideBySide } from "./run.mjs";
 import { BINDGEN, developmentKeys, generator, packages, ROOT, setUp, toolchain } from "./setup.mjs";
 
@@ -123,7 +123,7 @@ async function buildWorker(ready) {
     await finish();
   });
   const size = gzipSync(readFileSync(WASM)).length;
-  say(`  wasm: ${Math.round(size / 1000)} kB gzipped`);
+  print(`  wasm: ${Math.round(size / 1000)} kB gzipped`);
 }
 
 /**

@@ -7,7 +7,7 @@ import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { commandOf, ensureVenv } from "../tests/harness/venv.mjs";
 import { ARGON2, build, SCRIPT, WASM } from "./build.mjs";
-import { main, say, step } from "./progress.mjs";
+import { main, print, step } from "./progress.mjs";
 import { exitCode, output, run } from "./run.mjs";
 import { ROOT } from "./setup.mjs";
 
@@ -111,7 +111,7 @@ await main(async () => {
     size(),
   ];
   const failed = checks.filter((passed) => !passed).length;
-  say(failed === 0 ? "\nAll checks passed." : `\n${failed} of ${checks.length} checks failed.`);
+  print(failed === 0 ? "\nAll checks passed." : `\n${failed} of ${checks.length} checks failed.`);
   return failed === 0 ? 0 : 1;
 });
 
@@ -122,7 +122,7 @@ await main(async () => {
  */
 async function passes(what, program, args) {
   const passed = (await exitCode(program, args, options)) === 0;
-  say(`${passed ? "✔" : "✖"} ${what}`);
+  print(`${passed ? "✔" : "✖"} ${what}`);
   return passed;
 }
 
@@ -133,7 +133,7 @@ async function advisories(deny) {
     output("timeout", ["10", "git", "ls-remote", "--exit-code", database, "HEAD"]) !== null;
   if (reachable)
     return passes("Crates' advisories", deny, ["--log-level", "error", "check", "advisories"]);
-  say(
+  print(
     "? Crates' advisories NOT CHECKED: the advisory database is unreachable. Check again with access to GitHub.",
   );
   return true;
@@ -160,7 +160,7 @@ function size() {
   const kb = (/** @type {number} */ number) => `${Math.round(number / 1000)} kB`;
   const passed = BUDGETS.map(({ name, files, most }) => {
     const weight = files.reduce((sum, file) => sum + gzipSync(readFileSync(file)).length, 0);
-    say(`${weight <= most ? "✔" : "✖"} ${name}: ${kb(weight)} gzipped, at most ${kb(most)}`);
+    print(`${weight <= most ? "✔" : "✖"} ${name}: ${kb(weight)} gzipped, at most ${kb(most)}`);
     return weight <= most;
   });
   return passed.every(Boolean);

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { constants, gzipSync } from "node:zlib";
 import { isCurrent } from "./current.mjs";
-import { Fault, main, say } from "./progress.mjs";
+import { Fault, main, print } from "./progress.mjs";
 import { ROOT } from "./setup.mjs";
 
 const FOLDER = path.join(ROOT, "build/console");
@@ -58,7 +58,7 @@ export async function buildConsole() {
     },
   );
   const size = sizes.reduce((sum, one) => sum + one, 0);
-  say(`  console: ${Math.round(size / 1024)} KiB gzipped`);
+  print(`  console: ${Math.round(size / 1024)} KiB gzipped`);
   if (size > BUDGET)
     throw new Fault(`The console has ${size} bytes gzipped; at most ${BUDGET} are allowed.`);
 }

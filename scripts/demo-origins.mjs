@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { say } from "./progress.mjs";
+import { print } from "./progress.mjs";
 import { NODE, ROOT } from "./setup.mjs";
 
 /** Pause before a restart: long enough to see the other server take over. */
@@ -61,7 +61,7 @@ export class DemoOrigins {
     const [line] = await once(createInterface(/** @type {any} */ (child.stdout)), "line");
     const url = JSON.parse(line).listening;
     this.#places.set(name, { name, url, child });
-    this.#tellAll();
+    this.#broadcast();
     return url;
   }
 
@@ -69,14 +69,14 @@ export class DemoOrigins {
   #ended(name) {
     const place = this.#places.get(name);
     if (this.#stopped || !place) return;
-    say(`  ${name} stopped; it restarts in ${this.#restartMs / 1000} s`);
+    print(`  ${name} stopped; it restarts in ${this.#restartMs / 1000} s`);
     place.backAt = Date.now() + this.#restartMs;
-    this.#tellAll();
+    this.#broadcast();
     const again = () => !this.#stopped && this.#launch(name, new URL(place.url).port);
     setTimeout(again, this.#restartMs).unref();
   }
 
-  #tellAll() {
+  #broadcast() {
     const places = [...this.#places.values()];
     for (const { name, child } of places) {
       if (!child.connected) continue;

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "./build.mjs";
 import { consoleHostMissing } from "./console-host.mjs";
-import { Fault, main, say } from "./progress.mjs";
+import { Fault, main, print } from "./progress.mjs";
 import { exitCode, output } from "./run.mjs";
 import { NODE, ROOT } from "./setup.mjs";
 
@@ -18,7 +18,7 @@ const WRANGLER = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
 await main(async () => {
   await build();
   const missing = [...namespaces(), ...origins(), ...secrets()];
-  for (const line of missing) say(`  missing: ${line}`);
+  for (const line of missing) print(`  missing: ${line}`);
   if (missing.some((line) => line.startsWith("KV"))) {
     throw new Fault(
       "Nothing was deployed: the Worker needs the KV namespace SESSIONS. Create it as described above.",

@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import path from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { build } from "./build.mjs";
-import { Fault, main, say } from "./progress.mjs";
+import { Fault, main, print } from "./progress.mjs";
 import { output } from "./run.mjs";
 import { ROOT } from "./setup.mjs";
 
@@ -44,6 +44,6 @@ if (import.meta.filename === process.argv[1]) {
     }
     await build();
     const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8"));
-    say(`Kept in ${path.relative(ROOT, keep(path.join(ROOT, "build"), { version, commit }))}.`);
+    print(`Kept in ${path.relative(ROOT, keep(path.join(ROOT, "build"), { version, commit }))}.`);
   });
 }

@@ -1,7 +1,7 @@
 /** Prints progress and faults to the terminal. */
 
 /** @param {string} line */
-export function say(line) {
+export function print(line) {
   process.stdout.write(`${line}\n`);
 }
 
@@ -14,10 +14,10 @@ export function say(line) {
  * @returns {Promise<T>}
  */
 export async function step(what, usually, act) {
-  say(`• ${what} (usually ${usually}) …`);
+  print(`• ${what} (usually ${usually}) …`);
   const started = Date.now();
   const result = await act();
-  say(`  ${what}: done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+  print(`  ${what}: done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
   return result;
 }
 

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
-import { Fault, say, step } from "./progress.mjs";
+import { Fault, print, step } from "./progress.mjs";
 import { exitCode, output, run } from "./run.mjs";
 import { ROOT } from "./setup.mjs";
 
@@ -32,13 +32,13 @@ export function findPrometheus() {
 export async function ensurePrometheus() {
   if (findPrometheus()) return;
   if (output("apt-get", ["--version"]) === null || output("dpkg", ["--version"]) === null) {
-    return say(`• ${MISSING}. Tests that need it are skipped.`);
+    return print(`• ${MISSING}. Tests that need it are skipped.`);
   }
   try {
     await step("Fetching Prometheus for the tests", "10 s", unpack);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    say(`  ${error.message}\n  ${MISSING}. Tests that need it are skipped.`);
+    print(`  ${error.message}\n  ${MISSING}. Tests that need it are skipped.`);
   }
 }
 

@@ -31,8 +31,8 @@ export class RemotePlace {
   database({ binding }) {
     return async (/** @type {string} */ statement) => {
       const args = ["d1", "execute", binding, "--yes", "--json", "--command", statement];
-      const { isGood, stdout, said } = this.#wrangler(args);
-      if (!isGood) throw new Error(said);
+      const { isGood, stdout, output } = this.#wrangler(args);
+      if (!isGood) throw new Error(output);
       return JSON.parse(stdout.slice(stdout.indexOf("[")))[0].results;
     };
   }
@@ -47,7 +47,7 @@ export class RemotePlace {
       encoding: "utf8",
       maxBuffer: 64 * 2 ** 20,
     });
-    return { isGood: status === 0, stdout, said: stdout + stderr };
+    return { isGood: status === 0, stdout, output: stdout + stderr };
   }
 }
 
@@ -55,7 +55,7 @@ export class RemotePlace {
 class RemoteNamespace {
   #kv;
 
-  /** @param {(args: string[]) => { isGood: boolean, stdout: string, said: string }} kv */
+  /** @param {(args: string[]) => { isGood: boolean, stdout: string, output: string }} kv */
   constructor(kv) {
     this.#kv = kv;
   }
@@ -65,10 +65,10 @@ class RemoteNamespace {
    * @returns {Promise<string | null>}
    */
   async get(key) {
-    const { isGood, stdout, said } = this.#kv(["get", key, "--text"]);
+    const { isGood, stdout, output } = this.#kv(["get", key, "--text"]);
     if (isGood && stdout.trim() !== "Value not found") return stdout.trimEnd();
-    if (isGood || /not found|404/i.test(said)) return null;
-    throw new Fault(`${key} could not be read: ${said}`);
+    if (isGood || /not found|404/i.test(output)) return null;
+    throw new Fault(`${key} could not be read: ${output}`);
   }
 
   /**
@@ -77,21 +77,21 @@ class RemoteNamespace {
    */
   async put(key, value) {
     withFile(value, (file) => {
-      const { isGood, said } = this.#kv(["put", key, "--path", file]);
-      if (!isGood) throw new Fault(`${key} could not be stored: ${said}`);
+      const { isGood, output } = this.#kv(["put", key, "--path", file]);
+      if (!isGood) throw new Fault(`${key} could not be stored: ${output}`);
     });
   }
 
   /** @param {string} key */
   async delete(key) {
-    const { isGood, said } = this.#kv(["delete", key]);
-    if (!isGood) throw new Fault(`${key} could not be deleted: ${said}`);
+    const { isGood, output } = this.#kv(["delete", key]);
+    if (!isGood) throw new Fault(`${key} could not be deleted: ${output}`);
   }
 
   /** @param {string} prefix */
   async names(prefix) {
-    const { isGood, stdout, said } = this.#kv(["list", "--prefix", prefix]);
-    if (!isGood) throw new Fault(`The namespace could not be listed: ${said}`);
+    const { isGood, stdout, output } = this.#kv(["list", "--prefix", prefix]);
+    if (!isGood) throw new Fault(`The namespace could not be listed: ${output}`);
     /** @type {{ name: string }[]} */
     const listed = JSON.parse(stdout.slice(stdout.indexOf("[")));
     return listed.map(({ name }) => name);

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
-import { Fault, say } from "./progress.mjs";
+import { Fault, print } from "./progress.mjs";
 import { NODE, ROOT } from "./setup.mjs";
 
 const QUIET = {
@@ -57,7 +57,7 @@ export class Served {
     });
     this.#exit = once(this.#child, "exit");
     const lines = createInterface({ input: /** @type {any} */ (this.#child.stdout) });
-    lines.on("line", (line) => this.#heard(line, showsLog));
+    lines.on("line", (line) => this.#onLine(line, showsLog));
   }
 
   /**
@@ -65,9 +65,9 @@ export class Served {
    * @param {string} line
    * @param {boolean} showsLog
    */
-  #heard(line, showsLog) {
+  #onLine(line, showsLog) {
     const isLog = line.startsWith("{");
-    if (isLog ? showsLog : /✘|▲|\[wrangler:(?:warn|error)\]/.test(line)) say(line);
+    if (isLog ? showsLog : /✘|▲|\[wrangler:(?:warn|error)\]/.test(line)) print(line);
     if (isLog) return;
     this.#chatter.push(line);
     if (this.#chatter.length > MAX_KEPT_LINES) this.#chatter.shift();
@@ -81,7 +81,7 @@ export class Served {
       if (response?.ok) return;
       await pause(200);
     }
-    for (const line of this.#chatter) say(line);
+    for (const line of this.#chatter) print(line);
     throw new Fault("The development server did not start. Its messages are above.");
   }
 

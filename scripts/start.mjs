@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { build } from "./build.mjs";
 import { DemoOrigins } from "./demo-origins.mjs";
 import { onParentEnd } from "./parent.mjs";
-import { Fault, main, say } from "./progress.mjs";
+import { Fault, main, print } from "./progress.mjs";
 import { Served } from "./served.mjs";
 import { developmentAdminToken } from "./setup.mjs";
 
@@ -45,12 +45,12 @@ await main(async () => {
   process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop).on("exit", stop);
   try {
     await served.ready();
-    say(`\n  Open http://localhost:${port}\n`);
+    print(`\n  Open http://localhost:${port}\n`);
     if (token) {
-      say(`  console: http://localhost:${port}${served.prefix}/console/  token: ${token}\n`);
-      say("  Locally the console uses this host; a deployment needs CONSOLE_HOST.\n");
+      print(`  console: http://localhost:${port}${served.prefix}/console/  token: ${token}\n`);
+      print("  Locally the console uses this host; a deployment needs CONSOLE_HOST.\n");
     }
-    say(`  Vestibule forwards to ${origins.join(" and ")}. Press Ctrl-C to stop.\n`);
+    print(`  Vestibule forwards to ${origins.join(" and ")}. Press Ctrl-C to stop.\n`);
     return await served.ended();
   } finally {
     stop();

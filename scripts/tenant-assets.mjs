@@ -1,7 +1,7 @@
 /** Stores, lists and deletes files of tenants, which documents name as `kv:NAME`. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { Fault, say } from "./progress.mjs";
+import { Fault, print } from "./progress.mjs";
 
 /** @typedef {import("./tenant-store.mjs").Store} Store */
 
@@ -73,7 +73,7 @@ async function put(store, tenant, name, file) {
     `asset:${tenant}:${name}`,
     JSON.stringify({ type, base64: bytes.toString("base64") }),
   );
-  say(
+  print(
     `${tenant}: kv:${name} is stored, ${bytes.length} bytes of ${type}; served within six minutes.`,
   );
   return 0;
@@ -85,7 +85,7 @@ async function put(store, tenant, name, file) {
  */
 async function list(store, tenant) {
   const beginning = `asset:${tenant}:`;
-  for (const key of await store.names(beginning)) say(`kv:${key.slice(beginning.length)}`);
+  for (const key of await store.names(beginning)) print(`kv:${key.slice(beginning.length)}`);
   return 0;
 }
 
@@ -98,7 +98,7 @@ async function remove(store, tenant, name) {
   const key = `asset:${tenant}:${name}`;
   if (!(await store.names(key)).includes(key)) throw new Fault(`${tenant} has no kv:${name}.`);
   await store.delete(key);
-  say(`${tenant}: kv:${name} is deleted; served for six minutes at most.`);
+  print(`${tenant}: kv:${name} is deleted; served for six minutes at most.`);
   return 0;
 }
 

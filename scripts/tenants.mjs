@@ -21,7 +21,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { buildTenants, TENANTS } from "./build.mjs";
-import { Fault, main, say } from "./progress.mjs";
+import { Fault, main, print } from "./progress.mjs";
 import { setUp } from "./setup.mjs";
 import { asset, removeAll } from "./tenant-assets.mjs";
 import { openStore, STAND_IN, STORE_OPTIONS } from "./tenant-store.mjs";
@@ -65,7 +65,7 @@ function ask(order) {
 
 /** @param {{ isGood: boolean, text: string }} answer */
 function report({ isGood, text }) {
-  say(text);
+  print(text);
   return isGood ? 0 : 1;
 }
 
@@ -115,7 +115,7 @@ function validate(store, files) {
     const needs = named.map(
       (name) => `\n  needs the secret ${name}: npx wrangler secret put ${name}`,
     );
-    say(
+    print(
       isGood ? `${file}: ${text}${needs.join("")}` : `${file}:\n  ${text.replaceAll("\n", "\n  ")}`,
     );
     isAllGood &&= isGood;
@@ -144,7 +144,7 @@ async function put(store, files) {
     await store.put(`tenant:${id}`, text);
     for (const host of hosts) if (!former.includes(host)) await store.put(`host:${host}`, id);
     for (const host of former) if (!hosts.includes(host)) await store.delete(`host:${host}`);
-    say(`${id}: stored; takes effect everywhere within two minutes.`);
+    print(`${id}: stored; takes effect everywhere within two minutes.`);
   }
   return 0;
 }
@@ -164,7 +164,7 @@ async function stored(store, id) {
  * @param {string} id
  */
 async function get(store, id) {
-  say(await stored(store, id));
+  print(await stored(store, id));
   return 0;
 }
 
@@ -172,7 +172,7 @@ async function get(store, id) {
 async function list(store) {
   for (const name of await store.names("tenant:")) {
     const { id, hosts = [] } = JSON.parse(await stored(store, name.slice("tenant:".length)));
-    say(`${id.padEnd(20)} ${hosts.join(", ")}`);
+    print(`${id.padEnd(20)} ${hosts.join(", ")}`);
   }
   return 0;
 }
@@ -192,7 +192,7 @@ async function diff(store, file) {
       cwd: folder,
       encoding: "utf8",
     });
-    say(stdout === "" ? "Nothing would change." : stdout.trimEnd());
+    print(stdout === "" ? "Nothing would change." : stdout.trimEnd());
     return 0;
   } finally {
     rmSync(folder, { recursive: true });
@@ -213,7 +213,7 @@ async function remove(store, id) {
   for (const host of hosts) await store.delete(`host:${host}`);
   await store.delete(`tenant:${id}`);
   await removeAll(store, id);
-  say(`${id}: deleted; takes effect everywhere within two minutes.`);
+  print(`${id}: deleted; takes effect everywhere within two minutes.`);
   return 0;
 }
 
@@ -231,7 +231,7 @@ async function explain(store, host, at) {
     const order = { do: "explain", host: name, path: at };
     return report(read(store, await stored(store, id), order));
   }
-  say(`No tenant has the host ${host}: requests get 421.`);
+  print(`No tenant has the host ${host}: requests get 421.`);
   return 1;
 }
 

@@ -11,7 +11,7 @@ import { ensureChainlit } from "../tests/chainlit/venv.mjs";
 import { collectorMissing } from "../tests/harness/collector.mjs";
 import { buildEmbed, buildPlanted } from "./build.mjs";
 import { ensureChromium } from "./chromium.mjs";
-import { Fault, main, say } from "./progress.mjs";
+import { Fault, main, print } from "./progress.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ROOT } from "./setup.mjs";
 
@@ -47,7 +47,7 @@ async function installFor(files) {
     for (const [module, ensure] of tools.filter(([module]) => imported.has(module))) {
       await ensure().catch((error) => {
         if (!(error instanceof Fault)) throw error;
-        say(`• ${module}: its program could not be installed: ${error.message}`);
+        print(`• ${module}: its program could not be installed: ${error.message}`);
       });
     }
   };

@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import path from "node:path";
 import { build, buildTenants } from "./build.mjs";
 import { nearest } from "./nearest.mjs";
-import { Fault, main, say } from "./progress.mjs";
+import { Fault, main, print } from "./progress.mjs";
 import { run } from "./run.mjs";
 import { NODE, ROOT } from "./setup.mjs";
 import { arranged, everything, matching, quick } from "./suites.mjs";
@@ -45,7 +45,7 @@ const EXAMPLES = ["test", "--locked", "--package", "vestibule", "--doc"];
 
 await main(async () => {
   const { words, isQuick, isHelp } = orders(process.argv.slice(2));
-  if (isHelp) return say(USAGE);
+  if (isHelp) return print(USAGE);
   const choice = isQuick ? quick() : words.length > 0 ? matching(words) : everything();
   if (isQuick) process.env.SEEDS ??= QUICK_SEEDS;
   if (process.env.LONG === "1") process.env.SEEDS ??= LONG_SEEDS;
@@ -54,12 +54,12 @@ await main(async () => {
   // Words select suites and tests; an example has neither.
   const examples = words.length > 0 ? [] : [await nativeTest("Examples", EXAMPLES)];
   const counts = [...native, ...examples, ...(await suiteTests(choice.suites))];
-  for (const failure of counts.flatMap(({ failures }) => failures)) say(`\n${failure}`);
+  for (const failure of counts.flatMap(({ failures }) => failures)) print(`\n${failure}`);
   const sum = (/** @type {"passed" | "failed" | "skipped"} */ what) =>
     counts.reduce((total, one) => total + one[what], 0);
   const skipped = sum("skipped") > 0 ? `, ${sum("skipped")} skipped` : "";
-  say(`\nThis took ${((Date.now() - begun) / 60_000).toFixed(1)} minutes.`);
-  say(`${sum("passed")} passed, ${sum("failed")} failed${skipped}`);
+  print(`\nThis took ${((Date.now() - begun) / 60_000).toFixed(1)} minutes.`);
+  print(`${sum("passed")} passed, ${sum("failed")} failed${skipped}`);
   return sum("failed") === 0 && sum("passed") > 0 ? 0 : 1;
 });
 
@@ -118,7 +118,7 @@ async function nativeTests({ native, targets }) {
  * @returns {Promise<Counts>}
  */
 async function nativeTest(what, args) {
-  say(`\n${what}`);
+  print(`\n${what}`);
   const { code, output } = await ran("cargo", args, (chunk) => void process.stdout.write(chunk));
   return sound(countCargo(output), code);
 }
@@ -130,7 +130,7 @@ async function nativeTest(what, args) {
  */
 async function suiteTests(suites) {
   if (suites.length === 0) return [];
-  say("\nTests of the running Worker");
+  print("\nTests of the running Worker");
   const { together, alone } = arranged(suites);
   /** @type {Counts[]} */
   const counts = [];
@@ -159,7 +159,7 @@ async function suiteTest({ file, words = [] }) {
   const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
   const total = `${counts.passed} passed, ${counts.failed} failed${skipped}, ${seconds} s`;
   const lines = counts.failed > 0 && counts.failures.length === 0 ? [output] : listTap(output);
-  say([`${counts.failed > 0 ? "✖" : "✔"} ${file}: ${total}`, ...lines].join("\n"));
+  print([`${counts.failed > 0 ? "✖" : "✔"} ${file}: ${total}`, ...lines].join("\n"));
   return counts;
 }
 
@@ -172,17 +172,17 @@ function escaped(word) {
  * Runs a program to its end.
  * @param {string} program
  * @param {string[]} args
- * @param {(chunk: string) => void} [hear] receives its standard output in chunks
+ * @param {(chunk: string) => void} [onOutput] receives its standard output in chunks
  * @returns {Promise<{ code: number | null, output: string }>}
  */
-async function ran(program, args, hear = () => {}) {
+async function ran(program, args, onOutput = () => {}) {
   // wrangler is 15 MB of JavaScript: this compiles it once, not at each start.
   const env = { NODE_COMPILE_CACHE: path.join(ROOT, "target/compile-cache"), ...process.env };
   const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (chunk) => {
     output += chunk;
-    hear(chunk);
+    onOutput(chunk);
   });
   const code = await new Promise((resolve, reject) => {
     child.on("error", () => reject(new Fault(`${program} is missing: run npm start first.`)));

@@ -17,7 +17,7 @@ import { parseArgs } from "node:util";
 import { accountPrefix, mustBePassword, profile, userName } from "./accounts.mjs";
 import { askPassword } from "./ask-password.mjs";
 import { openPasswords } from "./passwords.mjs";
-import { Fault, main, say } from "./progress.mjs";
+import { Fault, main, print } from "./progress.mjs";
 import { setUp } from "./setup.mjs";
 import { openStore, STORE_OPTIONS } from "./tenant-store.mjs";
 
@@ -60,7 +60,7 @@ await main(async () => {
   const store = openStore(values, ["USERS", "TENANTS", "TENANTS_DB"]);
   try {
     if (act) await act({ store, key: `${prefix}${user}`, user });
-    else for (const key of await store.names(prefix)) say(key.slice(prefix.length));
+    else for (const key of await store.names(prefix)) print(key.slice(prefix.length));
   } finally {
     await store.close();
   }
@@ -75,7 +75,7 @@ async function add({ store, key, user }, options) {
   if ((await store.get(key)) !== null) throw new Fault(`${user} has an account already.`);
   const password = await hashed();
   await put(store, key, { user, ...more, password, changed: now() });
-  say(`${user}: added.`);
+  print(`${user}: added.`);
 }
 
 /** @param {Meant} meant */
@@ -86,7 +86,7 @@ async function changePassword(meant) {
     password: await hashed(),
     changed: after(account),
   });
-  say(`${meant.user}: password changed.`);
+  print(`${meant.user}: password changed.`);
 }
 
 /** @param {Meant} meant */
@@ -94,7 +94,7 @@ async function show(meant) {
   const { password, ...account } = await stored(meant);
   const cost = (await openPasswords()).cost(password);
   const kept = cost ? `argon2id, ${cost.memory} KiB, ${cost.passes} passes` : "unreadable";
-  say(JSON.stringify({ ...account, password: kept }, null, 2));
+  print(JSON.stringify({ ...account, password: kept }, null, 2));
 }
 
 /**
@@ -105,14 +105,14 @@ async function show(meant) {
 async function change(meant, changes, what) {
   const account = await stored(meant);
   await put(meant.store, meant.key, { ...account, ...changes, changed: after(account) });
-  say(`${meant.user}: ${what}.`);
+  print(`${meant.user}: ${what}.`);
 }
 
 /** @param {Meant} meant */
 async function remove(meant) {
   await stored(meant);
   await meant.store.delete(meant.key);
-  say(`${meant.user}: deleted.`);
+  print(`${meant.user}: deleted.`);
 }
 
 /**
