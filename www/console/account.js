@@ -28,10 +28,10 @@ export const tenant = computed(() => {
   return named || (tenants.value.length === 1 ? tenants.value[0] : "");
 });
 
-export async function recall() {
+export async function loadAccount() {
   trouble.value = undefined;
   try {
-    await learn();
+    await requestAccount();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     if (error.status === 401) who.value = null;
@@ -43,7 +43,7 @@ export async function recall() {
 /** @param {string} token */
 export async function signIn(token) {
   await ask("POST", "admin/sign-in", { body: { token } });
-  await learn();
+  await requestAccount();
   isOver.value = false;
 }
 
@@ -57,7 +57,7 @@ export async function listTenants() {
   if (hasTenants.value) tenants.value = (await get("admin/tenants")).tenants;
 }
 
-async function learn() {
+async function requestAccount() {
   who.value = await get("admin/whoami");
   await listTenants();
 }

@@ -1,7 +1,7 @@
 /** Shows the frame of every page: the sign-in, the menu and the current page. */
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { hasTenants, recall, signOut, tenant, tenants, trouble, who } from "./account.js";
+import { hasTenants, loadAccount, signOut, tenant, tenants, trouble, who } from "./account.js";
 import { isOver } from "./api.js";
 import { ExplainPage } from "./pages/explain.jsx";
 import { LogsPage } from "./pages/logs.jsx";
@@ -41,12 +41,12 @@ const PAGES = {
 const hasMoved = signal(false);
 
 export function Console() {
-  useEffect(() => void recall(), []);
+  useEffect(() => void loadAccount(), []);
   if (trouble.value)
     return (
       <main class="outside">
         <h1 class="visually-hidden">Vestibule console</h1>
-        <Trouble fault={trouble.value} again={recall} />
+        <Trouble fault={trouble.value} again={loadAccount} />
       </main>
     );
   if (who.value === undefined) return <p class="outside soft">Loading …</p>;
@@ -131,7 +131,7 @@ function Menu() {
           <br />
           <span class="soft">Vestibule {account?.version}</span>
         </p>
-        <button type="button" onClick={() => signOut().catch(() => recall())}>
+        <button type="button" onClick={() => signOut().catch(() => loadAccount())}>
           Sign out
         </button>
       </div>

@@ -28,7 +28,9 @@ function Part({ name, label, histogram }) {
         {["p50", "p95", "p99"].map((quantileName, at) => (
           <div key={quantileName}>
             <dt>{quantileName}</dt>
-            <dd class="number">{histogram ? said(values[at], shown) : <span class="bone" />}</dd>
+            <dd class="number">
+              {histogram ? formatBound(values[at], shown) : <span class="bone" />}
+            </dd>
           </div>
         ))}
         <div>
@@ -45,7 +47,7 @@ function Part({ name, label, histogram }) {
  * @param {number | null} value
  * @param {Histogram} histogram
  */
-function said(value, { bounds }) {
+function formatBound(value, { bounds }) {
   if (value === null) return "–";
   return Number.isFinite(value) ? duration(value) : `> ${duration(bounds.at(-1) ?? 0)}`;
 }
@@ -59,13 +61,13 @@ function Buckets({ histogram: { bounds, counts } }) {
     "longer",
   ];
   const heaviest = counts.indexOf(Math.max(...counts));
-  const told =
+  const label =
     all > 0
       ? `${counted(all, "answer")}; most of them ${names[heaviest]}: ${percent(counts[heaviest] / all)}.`
       : "No answers counted yet.";
   return (
     <>
-      <div class="buckets" role="img" aria-label={told}>
+      <div class="buckets" role="img" aria-label={label}>
         {counts.map((one, at) => (
           <span key={names[at]} title={`${names[at]}: ${count(one)}`}>
             <span style={{ height: `${one === 0 ? 0 : Math.max(2, (one / most) * 100)}%` }} />

@@ -9,7 +9,7 @@ import { to } from "../route.js";
 const IN_LINE = ["seq", "at", "level", "event"];
 
 /** @param {LogLine} line in lower case, all that it says */
-export function said(line) {
+export function textOf(line) {
   return JSON.stringify(line).toLowerCase();
 }
 

@@ -7,7 +7,7 @@ import { counted } from "../format.js";
 import { Empty, Loaded, Rows } from "../parts/loaded.jsx";
 import { Head } from "../parts/page.jsx";
 import { usePolled } from "../polled.js";
-import { Line, said } from "./log-line.jsx";
+import { Line, textOf } from "./log-line.jsx";
 
 /** @import { LogLine, LogPage } from "../backend.d.ts" */
 
@@ -25,28 +25,28 @@ export function LogsPage() {
 
 /** @param {{ of: string, level: import("@preact/signals").Signal<string> }} props */
 function Tail({ of, level }) {
-  const heard = useRef({ next: 0, lines: /** @type {LogLine[]} */ ([]), lost: 0 });
+  const received = useRef({ next: 0, lines: /** @type {LogLine[]} */ ([]), lost: 0 });
   const words = useSignal("");
   /** Sequence number at which the operator paused; later lines wait. */
   const stopped = useSignal(/** @type {number | null} */ (null));
   const load = async (/** @type {AbortSignal} */ signal) => {
-    const { next, lines, lost } = heard.current;
+    const { next, lines, lost } = received.current;
     const query = { tenant: of, after: next, level: level.value };
     const page = /** @type {LogPage} */ (await get("admin/logs", { query, signal }));
     const known = page.next < next ? [] : lines;
-    heard.current = {
+    received.current = {
       next: page.next,
       lines: [...known, ...page.lines].slice(-ROOM),
       lost: lost + page.dropped,
     };
-    return heard.current;
+    return received.current;
   };
   const reading = usePolled(load, EVERY, []);
   const lines = reading.value?.lines ?? [];
   const until = stopped.value ?? Number.POSITIVE_INFINITY;
   const wanted = words.value.trim().toLowerCase();
   const shown = lines.filter(
-    (line) => line.seq <= until && (wanted === "" || said(line).includes(wanted)),
+    (line) => line.seq <= until && (wanted === "" || textOf(line).includes(wanted)),
   );
   const waiting = lines.filter((line) => line.seq > until).length;
   return (

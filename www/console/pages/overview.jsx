@@ -145,7 +145,7 @@ function Plots({ points }) {
         ]}
         times={times}
         values={[perSecond(points, "requests"), perSecond(points, "errors")]}
-        say={each}
+        format={each}
       />
       <Plot
         title="Time spent per request"
@@ -158,7 +158,7 @@ function Plots({ points }) {
           per(points, "origin_seconds", "requests"),
           per(points, "edge_seconds", "requests"),
         ]}
-        say={duration}
+        format={duration}
         least={0.01}
       />
       <Plot
@@ -169,7 +169,7 @@ function Plots({ points }) {
         ]}
         times={times}
         values={[gauge("sessions_active"), gauge("streams_active")]}
-        say={count}
+        format={count}
         least={4}
       />
       <Plot
@@ -185,7 +185,7 @@ function Plots({ points }) {
           perSecond(points, "kv_writes"),
           perSecond(points, "object_calls"),
         ]}
-        say={each}
+        format={each}
       />
     </div>
   );

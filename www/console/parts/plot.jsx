@@ -17,10 +17,10 @@ const CURSOR = { sync: { key: "overview" }, drag: { x: false, y: false }, points
 
 /**
  * @param {{ title: string, series: Series[], times: number[], values: (number | null)[][],
- *   say: (value: number) => string, least?: number }} props times in milliseconds; `least`: minimum
+ *   format: (value: number) => string, least?: number }} props times in milliseconds; `least`: minimum
  *   of the axis's maximum
  */
-export function Plot({ title, series, times, values, say, least = 1 }) {
+export function Plot({ title, series, times, values, format, least = 1 }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const plot = useRef(/** @type {UPlot | null} */ (null));
   const pointed = useSignal(/** @type {number | null} */ (null));
@@ -34,7 +34,7 @@ export function Plot({ title, series, times, values, say, least = 1 }) {
     const draw = () => {
       plot.current?.destroy();
       plot.current = new UPlot(
-        options(element, series, say, least, pointed),
+        options(element, series, format, least, pointed),
         newest.current,
         element,
       );
@@ -55,7 +55,7 @@ export function Plot({ title, series, times, values, say, least = 1 }) {
   useEffect(() => plot.current?.setData(data), [times, values]);
 
   const index = pointed.value ?? times.length - 1;
-  const told = series.map(({ label }, at) => ({ label, value: values[at]?.[index] ?? null }));
+  const entries = series.map(({ label }, at) => ({ label, value: values[at]?.[index] ?? null }));
   return (
     <figure class="card plot">
       <figcaption>
@@ -65,17 +65,22 @@ export function Plot({ title, series, times, values, say, least = 1 }) {
         </span>
       </figcaption>
       <ul class="legend">
-        {told.map(({ label, value }, at) => (
+        {entries.map(({ label, value }, at) => (
           <li
             key={label}
             data-series={series[at].color.slice(2)}
             class={series[at].dash ? "dashed" : undefined}
           >
-            {label} <b class="number">{value === null ? "–" : say(value)}</b>
+            {label} <b class="number">{value === null ? "–" : format(value)}</b>
           </li>
         ))}
       </ul>
-      <div class="canvas" ref={place} role="img" aria-label={summary(title, series, values, say)}>
+      <div
+        class="canvas"
+        ref={place}
+        role="img"
+        aria-label={summary(title, series, values, format)}
+      >
         {values.every((one) => one.every((value) => value === null)) && (
           <p class="blank soft">Not enough heard yet</p>
         )}
@@ -87,12 +92,12 @@ export function Plot({ title, series, times, values, say, least = 1 }) {
 /**
  * @param {HTMLElement} element
  * @param {Series[]} series
- * @param {(value: number) => string} say
+ * @param {(value: number) => string} format
  * @param {number} least
  * @param {{ value: number | null }} pointed
  * @returns {UPlot.Options}
  */
-function options(element, series, say, least, pointed) {
+function options(element, series, format, least, pointed) {
   const style = getComputedStyle(element);
   const color = (/** @type {string} */ name) => style.getPropertyValue(name);
   const axis = {
@@ -120,7 +125,12 @@ function options(element, series, say, least, pointed) {
         values: (_, splits, __, ___, step) =>
           splits.map((at) => timeOfDay(at * 1000).slice(0, step < 60 ? 8 : 5)),
       },
-      { ...axis, size: 58, space: 26, values: (_, splits) => splits.map((at) => round(say(at))) },
+      {
+        ...axis,
+        size: 58,
+        space: 26,
+        values: (_, splits) => splits.map((at) => round(format(at))),
+      },
     ],
     series: [
       {},
@@ -153,15 +163,15 @@ function round(text) {
  * @param {string} title
  * @param {Series[]} series
  * @param {(number | null)[][]} values
- * @param {(value: number) => string} say
+ * @param {(value: number) => string} format
  */
-function summary(title, series, values, say) {
+function summary(title, series, values, format) {
   const each = series.map(({ label }, at) => {
     const known = (values[at] ?? []).filter((value) => value !== null);
     const [last] = known.slice(-1);
     if (last === undefined) return `${label}: nothing yet`;
     const [least, most] = [Math.min(...known), Math.max(...known)];
-    return `${label}: now ${say(last)}, between ${say(least)} and ${say(most)}`;
+    return `${label}: now ${format(last)}, between ${format(least)} and ${format(most)}`;
   });
   return `${title} over the last minutes. ${each.join(". ")}.`;
 }
