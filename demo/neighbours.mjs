@@ -14,7 +14,7 @@ const PATIENCE_MS = 500;
 let places = [];
 
 /** Receives messages of the parent process, and exits when it ends. */
-export function heedParent() {
+export function listenToParent() {
   if (!process.connected) return;
   process.on("message", (message) => {
     places = /** @type {Place[]} */ (message);

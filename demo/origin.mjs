@@ -12,7 +12,7 @@ import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { Server } from "socket.io";
 import { Conversations } from "./conversations.mjs";
-import { heedParent, neighbours } from "./neighbours.mjs";
+import { listenToParent, neighbours } from "./neighbours.mjs";
 import { servePage } from "./page.mjs";
 import { received } from "./received.mjs";
 import { reply } from "./reply.mjs";
@@ -23,7 +23,7 @@ const { values } = parseArgs({
 const name = values.name;
 const started = Date.now();
 const conversations = new Conversations();
-heedParent();
+listenToParent();
 
 const http = createServer((request, response) => {
   route(request, response).catch((error) => {

@@ -14,6 +14,6 @@ const THOUGHTS = [
 export function reply(text, { name, turn }) {
   const words = text.trim().split(/\s+/).length;
   const thought = THOUGHTS[turn % THOUGHTS.length];
-  const said = words === 1 ? "one word" : `${words} words`;
-  return `This is ${name}. You sent ${said}, and it is message ${turn} of our conversation. ${thought}`;
+  const length = words === 1 ? "one word" : `${words} words`;
+  return `This is ${name}. You sent ${length}, and it is message ${turn} of our conversation. ${thought}`;
 }

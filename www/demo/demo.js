@@ -59,7 +59,7 @@ socket.on("welcome", async ({ name, pid, headers, state, turns, restored }) => {
   process = pid;
   failures = 0;
   chat.dataset.server = name;
-  tell("server", `${name} answers`);
+  showText("server", `${name} answers`);
   mayStop(true);
   visit(headers["x-session-id"]);
   if (isEmpty()) restore(turns);
@@ -96,7 +96,7 @@ socket.on("disconnect", () => {
   outdate();
   showAnswering(undefined);
   delete chat.dataset.server;
-  tell("server", "Reconnecting…");
+  showText("server", "Reconnecting…");
 });
 socket.on("connect_error", () => {
   failures += 1;
@@ -185,15 +185,15 @@ async function post(url, body) {
  * @param {{ before: string, name: string, state: string, turns: number, restored: number, isSameProcess: boolean }} welcome
  */
 function welcomed({ before, name, state, turns, restored, isSameProcess }) {
-  const told = state === "takeover" ? " (X-Session-State: takeover)" : "";
+  const suffix = state === "takeover" ? " (X-Session-State: takeover)" : "";
   if (before && !isSameProcess) {
     const knew = restored > 0 ? "who you are and what was said" : "who you are";
     const lost = before === name || isAway(before) ? "’s memory is gone" : " did not answer";
-    return `${before}${lost}. Your session was at the edge: ${name} was told ${knew}${told}.`;
+    return `${before}${lost}. Your session was at the edge: ${name} was told ${knew}${suffix}.`;
   }
   if (before) return `The connection was lost. The door brought you back to ${name}.`;
   if (restored > 0) {
-    return `${name} had never met you. It was told what was said, because your session carries it${told}.`;
+    return `${name} had never met you. It was told what was said, because your session carries it${suffix}.`;
   }
   if (turns > 0) return `Your cookie brought you back to ${name}, where your conversation is.`;
   if (isDone("leave")) {
@@ -222,14 +222,14 @@ function count(turns) {
 
 /** @param {string} message */
 function note(message) {
-  tell("note", message);
+  showText("note", message);
 }
 
 /**
  * @param {string} id
  * @param {string} message
  */
-function tell(id, message) {
+function showText(id, message) {
   const element = document.getElementById(id);
   if (element) element.textContent = message;
 }

@@ -29,16 +29,16 @@ export function outdate() {
 /**
  * Polls while the page is visible and `mayAsk` allows it.
  * @param {() => boolean} mayAsk
- * @param {(report: Report) => void} tell
+ * @param {(report: Report) => void} onReport
  * @returns {() => Promise<void>} asks at once
  */
-export function watch(mayAsk, tell) {
+export function watch(mayAsk, onReport) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const look = async () => {
     clearTimeout(timer);
     const report = document.hidden || !mayAsk() ? null : await ask();
-    if (report) tell(report);
+    if (report) onReport(report);
     const calm = report?.servers.every(({ up }) => up);
     clearTimeout(timer);
     timer = setTimeout(look, calm ? CALM : ANXIOUS);
