@@ -61,11 +61,11 @@ test("a schedule contains every request and change of its profile", () => {
     const events = schedule(profile);
     assert.equal(events.length, requestsOf(profile));
     const changes = events.filter(({ path }) => path !== "/").length;
-    const said = profile.visitors.reduce(
+    const expected = profile.visitors.reduce(
       (sum, { many, keeps, changes }) => sum + (keeps ? many * (1 + changes) : 0),
       0,
     );
-    assert.equal(changes, said);
+    assert.equal(changes, expected);
     assert.deepEqual(
       events.map(({ at }) => at),
       events.map(({ at }) => at).toSorted((a, b) => a - b),

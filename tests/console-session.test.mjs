@@ -10,8 +10,8 @@ const ADMIN = "operators-know-this-token";
 const OWN = "only-acme-knows-this-token";
 
 /** Hosts: one without a tenant, and a tenant's. */
-const NOBODYS = "operators.localhost";
-const ACMES = "acme.localhost";
+const TENANTLESS_HOST = "operators.localhost";
+const ACME_HOST = "acme.localhost";
 
 /**
  * @param {import("node:test").TestContext} t
@@ -36,7 +36,7 @@ async function deployment(t, { vars: more = {}, lags } = {}) {
  * @param {string} token
  * @param {{ host?: string, lines?: string[] }} [options]
  */
-function signIn(port, token, { host = NOBODYS, lines = [] } = {}) {
+function signIn(port, token, { host = TENANTLESS_HOST, lines = [] } = {}) {
   const body = JSON.stringify({ token });
   return send(port, {
     method: "POST",
@@ -52,7 +52,7 @@ function signIn(port, token, { host = NOBODYS, lines = [] } = {}) {
  * @param {string} token
  * @param {string} [host]
  */
-async function cookieOf(port, token, host = NOBODYS) {
+async function cookieOf(port, token, host = TENANTLESS_HOST) {
   const answer = await signIn(port, token, { host });
   assert.equal(answer.status, 204, answer.body);
   return header(answer, "set-cookie")[0].split(";")[0];
@@ -64,7 +64,7 @@ async function cookieOf(port, token, host = NOBODYS) {
  * @param {string} cookie
  * @param {{ method?: string, host?: string, lines?: string[] }} [options]
  */
-function ask(port, route, cookie, { method = "GET", host = NOBODYS, lines = [] } = {}) {
+function ask(port, route, cookie, { method = "GET", host = TENANTLESS_HOST, lines = [] } = {}) {
   const all = [`Cookie: ${cookie}`, "Content-Length: 0", ...lines];
   return send(port, { method, target: `/_session/admin/${route}`, host, lines: all });
 }
@@ -95,8 +95,8 @@ test("a wrong token is rejected with 401, and guessing is limited", async (t) =>
 
 test("a tenant's token gives access to that tenant only, not to the list of tenants", async (t) => {
   const { port } = await deployment(t);
-  const cookie = await cookieOf(port, OWN, ACMES);
-  const host = ACMES;
+  const cookie = await cookieOf(port, OWN, ACME_HOST);
+  const host = ACME_HOST;
   const who = JSON.parse((await ask(port, "whoami", cookie, { host })).body);
   assert.deepEqual([who.scope, who.tenant], ["tenant", "acme"]);
   const origins = await ask(port, "origins?tenant=acme", cookie, { host });
@@ -110,7 +110,7 @@ test("a tenant's token gives access to that tenant only, not to the list of tena
     const answer = await ask(port, route, cookie, { host });
     assert.deepEqual([answer.status, answer.code], [403, "not_allowed"], route);
   }
-  for (const host of ["globex.localhost", NOBODYS]) {
+  for (const host of ["globex.localhost", TENANTLESS_HOST]) {
     assert.equal((await ask(port, "origins", cookie, { host })).status, 401, host);
   }
 });
@@ -131,7 +131,7 @@ test("the deployment's token gives access to every tenant at a host without a te
 
 test("a console cookie of a tenant's host gives access to no other tenant", async (t) => {
   const { port } = await deployment(t);
-  const host = ACMES;
+  const host = ACME_HOST;
   const cookie = await cookieOf(port, ADMIN, host);
   const who = JSON.parse((await ask(port, "whoami", cookie, { host })).body);
   assert.deepEqual([who.scope, who.tenant], ["tenant", "acme"]);
@@ -146,12 +146,15 @@ test("a console cookie of a tenant's host gives access to no other tenant", asyn
 
 test("CONSOLE_HOST serves only the console, and other hosts do not serve it", async (t) => {
   const origin = await Origin.start(t);
-  const vars = { ADMIN_TOKEN: ADMIN, CONSOLE_HOST: NOBODYS };
+  const vars = { ADMIN_TOKEN: ADMIN, CONSOLE_HOST: TENANTLESS_HOST };
   const { port } = await Vestibule.start(t, { origins: [`a=${origin.url}`], vars });
   const cookie = await cookieOf(port, ADMIN);
   assert.equal((await ask(port, "origins", cookie)).status, 200);
-  assert.equal((await send(port, { target: "/_session/console/", host: NOBODYS })).status, 200);
-  assert.equal((await send(port, { target: "/", host: NOBODYS })).status, 404);
+  assert.equal(
+    (await send(port, { target: "/_session/console/", host: TENANTLESS_HOST })).status,
+    200,
+  );
+  assert.equal((await send(port, { target: "/", host: TENANTLESS_HOST })).status, 404);
   assert.equal(origin.requests.length, 0);
   const host = "chat.localhost";
   assert.equal((await send(port, { target: "/", host })).status, 200);
@@ -177,7 +180,7 @@ test("an invalid body gets 400, and the Worker continues", async (t) => {
   const broken = await send(port, {
     method: "POST",
     target: "/_session/admin/sign-in",
-    host: NOBODYS,
+    host: TENANTLESS_HOST,
     lines: ["Content-Type: application/json", "Transfer-Encoding: chunked"],
     body: "2\r\n{}\r\nno length\r\n",
   });
@@ -199,7 +202,7 @@ test("a request from another site with the console cookie is refused with 403", 
     const signedIn = await signIn(port, ADMIN, { lines });
     assert.deepEqual([signedIn.status, signedIn.code], [403, "csrf"], lines[0]);
   }
-  const own = ["Sec-Fetch-Site: same-origin", `Origin: http://${NOBODYS}`];
+  const own = ["Sec-Fetch-Site: same-origin", `Origin: http://${TENANTLESS_HOST}`];
   assert.equal((await ask(port, route, cookie, { method: "DELETE", lines: own })).status, 204);
 });
 
@@ -223,7 +226,7 @@ test("a console session ends when its token is removed", async (t) => {
 
 test("a console session is invalid under another host", async (t) => {
   const { port } = await deployment(t);
-  const hosts = [ACMES, "globex.localhost", NOBODYS, "elsewhere.localhost"];
+  const hosts = [ACME_HOST, "globex.localhost", TENANTLESS_HOST, "elsewhere.localhost"];
   for (const begun of hosts) {
     const cookie = await cookieOf(port, ADMIN, begun);
     for (const host of hosts) {
@@ -249,7 +252,7 @@ test("signing out ends every copy of the console session, in every location", as
 });
 
 test("a tenant's token gives access to that tenant only at the console's own host", async (t) => {
-  const { port } = await deployment(t, { vars: { CONSOLE_HOST: NOBODYS } });
+  const { port } = await deployment(t, { vars: { CONSOLE_HOST: TENANTLESS_HOST } });
   const cookie = await cookieOf(port, OWN);
   const who = JSON.parse((await ask(port, "whoami", cookie)).body);
   assert.deepEqual([who.scope, who.tenant], ["tenant", "acme"]);
@@ -319,7 +322,7 @@ test("the console's files are public, with a policy that allows no other source"
   ]) {
     const answer = await send(port, {
       target: `/_session/console/${name}`,
-      host: NOBODYS,
+      host: TENANTLESS_HOST,
       lines: ["Accept-Encoding: gzip"],
     });
     assert.equal(answer.status, 200, name);
@@ -331,7 +334,7 @@ test("the console's files are public, with a policy that allows no other source"
     const etag = header(answer, "etag")[0];
     const again = await send(port, {
       target: `/_session/console/${name}`,
-      host: NOBODYS,
+      host: TENANTLESS_HOST,
       lines: [`If-None-Match: ${etag}`],
     });
     assert.equal(again.status, 304, name);
@@ -343,7 +346,7 @@ test("the console's files are public, with a policy that allows no other source"
   assert.match(await plain.text(), /\{/);
   for (const name of ["x", "../index.html", "console.js.bin"]) {
     const target = `/_session/console/${name}`;
-    const { status } = await send(port, { target, host: NOBODYS });
+    const { status } = await send(port, { target, host: TENANTLESS_HOST });
     // Paths outside of the console are requested at a host without a tenant.
     assert.equal(status, name.startsWith("..") ? 421 : 404, name);
   }

@@ -65,15 +65,15 @@ test("the dashboard can be imported: ids are unique and panels do not overlap", 
 });
 
 test("promtool accepts the alerts", { skip }, async () => {
-  const { code, said } = await promtool(["check", "rules", ALERTS]);
-  assert.deepEqual([code, /SUCCESS/.test(said)], [0, true], said);
+  const { code, output } = await promtool(["check", "rules", ALERTS]);
+  assert.deepEqual([code, /SUCCESS/.test(output)], [0, true], output);
 });
 
 test("the alerts fire exactly under their conditions", { skip }, async () => {
-  const { code, said } = await promtool(["test", "rules", "alerts.test.yml"], {
+  const { code, output } = await promtool(["test", "rules", "alerts.test.yml"], {
     cwd: OBSERVABILITY,
   });
-  assert.equal(code, 0, said);
+  assert.equal(code, 0, output);
 });
 
 test("every alert uses existing metrics, has a test, and names the remedy", {

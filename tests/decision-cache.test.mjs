@@ -114,9 +114,9 @@ test("a visitor's requests within a second differ only in their target and trace
 });
 
 test("a request for an event stream never reuses a decision for another request", () => {
-  const unheeded = new Set(["accept"]);
+  const ignored = new Set(["accept"]);
   const like = (/** @type {string} */ one, /** @type {string} */ other) =>
-    isAlike([["accept", one]], [["accept", other]], unheeded);
+    isAlike([["accept", one]], [["accept", other]], ignored);
   assert.equal(like("text/html", "*/*"), true);
   assert.equal(like("text/event-stream", "*/*"), false);
   assert.equal(like("*/*, text/event-stream;q=0.9", "*/*"), false);

@@ -65,9 +65,9 @@ test("README: two Chainlit processes keep a conversation across a lost connectio
   try {
     await visitor.signIn();
     await visitor.connect();
-    assert.match(await visitor.say("hello"), /^1: .*hello$/);
+    assert.match(await visitor.sendMessage("hello"), /^1: .*hello$/);
     await visitor.reconnect();
-    assert.match(await visitor.say("again"), /^2: .*again$/);
+    assert.match(await visitor.sendMessage("again"), /^2: .*again$/);
   } finally {
     visitor.leave();
   }

@@ -34,16 +34,16 @@ function numbers(seed) {
 /** A second chat server. */
 const elsewhere = await Origin.start({ after }, chatServer);
 
-scenario("a guest stays the same guest", async ({ somebody }) => {
-  const guest = somebody();
+scenario("a guest stays the same guest", async ({ newVisitor }) => {
+  const guest = newVisitor();
   const { id } = await guest.visit();
   for (let visit = 0; visit < 5; visit += 1) assert.equal((await guest.visit()).id, id);
 });
 
 scenario(
   "data stored by one release is read and changed by the other",
-  async ({ somebody, kept }) => {
-    const visitor = somebody();
+  async ({ newVisitor, kept }) => {
+    const visitor = newVisitor();
     const { id } = await visitor.visit();
     /** @type {Record<string, number>} */
     const expected = {};
@@ -61,8 +61,8 @@ scenario(
 
 scenario(
   "sixty concurrent changes, half of them in each release, are all kept",
-  async ({ somebody }) => {
-    const visitor = somebody();
+  async ({ newVisitor }) => {
+    const visitor = newVisitor();
     const { id } = await visitor.visit({ patch: { first: true } });
     const changes = Array.from({ length: 60 }, (_, at) => at);
     await Promise.all(
@@ -82,7 +82,7 @@ scenario(
 
 scenario(
   "random visits in random order keep each visitor's own data",
-  async ({ somebody }) => {
+  async ({ newVisitor }) => {
     const random = numbers(20_261_129);
     const pick = (/** @type {any[]} */ from) => from[Math.floor(random() * from.length)];
     /** @type {{ visitor: Visitor, user: string, data: Record<string, number> }[]} */
@@ -118,7 +118,7 @@ scenario(
     };
     const usual = ["change", "change", "change", "rotate", "identify"];
     for (let step = 0; step < 40; step += 1) {
-      while (all.length < 5) all.push({ visitor: somebody(), user: "", data: {} });
+      while (all.length < 5) all.push({ visitor: newVisitor(), user: "", data: {} });
       const what = step % 10 === 9 ? pick(["sign out", "sign out everywhere"]) : pick(usual);
       const one = pick(all);
       await steps[what](one, step);
@@ -132,8 +132,8 @@ scenario(
 
 scenario(
   "an id that one release rotated is accepted by the other in its grace period",
-  async ({ somebody, kept }) => {
-    const visitor = somebody();
+  async ({ newVisitor, kept }) => {
+    const visitor = newVisitor();
     await kept(() => visitor.visit({ patch: { draft: 1 } }));
     for (let rotation = 0; rotation < 3; rotation += 1) {
       const late = visitor.copy();
@@ -149,8 +149,8 @@ scenario(
 
 scenario(
   "both releases know a user identified by the chat server, and reject the guest's id",
-  async ({ somebody, kept }) => {
-    const visitor = somebody();
+  async ({ newVisitor, kept }) => {
+    const visitor = newVisitor();
     await kept(() => visitor.visit({ patch: { draft: 1 } }));
     const guest = visitor.copy();
     await kept(() => visitor.visit({ identify: { user: "ada", groups: ["staff"] } }));
@@ -162,9 +162,9 @@ scenario(
   },
 );
 
-scenario("a session ended in one release is ended in the other", async ({ somebody, kept }) => {
+scenario("a session ended in one release is ended in the other", async ({ newVisitor, kept }) => {
   for (const how of ["sign-out", "the chat server's word"]) {
-    const visitor = somebody();
+    const visitor = newVisitor();
     await kept(() => visitor.visit({ identify: { user: "ada" } }));
     const copy = visitor.copy();
     await copy.visit();
@@ -178,9 +178,9 @@ scenario("a session ended in one release is ended in the other", async ({ somebo
 
 scenario(
   "signing out everywhere in one release ends the sessions of both, and no others",
-  async ({ somebody, kept }) => {
-    const devices = Array.from({ length: 4 }, () => somebody());
-    const other = somebody();
+  async ({ newVisitor, kept }) => {
+    const devices = Array.from({ length: 4 }, () => newVisitor());
+    const other = newVisitor();
     for (const [at, device] of [...devices, other].entries()) {
       await kept(() => device.visit({ identify: { user: at < devices.length ? "ada" : "bob" } }));
     }
@@ -188,46 +188,49 @@ scenario(
     assert.equal(answer.status, 204, answer.body);
     for (const device of devices.slice(1)) await device.untilOut();
     for (let look = 0; look < 2; look += 1) assert.equal((await other.visit()).user, "bob");
-    const again = somebody();
+    const again = newVisitor();
     await kept(() => again.visit({ identify: { user: "ada" } }));
     for (let look = 0; look < 2; look += 1) assert.equal((await again.visit()).user, "ada");
   },
 );
 
-scenario("either release lists the sessions of both, and ends one", async ({ somebody, kept }) => {
-  const devices = Array.from({ length: 4 }, () => somebody());
-  for (const device of devices) {
-    await kept(() => device.visit({ identify: { user: "ada" } }));
-  }
-  /** @returns {Promise<any[]>} */
-  const listed = async () => (await devices[0].call("sessions")).json().sessions;
-  for (let look = 0; look < 2; look += 1) {
-    await until(async () => (await listed()).length === devices.length, { what: "all of them" });
-  }
-  for (const left of [3, 2]) {
-    const ended = (await listed()).find(({ current }) => !current);
-    const path = `sessions/${ended.id ?? ended.handle}`;
-    assert.equal((await devices[0].call(path, { method: "DELETE" })).status, 204);
-    for (let look = 0; look < 2; look += 1) {
-      await until(async () => (await listed()).length === left, { what: "one less" });
+scenario(
+  "either release lists the sessions of both, and ends one",
+  async ({ newVisitor, kept }) => {
+    const devices = Array.from({ length: 4 }, () => newVisitor());
+    for (const device of devices) {
+      await kept(() => device.visit({ identify: { user: "ada" } }));
     }
-    // An odd number of requests, so that the other release ends the next one.
-    await devices[0].visit();
-  }
-  const inside = async () => {
-    const each = await Promise.all(devices.map((device) => device.copy().isIn()));
-    return each.filter(Boolean).length;
-  };
-  for (let look = 0; look < 2; look += 1) {
-    await until(async () => (await inside()) === 2, { what: "two of four" });
-    await devices[0].visit();
-  }
-});
+    /** @returns {Promise<any[]>} */
+    const listed = async () => (await devices[0].call("sessions")).json().sessions;
+    for (let look = 0; look < 2; look += 1) {
+      await until(async () => (await listed()).length === devices.length, { what: "all of them" });
+    }
+    for (const left of [3, 2]) {
+      const ended = (await listed()).find(({ current }) => !current);
+      const path = `sessions/${ended.id ?? ended.handle}`;
+      assert.equal((await devices[0].call(path, { method: "DELETE" })).status, 204);
+      for (let look = 0; look < 2; look += 1) {
+        await until(async () => (await listed()).length === left, { what: "one less" });
+      }
+      // An odd number of requests, so that the other release ends the next one.
+      await devices[0].visit();
+    }
+    const inside = async () => {
+      const each = await Promise.all(devices.map((device) => device.copy().isIn()));
+      return each.filter(Boolean).length;
+    };
+    for (let look = 0; look < 2; look += 1) {
+      await until(async () => (await inside()) === 2, { what: "two of four" });
+      await devices[0].visit();
+    }
+  },
+);
 
 scenario(
   "the oldest session over the limit ends, in either release",
-  async ({ somebody }) => {
-    const devices = Array.from({ length: 3 }, () => somebody());
+  async ({ newVisitor }) => {
+    const devices = Array.from({ length: 3 }, () => newVisitor());
     for (const device of devices) await device.visit({ identify: { user: "ada" } });
     await devices[0].untilOut();
     for (const device of devices.slice(1)) {
@@ -239,8 +242,8 @@ scenario(
 
 scenario(
   "a lease granted by one release is valid in the other",
-  async ({ site, somebody }) => {
-    const visitor = somebody();
+  async ({ site, newVisitor }) => {
+    const visitor = newVisitor();
     const { id } = await visitor.visit({ patch: { a: 1 } });
     const headers = { authorization: `Bearer ${ORIGIN_KEY}` };
     /** @param {string} path @param {string} method @param {unknown} [json] @param {Record<string, string>} [more] */
@@ -271,8 +274,8 @@ scenario(
 
 scenario(
   "cookies kept for the chat server by one release are sent by the other",
-  async ({ somebody, kept }) => {
-    const visitor = somebody();
+  async ({ newVisitor, kept }) => {
+    const visitor = newVisitor();
     await kept(() => visitor.visit({ patch: { a: 1 } }));
     for (const value of ["one", "two"]) {
       await kept(() => visitor.visit({ "set-cookie": `access_token=${value}; Path=/` }));
@@ -286,11 +289,11 @@ scenario(
 
 scenario(
   "a revocable WebSocket at one release is closed when its session is ended at the other",
-  async ({ releases, site, somebody }) => {
+  async ({ releases, site, newVisitor }) => {
     const sockets = new WebSocketServer({ server: site.origin.server });
     sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(String(data))));
     for (const serves of /** @type {const} */ (["before", "current"])) {
-      const visitor = somebody();
+      const visitor = newVisitor();
       await visitor.visit({ identify: { user: "ada" } });
       releases.next(serves);
       const { port, host } = new URL(site.url);
@@ -314,14 +317,15 @@ scenario(
 
 scenario(
   "a server drained in one release gets no new visitors from the other until that ends the drain",
-  async ({ site, somebody }) => {
+  async ({ site, newVisitor }) => {
     /** @param {Visitor} visitor */
     const isHere = async (visitor) => (await visitor.visit()).port === site.origin.port;
-    let staying = somebody();
-    while (!(await isHere(staying))) staying = somebody();
-    const newcomers = async () => Promise.all(Array.from({ length: 16 }, () => isHere(somebody())));
+    let staying = newVisitor();
+    while (!(await isHere(staying))) staying = newVisitor();
+    const newcomers = async () =>
+      Promise.all(Array.from({ length: 16 }, () => isHere(newVisitor())));
     const ask = async (/** @type {string} */ path) => {
-      const answer = await somebody().call(`admin/origins/${path}`, {
+      const answer = await newVisitor().call(`admin/origins/${path}`, {
         method: "POST",
         headers: ADMIN,
       });
@@ -351,11 +355,11 @@ scenario(
 
 scenario(
   "requests of both releases are counted once each",
-  async ({ site, somebody }) => {
+  async ({ site, newVisitor }) => {
     const visits = 60;
-    await Promise.all(Array.from({ length: visits }, () => somebody().visit()));
+    await Promise.all(Array.from({ length: visits }, () => newVisitor().visit()));
     const counted = async () => {
-      const page = await somebody().call("admin/metrics", { headers: ADMIN });
+      const page = await newVisitor().call("admin/metrics", { headers: ADMIN });
       const lines = page.body.split("\n").filter((line) => line.startsWith("http_requests_total{"));
       const own = lines.filter((line) => line.includes(`tenant="${site.id}"`));
       return own.reduce((all, line) => all + Number(line.slice(line.lastIndexOf(" "))), 0);

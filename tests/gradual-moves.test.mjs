@@ -29,8 +29,8 @@ const MOVES = [
 
 /** @type {Record<string, Story>} */
 const OF_SESSIONS = {
-  "a session keeps all its data": async ({ somebody, kept }) => {
-    const visitor = somebody();
+  "a session keeps all its data": async ({ newVisitor, kept }) => {
+    const visitor = newVisitor();
     /** @type {Record<string, number>} */
     const expected = { first: 0 };
     await kept(() => visitor.visit({ patch: expected }));
@@ -45,8 +45,8 @@ const OF_SESSIONS = {
       }
     };
   },
-  "a user stays signed in across an id rotation": async ({ somebody, kept }) => {
-    const visitor = somebody();
+  "a user stays signed in across an id rotation": async ({ newVisitor, kept }) => {
+    const visitor = newVisitor();
     await kept(() => visitor.visit({ identify: { user: "ada" } }));
     return async () => {
       assert.equal((await visitor.visit()).user, "ada");
@@ -54,8 +54,8 @@ const OF_SESSIONS = {
       assert.equal((await visitor.visit()).user, "ada");
     };
   },
-  "sessions that were signed out everywhere stay ended": async ({ somebody, kept }) => {
-    const [one, other] = [somebody(), somebody()];
+  "sessions that were signed out everywhere stay ended": async ({ newVisitor, kept }) => {
+    const [one, other] = [newVisitor(), newVisitor()];
     for (const device of [one, other]) {
       await kept(() => device.visit({ identify: { user: "eve" } }));
     }
@@ -73,11 +73,11 @@ const OF_SESSIONS = {
 /** @type {Record<string, Story>} */
 const OF_OBJECTS = {
   ...OF_SESSIONS,
-  "a session list is complete": async ({ somebody }) => {
-    const devices = [somebody()];
+  "a session list is complete": async ({ newVisitor }) => {
+    const devices = [newVisitor()];
     await devices[0].visit({ identify: { user: "bob" } });
     return async () => {
-      const device = somebody();
+      const device = newVisitor();
       devices.push(device);
       await device.visit({ identify: { user: "bob" } });
       for (const _ of ["at one", "at the other"]) {
@@ -86,8 +86,8 @@ const OF_OBJECTS = {
       }
     };
   },
-  "a lease stays valid": async ({ somebody }) => {
-    const visitor = somebody();
+  "a lease stays valid": async ({ newVisitor }) => {
+    const visitor = newVisitor();
     const { id } = await visitor.visit({ patch: { a: 1 } });
     const headers = { authorization: `Bearer ${ORIGIN_KEY}` };
     const path = `api/sessions/${id}`;
@@ -104,25 +104,25 @@ const OF_OBJECTS = {
       assert.equal((await visitor.visit()).data.change, change);
     };
   },
-  "a drained server stays drained": async ({ site, somebody }) => {
-    const answer = await somebody().call("admin/origins/here/drain", {
+  "a drained server stays drained": async ({ site, newVisitor }) => {
+    const answer = await newVisitor().call("admin/origins/here/drain", {
       method: "POST",
       headers: ADMIN,
     });
     assert.equal(answer.status, 204, answer.body);
     const ports = async () => {
-      const newcomers = Array.from({ length: 12 }, async () => (await somebody().visit()).port);
+      const newcomers = Array.from({ length: 12 }, async () => (await newVisitor().visit()).port);
       return Promise.all(newcomers);
     };
     return async () => {
       await until(async () => !(await ports()).includes(site.origin.port), { what: "none here" });
     };
   },
-  "the count of sign-in attempts continues": async ({ releases, site, somebody }) => {
+  "the count of sign-in attempts continues": async ({ releases, site, newVisitor }) => {
     enrol(releases.sites, site.id, { user: "alice", password: "down the rabbit hole" });
     const attempt = async (/** @type {string} */ password) => {
       const json = { username: "alice", password };
-      return (await somebody().call("login", { method: "POST", json })).status;
+      return (await newVisitor().call("login", { method: "POST", json })).status;
     };
     /** As many attempts as are free. */
     const guess = async () => {
@@ -138,17 +138,17 @@ const OF_OBJECTS = {
       await guess();
     };
   },
-  "metrics are added up": async ({ releases, site, somebody }) => {
+  "metrics are added up": async ({ releases, site, newVisitor }) => {
     const { vestibule } = releases;
     let visits = 0;
     const counted = async () => {
-      const { body } = await somebody().call("admin/metrics", { headers: ADMIN });
+      const { body } = await newVisitor().call("admin/metrics", { headers: ADMIN });
       const lines = body.split("\n").filter((line) => line.startsWith("vestibule_origin_requests"));
       const own = lines.filter((line) => line.includes(`tenant="${site.id}"`));
       return own.reduce((all, line) => all + Number(line.slice(line.lastIndexOf(" "))), 0);
     };
     const more = async () => {
-      for (let visit = 0; visit < 10; visit += 1) await somebody().visit();
+      for (let visit = 0; visit < 10; visit += 1) await newVisitor().visit();
       visits += 10;
       await until(async () => (await counted()) >= visits, { what: "all visits" });
       const now = Date.now();

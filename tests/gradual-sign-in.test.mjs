@@ -22,10 +22,10 @@ const BY_PASSWORD = { login: { mode: "required", methods: { password: true } } }
 
 scenario(
   "a sign-in form of one release works at the other",
-  async ({ releases, site, somebody, kept }) => {
+  async ({ releases, site, newVisitor, kept }) => {
     enrol(releases.sites, site.id, { user: ALICE.username, password: ALICE.password });
     for (const first of /** @type {const} */ (["before", "current"])) {
-      const visitor = somebody();
+      const visitor = newVisitor();
       const page = await visitor.browser.get(`${site.url}/`);
       releases.next(first);
       const answer = await kept(() => visitor.browser.submit(page, ALICE));
@@ -38,14 +38,14 @@ scenario(
 
 scenario(
   "wrong passwords at both releases count towards one limit",
-  async ({ releases, site, somebody }) => {
+  async ({ releases, site, newVisitor }) => {
     enrol(releases.sites, site.id, { user: ALICE.username, password: ALICE.password });
     const guess = () =>
-      somebody().call("login", { method: "POST", json: { ...ALICE, password: "up" } });
+      newVisitor().call("login", { method: "POST", json: { ...ALICE, password: "up" } });
     const statuses = [];
     for (let attempt = 0; attempt < 8; attempt += 1) statuses.push((await guess()).status);
     assert.deepEqual(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);
-    const right = await somebody().call("login", { method: "POST", json: ALICE });
+    const right = await newVisitor().call("login", { method: "POST", json: ALICE });
     assert.equal(right.status, 429, "nor is the right one");
   },
   // With KV alone each isolate counts by itself.
@@ -66,10 +66,10 @@ const atProvider = (site) => {
 
 scenario(
   "a sign-in at a provider begun in one release is finished in the other",
-  async ({ releases, site, somebody, kept }) => {
+  async ({ releases, site, newVisitor, kept }) => {
     register(site);
     for (const finishes of /** @type {const} */ (["before", "current"])) {
-      const visitor = somebody();
+      const visitor = newVisitor();
       const back = await visitor.browser.beginSignIn(`${site.url}/`);
       releases.next(finishes);
       const answer = await kept(() => visitor.browser.get(back));
@@ -82,10 +82,10 @@ scenario(
 
 scenario(
   "an expired access token is renewed once for both releases",
-  async ({ site, somebody }) => {
+  async ({ site, newVisitor }) => {
     register(site);
     oidc.accessTokenSeconds = 1;
-    const visitor = somebody();
+    const visitor = newVisitor();
     await visitor.browser.signIn(`${site.url}/`);
     const begun = Date.now();
     await until(() => Date.now() > begun + 1_500, { what: "the token's end" });
@@ -113,16 +113,16 @@ const ISSUER = provider.issuer();
 
 scenario(
   "a program's session token of one release is accepted by the other",
-  async ({ site, somebody, kept }) => {
+  async ({ site, newVisitor, kept }) => {
     const claims = ISSUER.token("vestibule");
     const authorization = `Bearer ${await sign(claims)}`;
     const exchanged = await kept(() =>
-      somebody().call("token", { method: "POST", headers: { authorization } }),
+      newVisitor().call("token", { method: "POST", headers: { authorization } }),
     );
     assert.equal(exchanged.status, 200, exchanged.body);
     const headers = { authorization: `Bearer ${exchanged.json().token}` };
     for (let call = 0; call < 2; call += 1) {
-      const answer = await somebody().browser.fetchJson(`${site.url}/`, { headers });
+      const answer = await newVisitor().browser.fetchJson(`${site.url}/`, { headers });
       assert.deepEqual([answer.status, answer.json().user], [200, "alice"]);
     }
   },

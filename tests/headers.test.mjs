@@ -236,7 +236,7 @@ test("a client's own header reaches the origin in its exact spelling, with any s
   for (const [name, value] of own) {
     const arrived = last.filter(([other]) => other.toLowerCase() === name.toLowerCase());
     assert.deepEqual(
-      arrived.map(([, told]) => told),
+      arrived.map(([, values]) => values),
       [value],
       name,
     );
@@ -303,8 +303,8 @@ test("a request with two Content-Length headers never reaches an origin", async 
   const answer = await send(port, { method: "POST", lines, body: "0\r\n\r\n" });
   // If the runtime shows both, the request is refused; if it has chosen, one is left.
   if (answer.status === 400) return assert.equal(origin.requests.length, 0);
-  const told = [...origin.received("content-length"), ...origin.received("transfer-encoding")];
-  assert.equal(told.length, 1);
+  const values = [...origin.received("content-length"), ...origin.received("transfer-encoding")];
+  assert.equal(values.length, 1);
   assert.equal(origin.requests[0].body, "");
 });
 

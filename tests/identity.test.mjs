@@ -36,17 +36,17 @@ async function open(t, method = {}) {
 /** @typedef {Record<string, any>} Claims */
 
 test("an unverified address is not sent, under any header name", async (t) => {
-  for (const said of [{}, { email_verified: false }, { email_verified: "false" }]) {
+  for (const claim of [{}, { email_verified: false }, { email_verified: "false" }]) {
     const { issuer, browser, url, site, received } = await open(t);
     issuer.claims = (/** @type {Claims} */ { email_verified: _, ...claims }) => ({
       ...claims,
       email: "ceo@example.com",
-      ...said,
+      ...claim,
     });
     assert.equal((await browser.signIn(url)).body, "ok");
     assert.deepEqual(received("x-session-user"), ["alice"]);
     const seen = site.origin.requests.flatMap(({ headers }) => headers.flat()).join("\n");
-    assert.ok(!seen.includes("ceo@example.com"), JSON.stringify(said));
+    assert.ok(!seen.includes("ceo@example.com"), JSON.stringify(claim));
     assert.equal((await browser.me(url)).json().email, null);
   }
 });
@@ -225,7 +225,7 @@ test("an account with a confusable name cannot be created, kept or used to sign 
   const site = await sites.open(t, () => ({
     login: { mode: "required", methods: { password: true } },
   }));
-  const say = (/** @type {string} */ name, /** @type {unknown} */ json, method = "PUT") =>
+  const putAccount = (/** @type {string} */ name, /** @type {unknown} */ json, method = "PUT") =>
     new Browser().fetchJson(`${site.url}/_session/admin/users/${encodeURIComponent(name)}`, {
       method,
       headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
@@ -244,7 +244,7 @@ test("an account with a confusable name cannot be created, kept or used to sign 
   };
   enrol(sites, site.id, { user: "admin", password });
   for (const name of hidden) {
-    assert.notEqual((await say(name, { password })).status, 200, JSON.stringify(name));
+    assert.notEqual((await putAccount(name, { password })).status, 200, JSON.stringify(name));
     assert.deepEqual(await signIn(name), [], JSON.stringify(name));
   }
   for (const name of DISGUISES.filter((one) => !hidden.includes(one))) {
@@ -256,7 +256,7 @@ test("an account with a confusable name cannot be created, kept or used to sign 
     { name: "Ada\u202e" },
     { name: " Ada" },
   ]) {
-    assert.equal((await say("ada", { password, ...odd })).status, 422, JSON.stringify(odd));
+    assert.equal((await putAccount("ada", { password, ...odd })).status, 422, JSON.stringify(odd));
   }
   enrol(sites, site.id, { user: "eve", password, email: "ceo@b.example\u200b" });
   assert.deepEqual(await signIn("eve"), [], "an account that was put there by hand");

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import {
-  FALSEHOODS,
-  FORGERIES,
+  FORGED_TOKENS,
   HostileProvider,
+  INVALID_CLAIMS,
+  INVALID_SUBJECTS,
   KEYS,
-  NOBODIES,
   published,
   sign,
   unfitKeys,
@@ -74,7 +74,7 @@ test("a valid ID token of this provider signs its user in", async (t) => {
   assert.equal(issuer.count("userinfo"), 0);
 });
 
-for (const [what, forge] of FORGERIES) {
+for (const [what, forge] of FORGED_TOKENS) {
   test(`an ID token ${what} is rejected`, async (t) => {
     const scene = await open(t);
     scene.issuer.sign = (claims) => forge(claims, scene.issuer, {});
@@ -83,7 +83,7 @@ for (const [what, forge] of FORGERIES) {
   });
 }
 
-/** @type {typeof FALSEHOODS} */
+/** @type {typeof INVALID_CLAIMS} */
 const OF_A_SIGN_IN = [
   ["another nonce", (claims) => ({ ...claims, nonce: "of another sign-in" })],
   ["no nonce", ({ nonce: _, ...claims }) => claims],
@@ -91,7 +91,7 @@ const OF_A_SIGN_IN = [
   ["another access token's hash", (claims) => ({ ...claims, at_hash: "AAAAAAAAAAAAAAAAAAAAAA" })],
 ];
 
-for (const [what, alter] of [...FALSEHOODS, ...NOBODIES, ...OF_A_SIGN_IN]) {
+for (const [what, alter] of [...INVALID_CLAIMS, ...INVALID_SUBJECTS, ...OF_A_SIGN_IN]) {
   test(`an ID token with ${what} is rejected`, async (t) => {
     const scene = await open(t);
     scene.issuer.claims = alter;
@@ -101,7 +101,7 @@ for (const [what, alter] of [...FALSEHOODS, ...NOBODIES, ...OF_A_SIGN_IN]) {
 
 const now = () => Math.floor(Date.now() / 1000);
 
-for (const [what, alter] of /** @type {typeof FALSEHOODS} */ ([
+for (const [what, alter] of /** @type {typeof INVALID_CLAIMS} */ ([
   ["with a clock 45 s ahead", (claims) => ({ ...claims, iat: now() + 45, nbf: now() + 45 })],
   ["with a clock 45 s behind", (claims) => ({ ...claims, iat: now() - 345, exp: now() - 45 })],
   [

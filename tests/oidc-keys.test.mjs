@@ -34,13 +34,13 @@ for (const [what, more, reason] of UNFIT) {
     const unfit = await published(KEYS.own, more);
     issuer.answers.jwks = { body: { keys: [unfit] } };
     assert.equal((await browser.signIn(url)).status, 502);
-    const { reason: said } = await until(
+    const { reason: logged } = await until(
       () =>
         sites.vestibule
           .logged("idp_key_refused")
           .find(({ issuer: named }) => named === `${issuer.url}/jwks`),
       { what: "a line in the log" },
     );
-    assert.match(said, reason);
+    assert.match(logged, reason);
   });
 }

@@ -330,8 +330,8 @@ test("a visitor chooses between several providers", async (t) => {
   assert.match(page.body, /provider=second/);
   assert.equal(first.counted("/auth") + second.counted("/auth"), 0);
 
-  const nobody = await browser.step(`${site.url}/_session/login?provider=third`);
-  assert.ok(nobody.status >= 400 && nobody.status < 500, String(nobody.status));
+  const unknown = await browser.step(`${site.url}/_session/login?provider=third`);
+  assert.ok(unknown.status >= 400 && unknown.status < 500, String(unknown.status));
 
   const login = `${site.url}/_session/login?provider=second&return_to=%2Fchat`;
   const answer = await browser.signIn(login, { account: "carol" });

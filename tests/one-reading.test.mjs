@@ -45,8 +45,8 @@ function isProved(origin) {
   const [proof] = origin.received("x-session-proof");
   const [, at, mac] = /^v1;t=(\d+);k=[0-9a-f]{8};mac=([\w-]{43})$/.exec(proof) ?? [];
   const [handle] = origin.received("x-session-id");
-  const said = [method, url.split("?")[0], handle, "", at].join("\n");
-  return mac === createHmac("sha256", ORIGIN_KEY).update(said).digest("base64url");
+  const message = [method, url.split("?")[0], handle, "", at].join("\n");
+  return mac === createHmac("sha256", ORIGIN_KEY).update(message).digest("base64url");
 }
 
 const CLIMBING = [

@@ -26,56 +26,59 @@ async function begun(t, vars, headers) {
   });
   const vestibule = await Vestibule.start(t, { origins: [origin.url], vars });
   const response = await fetch(vestibule.url);
-  const heard = { text: "" };
+  const received = { text: "" };
   const ended = (async () => {
     const decoder = new TextDecoder();
     for await (const part of response.body ?? []) {
-      heard.text += decoder.decode(part, { stream: true });
+      received.text += decoder.decode(part, { stream: true });
     }
   })();
   ended.catch(() => {});
-  return { reply: replies[0], heard, ended, vestibule };
+  return { reply: replies[0], received, ended, vestibule };
 }
 
 const EVENTS = { "content-type": "text/event-stream" };
 
 test("comments keep an event stream alive while its origin is silent", async (t) => {
-  const { reply, heard, ended } = await begun(t, { STREAM_KEEP_ALIVE: "1s" }, EVENTS);
-  await until(() => heard.text === ":\n", { what: "a comment before the first event" });
+  const { reply, received, ended } = await begun(t, { STREAM_KEEP_ALIVE: "1s" }, EVENTS);
+  await until(() => received.text === ":\n", { what: "a comment before the first event" });
   reply.write("data: 1\n\n");
-  await until(() => heard.text === ":\ndata: 1\n\n:\n", { what: "a comment between events" });
+  await until(() => received.text === ":\ndata: 1\n\n:\n", { what: "a comment between events" });
   reply.end("data: 2\n\n");
   await ended;
-  assert.equal(heard.text, ":\ndata: 1\n\n:\ndata: 2\n\n");
+  assert.equal(received.text, ":\ndata: 1\n\n:\ndata: 2\n\n");
 });
 
 test("no comment is inserted within a line", async (t) => {
-  const { reply, heard, ended } = await begun(
+  const { reply, received, ended } = await begun(
     t,
     { STREAM_KEEP_ALIVE: "1s", IDLE_TIMEOUT_STREAM: "3s" },
     EVENTS,
   );
   reply.write("data: begun");
   await ended;
-  assert.match(heard.text, /^data: begun\n\nevent: error\ndata: {"code":"origin_idle"}\n\n$/);
+  assert.match(received.text, /^data: begun\n\nevent: error\ndata: {"code":"origin_idle"}\n\n$/);
 });
 
 test("a silent event stream ends with an error at the limit, and an active one continues", async (t) => {
-  const { reply, heard, ended } = await begun(t, { IDLE_TIMEOUT_STREAM: "1s" }, EVENTS);
+  const { reply, received, ended } = await begun(t, { IDLE_TIMEOUT_STREAM: "1s" }, EVENTS);
   const spoken = setInterval(() => reply.write("data: on\n\n"), 200);
   t.after(() => clearInterval(spoken));
-  await until(() => heard.text.length > 10 * "data: on\n\n".length);
+  await until(() => received.text.length > 10 * "data: on\n\n".length);
   clearInterval(spoken);
   await ended;
-  assert.match(heard.text, /^(data: on\n\n)+\n\nevent: error\ndata: {"code":"origin_idle"}\n\n$/);
+  assert.match(
+    received.text,
+    /^(data: on\n\n)+\n\nevent: error\ndata: {"code":"origin_idle"}\n\n$/,
+  );
 });
 
 test("a response with a silent origin is cut off, so that the client detects it", async (t) => {
   const headers = { "content-type": "text/plain", "content-length": 10 };
-  const { reply, heard, ended } = await begun(t, { IDLE_TIMEOUT_ANSWER: "1s" }, headers);
+  const { reply, received, ended } = await begun(t, { IDLE_TIMEOUT_ANSWER: "1s" }, headers);
   reply.write("half");
   await assert.rejects(ended);
-  assert.equal(heard.text, "half");
+  assert.equal(received.text, "half");
 });
 
 test("a slow but steady response passes whole, with its length", async (t) => {
@@ -130,7 +133,7 @@ test("an idle socket is closed with 4408 on both sides", async (t) => {
 
 test("an active socket stays open", async (t) => {
   const { socket } = await chat(t, { IDLE_TIMEOUT_SOCKET: "1s" });
-  for (let said = 0; said < 15; said += 1) {
+  for (let sent = 0; sent < 15; sent += 1) {
     socket.send("still here");
     await once(socket, "message");
     await new Promise((resolve) => setTimeout(resolve, 150));

@@ -170,11 +170,11 @@ for (const streams of ["pass-through", "revocable"]) {
     t.after(() => socket.terminate());
     await once(socket, "open");
     /** @type {number[]} */
-    const heard = [];
-    socket.on("message", (data) => heard.push(Number(data)));
+    const received = [];
+    socket.on("message", (data) => received.push(Number(data)));
     for (let number = 0; number < 10_000; number += 1) socket.send(String(number));
-    await until(() => heard.length === 10_000, { what: "all of them" });
-    assert.ok(heard.every((number, at) => number === at));
+    await until(() => received.length === 10_000, { what: "all of them" });
+    assert.ok(received.every((number, at) => number === at));
   });
 }
 

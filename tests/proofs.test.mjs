@@ -41,8 +41,8 @@ test("each request carries a proof that the origin verifies with the shared key"
   assert.equal(key, createHash("sha256").update(ORIGIN_KEY).digest("hex").slice(0, 8));
   assert.ok(Math.abs(Number(at) - Date.now() / 1000) < 60);
   const handle = last(origin, "x-session-id");
-  const said = ["GET", "/chat", handle, "alice", at].join("\n");
-  assert.equal(mac, createHmac("sha256", ORIGIN_KEY).update(said).digest("base64url"));
+  const message = ["GET", "/chat", handle, "alice", at].join("\n");
+  assert.equal(mac, createHmac("sha256", ORIGIN_KEY).update(message).digest("base64url"));
 });
 
 test("without PROOF and ASSERTION neither header is sent", async (t) => {

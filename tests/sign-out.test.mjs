@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, test } from "node:test";
 import {
-  FALSEHOODS,
-  FORGERIES,
+  FORGED_TOKENS,
   HostileProvider,
+  INVALID_CLAIMS,
   sign,
   signLogout,
 } from "./harness/hostile-provider.mjs";
@@ -230,9 +230,9 @@ async function openHostile(t) {
   const browser = await signedIn(url);
   const at = new URL("/_session/backchannel-logout", url);
   /** Sends a logout token like a provider: without cookies or a browser's headers. */
-  const tell = (/** @type {string} */ token) =>
+  const sendToken = (/** @type {string} */ token) =>
     fetchForm(at, new URLSearchParams({ logout_token: token }).toString());
-  return { issuer, url, browser, at, tell, sids };
+  return { issuer, url, browser, at, sendToken, sids };
 }
 
 /**
@@ -258,10 +258,10 @@ function assertInvalid(answer) {
 }
 
 test("a logout token ends its session and no other", async (t) => {
-  const { issuer, url, browser, tell, sids } = await openHostile(t);
+  const { issuer, url, browser, sendToken, sids } = await openHostile(t);
   const other = await signedIn(url);
   const session = browser.sessionOf(url);
-  const answer = await tell(await signLogout(issuer.logoutToken({ sid: sids[0] })));
+  const answer = await sendToken(await signLogout(issuer.logoutToken({ sid: sids[0] })));
   assert.equal(answer.status, 200);
   assert.match(answer.header("cache-control"), /no-store/);
   await refused(url, session);
@@ -270,12 +270,12 @@ test("a logout token ends its session and no other", async (t) => {
 });
 
 test("a logout token without sid ends all sessions of the user only", async (t) => {
-  const { issuer, url, browser, tell } = await openHostile(t);
+  const { issuer, url, browser, sendToken } = await openHostile(t);
   const other = await signedIn(url);
   const sessions = [browser, other].map((one) => one.sessionOf(url));
   issuer.claims = (claims) => ({ ...claims, sub: "bob" });
   const bob = await signedIn(url);
-  assert.equal((await tell(await signLogout(issuer.logoutToken()))).status, 200);
+  assert.equal((await sendToken(await signLogout(issuer.logoutToken()))).status, 200);
   for (const session of sessions) await refused(url, session);
   assert.ok(await isIn(bob, url));
   issuer.behave();
@@ -283,38 +283,38 @@ test("a logout token without sid ends all sessions of the user only", async (t) 
 });
 
 test("a logout token with only a sid ends its session", async (t) => {
-  const { issuer, url, browser, tell, sids } = await openHostile(t);
+  const { issuer, url, browser, sendToken, sids } = await openHostile(t);
   const session = browser.sessionOf(url);
   const token = issuer.logoutToken({ sid: sids[0], sub: undefined });
-  assert.equal((await tell(await signLogout(token))).status, 200);
+  assert.equal((await sendToken(await signLogout(token))).status, 200);
   await refused(url, session);
 });
 
 test("a logout token for an unknown session is accepted", async (t) => {
-  const { issuer, url, browser, tell } = await openHostile(t);
+  const { issuer, url, browser, sendToken } = await openHostile(t);
   const token = issuer.logoutToken({ sid: randomUUID(), sub: undefined });
-  assert.equal((await tell(await signLogout(token))).status, 200);
+  assert.equal((await sendToken(await signLogout(token))).status, 200);
   assert.ok(await isIn(browser, url));
 });
 
 test("a logout token is accepted once", async (t) => {
-  const { issuer, url, browser, tell, sids } = await openHostile(t);
+  const { issuer, url, browser, sendToken, sids } = await openHostile(t);
   const session = browser.sessionOf(url);
   const token = await signLogout(issuer.logoutToken());
-  assert.equal((await tell(token)).status, 200);
+  assert.equal((await sendToken(token)).status, 200);
   await refused(url, session);
   assert.equal((await browser.signIn(url)).body, "ok");
-  assertInvalid(await tell(token));
+  assertInvalid(await sendToken(token));
   assert.ok(await isIn(browser, url));
   assert.equal(sids.length, 2);
 });
 
 test("a logout token with fractional times is accepted", async (t) => {
-  const { issuer, url, browser, tell } = await openHostile(t);
+  const { issuer, url, browser, sendToken } = await openHostile(t);
   const session = browser.sessionOf(url);
   const { iat, exp, ...claims } = issuer.logoutToken();
   const token = await signLogout({ ...claims, iat: iat + 0.17, exp: exp + 0.5 });
-  assert.equal((await tell(token)).status, 200);
+  assert.equal((await sendToken(token)).status, 200);
   await refused(url, session);
 });
 
@@ -331,8 +331,8 @@ for (const [groups, hint] of /** @type {[number, string][]} */ ([
     const answer = await browser.fetchJson(logout, { method: "POST" });
     const onward = new URL(answer.json().continue);
     assert.ok(onward.href.length <= 2_048, String(onward.href.length));
-    const said = Object.fromEntries(onward.searchParams);
-    assert.deepEqual(said, {
+    const parameters = Object.fromEntries(onward.searchParams);
+    assert.deepEqual(parameters, {
       client_id: "vestibule",
       post_logout_redirect_uri: `${url}_session/signed-out`,
       logout_hint: hint,
@@ -366,10 +366,12 @@ for (const [what, claims, hint] of /** @type {[string, Claims, string][]} */ ([
   });
 }
 
-for (const [what, forge] of FORGERIES) {
+for (const [what, forge] of FORGED_TOKENS) {
   test(`a logout token ${what} is rejected`, async (t) => {
-    const { issuer, url, browser, tell } = await openHostile(t);
-    assertInvalid(await tell(await forge(issuer.logoutToken(), issuer, { typ: "logout+jwt" })));
+    const { issuer, url, browser, sendToken } = await openHostile(t);
+    assertInvalid(
+      await sendToken(await forge(issuer.logoutToken(), issuer, { typ: "logout+jwt" })),
+    );
     assert.ok(await isIn(browser, url));
     assert.equal(issuer.count("elsewhere"), 0);
   });
@@ -377,7 +379,7 @@ for (const [what, forge] of FORGERIES) {
 
 const EVENT = "http://schemas.openid.net/event/backchannel-logout";
 
-/** @type {typeof FALSEHOODS} */
+/** @type {typeof INVALID_CLAIMS} */
 const OF_A_SIGN_OUT = [
   ["a nonce", (claims) => ({ ...claims, nonce: "n" })],
   ["no event", ({ events: _, ...claims }) => claims],
@@ -389,26 +391,26 @@ const OF_A_SIGN_OUT = [
   ["no jti", ({ jti: _, ...claims }) => claims],
 ];
 
-for (const [what, alter] of [...FALSEHOODS, ...OF_A_SIGN_OUT]) {
+for (const [what, alter] of [...INVALID_CLAIMS, ...OF_A_SIGN_OUT]) {
   test(`a logout token with ${what} is rejected`, async (t) => {
-    const { issuer, url, browser, tell } = await openHostile(t);
-    assertInvalid(await tell(await signLogout(alter(issuer.logoutToken()))));
+    const { issuer, url, browser, sendToken } = await openHostile(t);
+    assertInvalid(await sendToken(await signLogout(alter(issuer.logoutToken()))));
     assert.ok(await isIn(browser, url));
   });
 }
 
 test("an ID token is rejected as a logout token", async (t) => {
-  const { issuer, url, browser, tell, sids } = await openHostile(t);
+  const { issuer, url, browser, sendToken, sids } = await openHostile(t);
   const idToken = issuer.token("vestibule", { sid: sids[0], nonce: "n" });
-  assertInvalid(await tell(await sign(idToken)));
-  assertInvalid(await tell(await sign(issuer.logoutToken({ sid: sids[0] }))));
+  assertInvalid(await sendToken(await sign(idToken)));
+  assertInvalid(await sendToken(await sign(issuer.logoutToken({ sid: sids[0] }))));
   assert.ok(await isIn(browser, url));
 });
 
 test("a logout token of another site's provider is rejected", async (t) => {
-  const { url, browser, tell } = await openHostile(t);
+  const { url, browser, sendToken } = await openHostile(t);
   const other = await openHostile(t);
-  assertInvalid(await tell(await signLogout(other.issuer.logoutToken())));
+  assertInvalid(await sendToken(await signLogout(other.issuer.logoutToken())));
   assert.ok(await isIn(browser, url));
 });
 
@@ -433,15 +435,17 @@ test("a logout token is accepted by form POST only", async (t) => {
 });
 
 test("a logout token gets 503 while keys are unavailable, and can be repeated", async (t) => {
-  const { issuer, url, browser, tell } = await openHostile(t);
+  const { issuer, url, browser, sendToken } = await openHostile(t);
   const session = browser.sessionOf(url);
   await sites.vestibule.restart();
   const token = await signLogout(issuer.logoutToken());
   issuer.answers.jwks = { status: 500 };
-  const answer = await tell(token);
+  const answer = await sendToken(token);
   assert.ok(answer.status >= 400, String(answer.status));
   assert.ok(await isIn(browser, url));
   issuer.behave();
-  await until(async () => (await tell(token)).status === 200, { what: "the word being taken" });
+  await until(async () => (await sendToken(token)).status === 200, {
+    what: "the word being taken",
+  });
   await refused(url, session);
 });

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, test } from "node:test";
 import {
-  FALSEHOODS,
-  FORGERIES,
+  FORGED_TOKENS,
   HostileProvider,
+  INVALID_CLAIMS,
+  INVALID_SUBJECTS,
   KEYS,
-  NOBODIES,
   sign,
   signLogout,
 } from "./harness/hostile-provider.mjs";
@@ -129,7 +129,7 @@ test("the session token of a signed-out session is rejected", async (t) => {
   await until(async () => (await call()).status === 401, { what: "the end" });
 });
 
-for (const [what, forge] of FORGERIES) {
+for (const [what, forge] of FORGED_TOKENS) {
   test(`a token ${what} is rejected`, async (t) => {
     const scene = await open(t);
     await assertRefused(scene, await forge(scene.sound(), scene.issuer, {}));
@@ -138,16 +138,16 @@ for (const [what, forge] of FORGERIES) {
   });
 }
 
-/** @type {typeof FALSEHOODS} */
+/** @type {typeof INVALID_CLAIMS} */
 const OF_AN_EXCHANGE = [
   ["a lifetime over 24 hours", (claims) => ({ ...claims, exp: claims.iat + 24 * 3600 + 120 })],
   ["a jti that is not a string", (claims) => ({ ...claims, jti: 7 })],
 ];
 
 /** The `azp` of an access token names the client that requested it, not the audience. */
-const OF_ANY_TOKEN = FALSEHOODS.filter(([what]) => !what.includes("azp"));
+const OF_ANY_TOKEN = INVALID_CLAIMS.filter(([what]) => !what.includes("azp"));
 
-for (const [what, alter] of [...OF_ANY_TOKEN, ...NOBODIES, ...OF_AN_EXCHANGE]) {
+for (const [what, alter] of [...OF_ANY_TOKEN, ...INVALID_SUBJECTS, ...OF_AN_EXCHANGE]) {
   test(`a token with ${what} is rejected`, async (t) => {
     const scene = await open(t);
     await assertRefused(scene, await sign(alter(scene.sound())));

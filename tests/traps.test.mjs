@@ -68,7 +68,7 @@ for (const each of [site, followed]) {
 
 /**
  * Reads a session by the session API.
- * @param {Recorded} whose
+ * @param {Recorded} recorded
  */
 async function stored({ visitor, id }) {
   const headers = { authorization: `Bearer ${ORIGIN_KEY}` };
@@ -79,7 +79,7 @@ async function stored({ visitor, id }) {
 
 /**
  * Begins a change by the session API whose body is sent in two parts.
- * @param {Recorded} whose
+ * @param {Recorded} recorded
  * @param {string} name
  */
 function upload({ id }, name) {
@@ -133,7 +133,7 @@ async function amongHundred(round, fault, hit, { readsFirst = false } = {}) {
     ),
   );
   await until(() => mood.holding === atObject.length, { what: "changes at their objects" });
-  const uploads = sending.map((whose) => upload(whose, round));
+  const uploads = sending.map((recorded) => upload(recorded, round));
   // Earlier requests have been read by then.
   for (let look = 0; look < 3; look += 1) await passing[0].call("healthz");
   kv.mood.get = "held";
@@ -159,9 +159,9 @@ async function amongHundred(round, fault, hit, { readsFirst = false } = {}) {
   );
   await planted.death(before);
   await streams.goOn(round);
-  for (const [at, whose] of visitors.entries()) {
-    const { version, kept, [round]: changed } = await stored(whose);
-    const isChanged = atObject.includes(whose) || sending.includes(whose);
+  for (const [at, recorded] of visitors.entries()) {
+    const { version, kept, [round]: changed } = await stored(recorded);
+    const isChanged = atObject.includes(recorded) || sending.includes(recorded);
     assert.deepEqual([kept, changed], [true, isChanged ? true : undefined]);
     const number = Number(versions[at].version.replaceAll('"', ""));
     assert.equal(version, `"${number + (isChanged ? 1 : 0)}"`, "each change was made once");
@@ -197,14 +197,14 @@ for (const [fault, what] of FAULTS) {
 for (const [fault, what] of FAULTS) {
   test(`${what} in a session's object fails one of a hundred changes, and the object continues`, async () => {
     const before = planted.deaths;
-    const whose = visitors.slice(0, 40);
-    const versions = await Promise.all(whose.map(stored));
+    const owners = visitors.slice(0, 40);
+    const versions = await Promise.all(owners.map(stored));
     const change = (/** @type {Recorded} */ { visitor }, /** @type {unknown} */ patch) =>
       visitor.browser.fetchJson(changing(site.url, patch));
     mood.sessions = "held";
-    const answers = whose.map((one) => change(one, { [`object-${fault}`]: true }));
+    const answers = owners.map((one) => change(one, { [`object-${fault}`]: true }));
     const hit = change(culprit, { text: `planted-object-${fault}` });
-    await until(() => mood.holding > whose.length, { what: "changes at their objects" });
+    await until(() => mood.holding > owners.length, { what: "changes at their objects" });
     mood.sessions = "fine";
     while (answers.length < 100) {
       answers.push(new Visitor(site.url).browser.fetchJson(`${site.url}/`));
@@ -212,7 +212,7 @@ for (const [fault, what] of FAULTS) {
     assert.equal((await hit).status, 503);
     await until(() => planted.deaths > before, { what: "the death of the instance" });
     for (const answer of answers) assert.equal((await answer).status, 200);
-    for (const [at, one] of whose.entries()) {
+    for (const [at, one] of owners.entries()) {
       const { version, kept, [`object-${fault}`]: changed } = await stored(one);
       assert.deepEqual([kept, changed], [true, true]);
       const number = Number(versions[at].version.replaceAll('"', ""));

@@ -20,7 +20,7 @@ async function open(t) {
    * @param {string} name
    * @param {unknown} [json]
    */
-  const say = (method, name, json) =>
+  const call = (method, name, json) =>
     program.fetchJson(name ? `${users}/${name}` : users, {
       method,
       headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
@@ -35,15 +35,15 @@ async function open(t) {
     const json = { username, password };
     return (await browser.fetchJson(`${site.url}/_session/login`, { method: "POST", json })).status;
   };
-  return { site, program, users, say, signIn };
+  return { site, program, users, call, signIn };
 }
 
 test("the admin API creates, reads and lists an account, and its user can sign in", async (t) => {
-  const { site, say, signIn } = await open(t);
-  const made = await say("PUT", "Ada", { password: "difference engine", groups: ["staff"] });
+  const { site, call, signIn } = await open(t);
+  const made = await call("PUT", "Ada", { password: "difference engine", groups: ["staff"] });
   assert.equal(made.status, 200, made.body);
-  assert.deepEqual((await say("GET", "")).json(), { users: ["ada"] });
-  const { changed, ...account } = (await say("GET", "ada")).json();
+  assert.deepEqual((await call("GET", "")).json(), { users: ["ada"] });
+  const { changed, ...account } = (await call("GET", "ada")).json();
   assert.deepEqual(account, { user: "ada", groups: ["staff"] });
   assert.ok(changed > 1_700_000_000);
   const browser = new Browser();
@@ -53,11 +53,11 @@ test("the admin API creates, reads and lists an account, and its user can sign i
 });
 
 test("a user who gets a new password or is disabled or deleted is signed out, no others", async (t) => {
-  const { site, say, signIn } = await open(t);
+  const { site, call, signIn } = await open(t);
   const acts = {
-    ada: () => say("PUT", "ada", { password: "analytical engine" }),
-    bea: () => say("PUT", "bea", { disabled: true }),
-    cyd: () => say("DELETE", "cyd"),
+    ada: () => call("PUT", "ada", { password: "analytical engine" }),
+    bea: () => call("PUT", "bea", { disabled: true }),
+    cyd: () => call("DELETE", "cyd"),
   };
   const browsers = new Map();
   for (const user of [...Object.keys(acts), "dan"]) {
@@ -78,18 +78,18 @@ test("a user who gets a new password or is disabled or deleted is signed out, no
 });
 
 test("requests without the admin token can neither read nor change accounts", async (t) => {
-  const { users, program, say } = await open(t);
+  const { users, program, call } = await open(t);
   const wrong = { authorization: "Bearer another-token-of-32-characters!" };
   for (const headers of /** @type {Record<string, string>[]} */ ([{}, wrong])) {
     assert.equal((await program.fetchJson(users, { headers })).status, 401);
     const put = { method: "PUT", headers, json: { password: "difference engine" } };
     assert.equal((await program.fetchJson(`${users}/ada`, put)).status, 401);
   }
-  assert.deepEqual((await say("GET", "")).json(), { users: [] });
+  assert.deepEqual((await call("GET", "")).json(), { users: [] });
 });
 
 test("an invalid account is rejected with the reason", async (t) => {
-  const { say } = await open(t);
+  const { call } = await open(t);
   for (const [json, received] of /** @type {[unknown, RegExp][]} */ ([
     [{}, /password/],
     [{ password: "short" }, /8 characters/],
@@ -98,11 +98,11 @@ test("an invalid account is rejected with the reason", async (t) => {
     [{ password: "difference engine", groups: "staff" }, /groups/],
     [{ password: "difference engine", disabled: "no" }, /disabled/],
   ])) {
-    const answer = await say("PUT", "ada", json);
+    const answer = await call("PUT", "ada", json);
     assert.equal(answer.status, 422, answer.body);
     assert.match(answer.json().detail, received);
   }
-  assert.equal((await say("GET", "ada")).status, 404);
-  assert.equal((await say("DELETE", "ada")).status, 404);
-  assert.equal((await say("POST", "ada", {})).status, 405);
+  assert.equal((await call("GET", "ada")).status, 404);
+  assert.equal((await call("DELETE", "ada")).status, 404);
+  assert.equal((await call("POST", "ada", {})).status, 405);
 });

@@ -120,7 +120,7 @@ test("npm run users stores accounts in the table of the tenant documents", async
 
 test("npm run users rejects an invalid account before storing anything", async (t) => {
   const { users } = deployment(t, "");
-  for (const [line, input, said] of /** @type {[string, string, RegExp][]} */ ([
+  for (const [line, input, message] of /** @type {[string, string, RegExp][]} */ ([
     ["add", "", /Name the tenant/],
     ["add Acme ada", "", /Name the tenant/],
     ["add acme", "", /Name the user/],
@@ -133,21 +133,21 @@ test("npm run users rejects an invalid account before storing anything", async (
   ])) {
     const { text, code } = await users(line, input);
     assert.equal(code, 1, line);
-    assert.match(text, said);
+    assert.match(text, message);
     assert.doesNotMatch(text, /correct/);
   }
 });
 
 test("a password has at least 8 characters, at most 1024 bytes, and is one line of UTF-8", async (t) => {
   const { users } = deployment(t, KV("USERS", 2));
-  for (const [input, said] of /** @type {[string, RegExp][]} */ ([
+  for (const [input, message] of /** @type {[string, RegExp][]} */ ([
     ["seven77\n", /at least 8 characters/],
     ["ä".repeat(513), /at most 1024 bytes/],
     ["two lines\nof text\n", /one line/],
   ])) {
     const { text, code } = await users("add default ada", input);
     assert.equal(code, 1);
-    assert.match(text, said);
+    assert.match(text, message);
   }
   assert.equal((await users("list default")).text, "");
 });

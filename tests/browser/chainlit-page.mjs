@@ -9,7 +9,7 @@ export const PATIENCE = { timeout: 30_000 };
  * @param {import("playwright-core").Page} page
  * @param {string} text
  */
-export async function say(page, text) {
+export async function sendMessage(page, text) {
   // The browser draws a background page rarely.
   await page.bringToFront();
   const input = page.locator("#chat-input");

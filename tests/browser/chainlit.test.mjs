@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startChainlit } from "../chainlit/processes.mjs";
 import { Vestibule } from "../harness/workerd.mjs";
-import { say } from "./chainlit-page.mjs";
+import { sendMessage } from "./chainlit-page.mjs";
 import { openPage, picture } from "./chromium.mjs";
 
 test("a visitor chats on after a reload, and with the other server after the first dies", async (t) => {
@@ -14,19 +14,19 @@ test("a visitor chats on after a reload, and with the other server after the fir
   const page = await openPage(t);
 
   await page.goto(vestibule.url);
-  const first = await say(page, "hello");
+  const first = await sendMessage(page, "hello");
   const [home] = first.split(" ");
   assert.equal(first, `${home} heard message 1: hello`);
   await picture(page, "chainlit-chat");
 
   await page.reload();
-  assert.match(await say(page, "back"), new RegExp(`^${home} heard message 1: back$`));
+  assert.match(await sendMessage(page, "back"), new RegExp(`^${home} heard message 1: back$`));
   await picture(page, "chainlit-reloaded");
 
   const [gone, other] = home === "left" ? [left, right] : [right, left];
   await gone.kill();
   assert.match(
-    await say(page, "still there"),
+    await sendMessage(page, "still there"),
     new RegExp(`^${other.name} heard message \\d+: still there$`),
   );
   await picture(page, "chainlit-moved");

@@ -44,7 +44,7 @@ async function watchedPage(t, options) {
  * @param {import("playwright-core").Page} page
  * @param {string} text
  */
-async function say(page, text) {
+async function sendMessage(page, text) {
   const before = await page.locator("#log .server").count();
   await page.getByLabel("Your message").fill(text);
   await page.getByRole("button", { name: "Send" }).click();
@@ -119,8 +119,11 @@ test("a visitor chats, stops the server, continues with the other, and signs out
   await page.goto(vestibule.url);
 
   const home = await server(page);
-  assert.match(await say(page, "Good morning"), new RegExp(`This is ${home}\\..*message 1 `));
-  assert.match(await say(page, "How are you?"), /message 2 /);
+  assert.match(
+    await sendMessage(page, "Good morning"),
+    new RegExp(`This is ${home}\\..*message 1 `),
+  );
+  assert.match(await sendMessage(page, "How are you?"), /message 2 /);
   const data = page.locator('[data-term="data"]');
   await until(async () => (await data.textContent())?.includes("How are you?"), {
     what: "the session's data",
@@ -132,7 +135,10 @@ test("a visitor chats, stops the server, continues with the other, and signs out
   const other = sibling(home);
   await page.getByText(`${home} went away — ${other} picked up with 4 remembered turns`).waitFor();
   assert.equal(await server(page), other);
-  assert.match(await say(page, "Are you there?"), new RegExp(`This is ${other}\\..*message 3 `));
+  assert.match(
+    await sendMessage(page, "Are you there?"),
+    new RegExp(`This is ${other}\\..*message 3 `),
+  );
   await isAccessible(page, "a conversation that moved");
   await picture(page, "demo-moved");
 
@@ -142,7 +148,7 @@ test("a visitor chats, stops the server, continues with the other, and signs out
   await page.getByRole("button", { name: "Log out" }).click();
   await page.locator('[data-term="state"]', { hasText: /new|active/ }).waitFor();
   await morning.waitFor({ state: "detached" });
-  assert.match(await say(page, "Hello again"), /message 1 /);
+  assert.match(await sendMessage(page, "Hello again"), /message 1 /);
   assert.deepEqual(complaints, []);
 });
 
@@ -159,7 +165,7 @@ test("the picture shows a stopped server, the moved connection, and the server's
   assert.equal(await lines(page), `door,${home}`);
   const before = await card(page, home).pid();
 
-  await say(page, "Good morning");
+  await sendMessage(page, "Good morning");
   await page.locator("#held", { hasText: "the last 2 turns" }).waitFor();
   await page.getByRole("button", stop).click();
   await caption(
@@ -183,7 +189,7 @@ test("the picture shows a stopped server, the moved connection, and the server's
   assert.equal(await lines(page), `door,${other}`);
   await isAccessible(page, "a server that is back");
   await picture(page, "demo-back");
-  assert.match(await say(page, "And now?"), new RegExp(`This is ${other}\\..*message 2 `));
+  assert.match(await sendMessage(page, "And now?"), new RegExp(`This is ${other}\\..*message 2 `));
   assert.deepEqual(complaints, []);
 });
 
@@ -192,7 +198,7 @@ test("the page reports that both servers are stopped, and continues with the fir
   const { page, complaints } = await watchedPage(t);
   await page.goto(vestibule.url);
   const home = await server(page);
-  await say(page, "Good morning");
+  await sendMessage(page, "Good morning");
   await page.getByRole("button", stop).click();
   await card(page, sibling(home)).is("answering");
   await page.getByRole("button", stop).click();
@@ -201,7 +207,7 @@ test("the page reports that both servers are stopped, and continues with the fir
   await isAccessible(page, "no server");
   await picture(page, "demo-nobody");
   await server(page);
-  await until(async () => /message 2 /.test(await say(page, "Is anybody there?")));
+  await until(async () => /message 2 /.test(await sendMessage(page, "Is anybody there?")));
   assert.deepEqual(complaints, []);
 });
 
@@ -233,7 +239,7 @@ test("the steps of the story are ticked when done, by keyboard too, in all tabs"
     await stopping.evaluate((button) => button === button.ownerDocument.activeElement),
     "the focus is where it was",
   );
-  await say(page, "Are you there?");
+  await sendMessage(page, "Are you there?");
   await isTicked("say,stop,go-on");
 
   const tab = await page.context().newPage();
@@ -269,7 +275,7 @@ test("the page has no animation under prefers-reduced-motion", async (t) => {
         for (const { addedNodes } of changes) globalThis.dots += addedNodes.length;
       }).observe(document.getElementById("wires"), { childList: true });
     `);
-    await say(page, "Good morning");
+    await sendMessage(page, "Good morning");
     assert.equal(Number(await page.evaluate("globalThis.dots")) > 0, moves, reducedMotion);
     assert.deepEqual(complaints, []);
   }
@@ -306,7 +312,7 @@ test("the page fits a phone, a wide screen and dark mode", async (t) => {
     const { page, complaints } = await watchedPage(t, options);
     await page.goto(vestibule.url);
     const home = await server(page);
-    await say(page, "Good evening");
+    await sendMessage(page, "Good evening");
     await page.getByRole("button", stop).click();
     await card(page, home).is("away");
     await card(page, sibling(home)).is("answering");

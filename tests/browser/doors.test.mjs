@@ -10,7 +10,7 @@ import { KvServer } from "../harness/kv.mjs";
 import { Provider } from "../harness/provider.mjs";
 import { CLIENT_SECRET, clientOf, oidcMethod } from "../harness/sign-in.mjs";
 import { Vestibule } from "../harness/workerd.mjs";
-import { attach, chainlitUser, PATIENCE, say } from "./chainlit-page.mjs";
+import { attach, chainlitUser, PATIENCE, sendMessage } from "./chainlit-page.mjs";
 import { openPage, picture } from "./chromium.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -173,7 +173,7 @@ async function cookies(page, url) {
 test("a visitor of acme signs in at the provider and chats as that user", async (t) => {
   const page = await openPage(t);
   await signInAtProvider(page, "alice");
-  assert.match(await say(page, "hello"), /^(left|right) heard message 1 of alice: hello$/);
+  assert.match(await sendMessage(page, "hello"), /^(left|right) heard message 1 of alice: hello$/);
   assert.deepEqual(await chainlitUser(page), { status: 200, user: "alice", tenant: "acme" });
   await picture(page, "doors-acme");
 });
@@ -181,7 +181,7 @@ test("a visitor of acme signs in at the provider and chats as that user", async 
 test("a visitor of globex signs in with a password and chats as that user", async (t) => {
   const page = await openPage(t);
   await signInAtGlobex(page, "gina");
-  assert.match(await say(page, "hello"), /^(left|right) heard message 1 of gina: hello$/);
+  assert.match(await sendMessage(page, "hello"), /^(left|right) heard message 1 of gina: hello$/);
   assert.deepEqual(await chainlitUser(page), { status: 200, user: "gina", tenant: "globex" });
   await picture(page, "doors-globex");
 });
@@ -207,7 +207,7 @@ test("an account of one tenant gives no access to another", async (t) => {
 test("a visitor of the open tenant chats without signing in", async (t) => {
   const page = await openPage(t);
   await page.goto(open);
-  assert.match(await say(page, "hello"), /^(left|right) heard message 1: hello$/);
+  assert.match(await sendMessage(page, "hello"), /^(left|right) heard message 1: hello$/);
   const { user, tenant } = await chainlitUser(page);
   assert.equal(tenant, "open");
   assert.match(String(user), /^[\w-]{22}$/);
@@ -221,19 +221,19 @@ for (const { name, url, signIn, user, next } of [
   test(`a reload at ${name} keeps the user and the conversation`, async (t) => {
     const page = await openPage(t);
     await signIn(page, user);
-    const [process] = (await say(page, "before")).split(" ");
+    const [process] = (await sendMessage(page, "before")).split(" ");
     await page.reload();
-    assert.equal(await say(page, "after"), `${process} heard message 1 of ${user}: after`);
+    assert.equal(await sendMessage(page, "after"), `${process} heard message 1 of ${user}: after`);
     assert.equal((await chainlitUser(page)).user, user);
   });
 
   test(`the browser receives none of Chainlit's cookies at ${name}`, async (t) => {
     const page = await openPage(t);
     await signIn(page, user);
-    await say(page, "hello");
+    await sendMessage(page, "hello");
     assert.deepEqual(await cookies(page, url), ["vestibule-session"]);
     await page.reload();
-    await say(page, "hello again");
+    await sendMessage(page, "hello again");
     assert.deepEqual(await cookies(page, url), ["vestibule-session"]);
     assert.equal(await page.evaluate("document.cookie"), "");
   });
@@ -241,20 +241,20 @@ for (const { name, url, signIn, user, next } of [
   test(`a file uploaded at ${name} reaches Chainlit`, async (t) => {
     const page = await openPage(t);
     await signIn(page, user);
-    await say(page, "hello");
+    await sendMessage(page, "hello");
     const buffer = Buffer.alloc(100_000, "x");
     assert.equal(await attach(page, { name: "notes.txt", mimeType: "text/plain", buffer }), 200);
-    const answer = await say(page, "read this");
+    const answer = await sendMessage(page, "read this");
     assert.match(answer, /message 2 of \w+: read this \(notes\.txt, 100000 bytes\)$/);
   });
 
   test(`a user who signs out at ${name} is signed out at once in every tab`, async (t) => {
     const page = await openPage(t);
     await signIn(page, user);
-    await say(page, "hello");
+    await sendMessage(page, "hello");
     const other = await page.context().newPage();
     await other.goto(url);
-    await say(other, "hello from here");
+    await sendMessage(other, "hello from here");
     await signOut(page, url);
     assert.equal((await chainlitUser(other)).status, 401);
     assert.deepEqual(await cookies(page, url), []);
@@ -265,29 +265,32 @@ for (const { name, url, signIn, user, next } of [
   test(`Chainlit sees the next user who signs in at ${name} in the same browser`, async (t) => {
     const page = await openPage(t);
     await signIn(page, user);
-    await say(page, "hello");
+    await sendMessage(page, "hello");
     await signOut(page, url);
     await signIn(page, next);
     assert.equal((await chainlitUser(page)).user, next);
-    assert.match(await say(page, "and now"), new RegExp(`heard message 1 of ${next}: and now$`));
+    assert.match(
+      await sendMessage(page, "and now"),
+      new RegExp(`heard message 1 of ${next}: and now$`),
+    );
   });
 }
 
 test("Chainlit sees the new user after a sign-in without a sign-out", async (t) => {
   const page = await openPage(t);
   await signInAtGlobex(page, "gina");
-  await say(page, "hello");
+  await sendMessage(page, "hello");
   await page.goto(`${globex}/_session/login`);
   await fillIn(page, "george");
   await atChat(page, globex);
-  assert.match(await say(page, "and now"), /heard message 1 of george: and now$/);
+  assert.match(await sendMessage(page, "and now"), /heard message 1 of george: and now$/);
   assert.equal((await chainlitUser(page)).user, "george");
 });
 
 test("Chainlit's own logout also ends the session where the application is set up for it", async (t) => {
   const page = await openPage(t);
   await signInAtGlobex(page, "gina");
-  await say(page, "hello");
+  await sendMessage(page, "hello");
   await page.locator("#user-nav-button").click();
   await page.getByText("Logout").click();
   await page.getByLabel("Username").waitFor(PATIENCE);
@@ -298,7 +301,7 @@ test("Chainlit's own logout also ends the session where the application is set u
 test("Chainlit's cookie is cleared from the browser when the user changes", async (t) => {
   const page = await openPage(t);
   await signInByPassword(page, initech, "ines");
-  await say(page, "hello");
+  await sendMessage(page, "hello");
   assert.ok((await cookies(page, initech)).includes("access_token"));
   await page.goto(`${initech}/_session/login`);
   const cleared = page.waitForResponse((response) => response.request().method() === "POST");
@@ -309,14 +312,14 @@ test("Chainlit's cookie is cleared from the browser when the user changes", asyn
     lines.join("\n"),
   );
   await atChat(page, initech);
-  assert.match(await say(page, "and now"), /heard message 1 of igor: and now$/);
+  assert.match(await sendMessage(page, "and now"), /heard message 1 of igor: and now$/);
   assert.equal((await chainlitUser(page)).user, "igor");
 });
 
 test("Chainlit's cookie is cleared from the browser at sign-out", async (t) => {
   const page = await openPage(t);
   await signInByPassword(page, initech, "ines");
-  await say(page, "hello");
+  await sendMessage(page, "hello");
   await signOut(page, initech);
   assert.deepEqual(await cookies(page, initech), ["X-Chainlit-Session-id"]);
 });
@@ -330,13 +333,19 @@ test("one browser is a different user at acme and globex, and a guest at the ope
   await atOpen.goto(open);
   for (const round of [1, 2]) {
     const text = `round ${round}`;
-    assert.match(await say(atAcme, text), new RegExp(`message ${round} of alice: ${text}$`));
-    assert.match(await say(atGlobex, text), new RegExp(`message ${round} of gina: ${text}$`));
-    assert.match(await say(atOpen, text), new RegExp(`message ${round}: ${text}$`));
+    assert.match(
+      await sendMessage(atAcme, text),
+      new RegExp(`message ${round} of alice: ${text}$`),
+    );
+    assert.match(
+      await sendMessage(atGlobex, text),
+      new RegExp(`message ${round} of gina: ${text}$`),
+    );
+    assert.match(await sendMessage(atOpen, text), new RegExp(`message ${round}: ${text}$`));
   }
   await signOut(atAcme, acme);
   assert.equal((await chainlitUser(atGlobex)).user, "gina");
-  assert.match(await say(atGlobex, "still here"), /message 3 of gina: still here$/);
+  assert.match(await sendMessage(atGlobex, "still here"), /message 3 of gina: still here$/);
 });
 
 test("each tenant has its own name and colour", async (t) => {

@@ -75,11 +75,11 @@ test("two Chainlit processes behind one address", async (t) => {
     t.after(async () => visitor.leave());
     await visitor.signIn();
     await visitor.connect();
-    const [home] = (await visitor.say("before")).split(" ");
+    const [home] = (await visitor.sendMessage("before")).split(" ");
     const [gone, other] = home === "left" ? [left, right] : [right, left];
     const back = visitor.isBack();
     await gone.kill();
     await back;
-    assert.equal(await visitor.say("after"), `${other.name} heard message 1: after`);
+    assert.equal(await visitor.sendMessage("after"), `${other.name} heard message 1: after`);
   });
 });

@@ -38,9 +38,9 @@ async function conversation(visitor, number) {
   try {
     await visitor.signIn();
     await visitor.connect();
-    const first = await visitor.say(`hello-${number}`);
+    const first = await visitor.sendMessage(`hello-${number}`);
     await visitor.reconnect();
-    const second = await visitor.say(`again-${number}`);
+    const second = await visitor.sendMessage(`again-${number}`);
     const [name] = first.split(" ");
     assert.equal(first, `${name} heard message 1: hello-${number}`);
     assert.equal(second, `${name} heard message 2: again-${number}`, "same process, same memory");

@@ -71,7 +71,7 @@ export class Visitor {
    * @param {string} text
    * @returns {Promise<string>}
    */
-  async say(text) {
+  async sendMessage(text) {
     let streamed = "";
     const onToken = (/** @type {any} */ { token }) => {
       streamed += token;

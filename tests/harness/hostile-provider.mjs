@@ -303,7 +303,7 @@ function unencoded(claims, header) {
  * Forged tokens, with any claims. `header` is that of a valid token of this kind.
  * @type {[what: string, forge: Forge][]}
  */
-export const FORGERIES = [
+export const FORGED_TOKENS = [
   [
     "without a signature, alg none",
     (claims, _, header) => `${encoded({ alg: "none", ...header })}.${encoded(claims)}.`,
@@ -404,7 +404,7 @@ const now = () => Math.floor(Date.now() / 1000);
  * Correctly signed tokens with claims that must be rejected.
  * @type {[what: string, alter: (claims: Claims) => Claims][]}
  */
-export const FALSEHOODS = [
+export const INVALID_CLAIMS = [
   ["exp as a string", (claims) => ({ ...claims, exp: `${claims.exp}` })],
   ["exp as a fraction in the past", (claims) => ({ ...claims, exp: now() - 120.5 })],
   ["exp beyond the largest integer", (claims) => ({ ...claims, exp: 1e300 })],
@@ -432,9 +432,9 @@ export const FALSEHOODS = [
 
 /**
  * Correctly signed tokens with an invalid subject.
- * @type {typeof FALSEHOODS}
+ * @type {typeof INVALID_CLAIMS}
  */
-export const NOBODIES = [
+export const INVALID_SUBJECTS = [
   ["an empty sub", (claims) => ({ ...claims, sub: "" })],
   ["a sub of 300 characters", (claims) => ({ ...claims, sub: "x".repeat(300) })],
   ["a sub that is a number", (claims) => ({ ...claims, sub: 7 })],

@@ -17,12 +17,12 @@ export const prometheusMissing = !PROGRAMS && MISSING;
  * Runs promtool to its end.
  * @param {string[]} args
  * @param {{ input?: string, cwd?: string }} [options]
- * @returns {Promise<{ code: number, said: string }>} its output and errors
+ * @returns {Promise<{ code: number, output: string }>} its output and errors
  */
 export function promtool(args, { input = "", cwd } = {}) {
   return new Promise((resolve) => {
     const child = execFile(programs().promtool, args, { cwd }, (_, stdout, stderr) => {
-      resolve({ code: child.exitCode ?? -1, said: `${stdout}${stderr}`.trim() });
+      resolve({ code: child.exitCode ?? -1, output: `${stdout}${stderr}`.trim() });
     });
     child.stdin?.end(input);
   });

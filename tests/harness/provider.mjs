@@ -139,9 +139,9 @@ export class Provider {
   #build() {
     const { warn, info } = console;
     const mute =
-      (/** @type {typeof warn} */ say) =>
+      (/** @type {typeof warn} */ write) =>
       (/** @type {any[]} */ ...words) =>
-        QUIET.test(String(words[0])) ? undefined : say(...words);
+        QUIET.test(String(words[0])) ? undefined : write(...words);
     Object.assign(console, { warn: mute(warn), info: mute(info) });
     try {
       this.#oidc = new OidcProvider(this.url, this.#configuration());
@@ -187,7 +187,7 @@ export class Provider {
           },
         },
       },
-      fetch: tell,
+      fetch: deliver,
       findAccount: (/** @type {any} */ _, /** @type {string} */ id) => this.#account(id),
       interactions: {
         url: (/** @type {any} */ _, /** @type {any} */ interaction) =>
@@ -342,7 +342,7 @@ function freshKey() {
  * @param {any} init
  * @returns {Promise<Response>}
  */
-function tell(url, { method, headers, body }) {
+function deliver(url, { method, headers, body }) {
   const { port, host, pathname, search } = new URL(url);
   return new Promise((resolve, reject) => {
     const request = httpRequest(

@@ -17,7 +17,7 @@ import { until } from "./until.mjs";
  * @typedef {object} Scene
  * @property {TwoReleases} releases
  * @property {Site} site
- * @property {() => Visitor} somebody
+ * @property {() => Visitor} newVisitor
  * @property {<T>(change: () => Promise<T>) => Promise<T>} kept makes a change, and waits until other locations
  *   see it
  */
@@ -146,7 +146,7 @@ export async function open(t, releases, consistency, describe) {
     }
     return result;
   };
-  return { releases, site, somebody: () => new Visitor(site.url), kept };
+  return { releases, site, newVisitor: () => new Visitor(site.url), kept };
 }
 
 /**

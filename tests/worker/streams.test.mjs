@@ -50,23 +50,23 @@ function pumping(t, { keepAlive = 0, idle = 0, signal }) {
   pump(source, sink, { keepAlive, idle, signal }).catch((error) => {
     seen.end = String(error);
   });
-  const say = (/** @type {string} */ text) => writer.write(new TextEncoder().encode(text));
-  return { seen, say, writer };
+  const write = (/** @type {string} */ text) => writer.write(new TextEncoder().encode(text));
+  return { seen, write, writer };
 }
 
 test("a pump forwards every chunk, and closes at the source's end", async (t) => {
-  const { seen, say, writer } = pumping(t, { idle: 1_000 });
-  await say("data: 1\n\n");
-  await say("data: 2\n\n");
+  const { seen, write, writer } = pumping(t, { idle: 1_000 });
+  await write("data: 1\n\n");
+  await write("data: 2\n\n");
   await writer.close();
   await settle();
   assert.deepEqual(seen, { text: "data: 1\n\ndata: 2\n\n", end: "closed" });
 });
 
 test("a pump ends a source that is silent for too long", async (t) => {
-  const { seen, say } = pumping(t, { idle: 100 });
+  const { seen, write } = pumping(t, { idle: 100 });
   await pass(t, 80);
-  await say("data: 1\n\n");
+  await write("data: 1\n\n");
   await pass(t, 80);
   assert.equal(seen.end, "");
   await pass(t, 50);
@@ -74,14 +74,14 @@ test("a pump ends a source that is silent for too long", async (t) => {
 });
 
 test("a pump keeps a silent stream alive with comments, never within a line", async (t) => {
-  const { seen, say } = pumping(t, { keepAlive: 100 });
-  await say("data: 1\n\n");
+  const { seen, write } = pumping(t, { keepAlive: 100 });
+  await write("data: 1\n\n");
   await pass(t, 240);
   assert.equal(seen.text, "data: 1\n\n:\n:\n");
-  await say("data: ");
+  await write("data: ");
   await pass(t, 300);
   assert.equal(seen.text, "data: 1\n\n:\n:\ndata: ");
-  await say("2\n\n");
+  await write("2\n\n");
   await pass(t, 140);
   assert.equal(seen.text, "data: 1\n\n:\n:\ndata: 2\n\n:\n");
 });
