@@ -16,7 +16,7 @@ const NEWCOMERS = 400;
 const AT_ONCE = 25;
 const ADMIN = "an-admin-token-for-tests";
 
-/** @typedef {{ browser: Browser, said: number, home: string, moves: number, drops: number, socket?: import("socket.io-client").Socket }} Visitor */
+/** @typedef {{ browser: Browser, sent: number, home: string, moves: number, drops: number, socket?: import("socket.io-client").Socket }} Visitor */
 
 /** @type {(() => unknown)[]} */
 const ends = [];
@@ -36,21 +36,21 @@ const vestibule = await Vestibule.start(
 /** @type {Visitor[]} */
 const visitors = Array.from({ length: VISITORS }, () => ({
   browser: new Browser(vestibule.url),
-  said: 0,
+  sent: 0,
   home: "",
   moves: 0,
   drops: 0,
 }));
 const failures = { requests: 0, strays: 0 };
 
-await everybody(visitors, say);
+await everybody(visitors, sendMessage);
 await everybody(visitors, listen);
 report("1,000 conversations, a socket each", balance(visitors));
-await everybody(visitors, say);
+await everybody(visitors, sendMessage);
 
 servers[0].kill("SIGKILL");
 const killed = Date.now();
-await everybody(visitors, say);
+await everybody(visitors, sendMessage);
 report("one server killed", `${moved()} moved, ${failures.requests} requests failed`);
 const first = await firstWithout("s0");
 report("", `no newcomer sent there after ${first - killed} ms`);
@@ -65,13 +65,13 @@ report("it is back", `newcomers there again after ${Date.now() - back} ms`);
 
 await admin("/s1/drain");
 await until(async () => !("s1" in (await newcomers(20))));
-await everybody(visitors, say);
+await everybody(visitors, sendMessage);
 report("one server drained", `newcomers: ${text(await newcomers(NEWCOMERS))}; ${moved()} moved`);
 await admin("/s1/undrain");
 await until(async () => "s1" in (await newcomers(20)));
 
 await mood(2, "slow=300");
-await everybody(visitors, say);
+await everybody(visitors, sendMessage);
 report(
   "one server slow (300 ms)",
   `newcomers: ${text(await newcomers(NEWCOMERS))}; ${moved()} moved`,
@@ -79,7 +79,7 @@ report(
 await mood(2, "slow=0");
 
 await mood(3, "load=1");
-await everybody(visitors, say);
+await everybody(visitors, sendMessage);
 report(
   "one server reports 100 % load",
   `newcomers: ${text(await newcomers(NEWCOMERS))}; ${moved()} moved`,
@@ -100,15 +100,15 @@ vestibule.origins = ports.map(
   (port, at) => `s${at}=http://127.0.0.1:${port}${at < 4 ? "" : `;since=${since}`}`,
 );
 await vestibule.restart();
-await everybody(visitors, say);
+await everybody(visitors, sendMessage);
 await everybody(visitors, listen);
 report("two servers added", `${moved()} moved; newcomers: ${text(await newcomers(NEWCOMERS))}`);
 
-await everybody(visitors, say);
+await everybody(visitors, sendMessage);
 let lost = 0;
 for (const visitor of visitors) {
   const { count } = await visitor.browser.json("/look");
-  lost += Number(count !== visitor.said);
+  lost += Number(count !== visitor.sent);
 }
 report(
   "in the end",
@@ -143,14 +143,14 @@ async function everybody(all, act) {
 }
 
 /** Sends one message; repeats a failed request, like a page. @param {Visitor} visitor */
-async function say(visitor) {
+async function sendMessage(visitor) {
   for (;;) {
     const response = await visitor.browser.fetch("/say").catch(() => undefined);
     if (response?.status === 200) {
       const { name, count } = await response.json();
       visitor.moves += Number(visitor.home !== "" && visitor.home !== name);
       visitor.home = name;
-      visitor.said = count;
+      visitor.sent = count;
       return;
     }
     failures.requests += 1;

@@ -50,7 +50,7 @@ export class Clients {
   /** @type {string[]} one for each, as they are sent */
   cookies = [];
   /** Number of echoed messages. */
-  heard = 0;
+  received = 0;
 
   get count() {
     return this.#sockets.filter(({ readyState }) => readyState === WebSocket.OPEN).length;
@@ -83,7 +83,7 @@ export class Clients {
       perMessageDeflate: false,
     });
     socket.on("message", () => {
-      this.heard += 1;
+      this.received += 1;
     });
     await once(socket, "open");
     return socket;
@@ -95,10 +95,10 @@ export class Clients {
    */
   async talk(seconds) {
     const began = performance.now();
-    let said = 0;
+    let sent = 0;
     for (let turn = 1; turn <= seconds * TURNS; turn += 1) {
       const due = Math.floor((turn * this.#sockets.length) / TURNS);
-      for (; said < due; said += 1) this.#sockets[said % this.#sockets.length].send(MESSAGE);
+      for (; sent < due; sent += 1) this.#sockets[sent % this.#sockets.length].send(MESSAGE);
       await pause(Math.max(0, began + (turn * 1_000) / TURNS - performance.now()));
     }
   }

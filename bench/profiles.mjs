@@ -97,10 +97,10 @@ export function schedule({ visitors, over }) {
     Array.from({ length: many }, (_, nth) => {
       const begins = (nth * over) / many;
       visitor += 1;
-      const whose = visitor;
+      const number = visitor;
       return Array.from({ length: requests }, (_, at) => ({
         at: begins + at * every,
-        visitor: whose,
+        visitor: number,
         path: pathOf(at, requests, keeps, changes),
         cookies,
       }));

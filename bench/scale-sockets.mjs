@@ -92,14 +92,14 @@ async function point(variant, clients, seconds) {
   await pause(1_000);
   const resident = variant.resident;
   const idle = await share(variant, () => pause(seconds * 1_000));
-  const before = clients.heard;
+  const before = clients.received;
   const busy = await share(variant, () => clients.talk(seconds));
   return {
     open: clients.count,
     resident: rounded(resident),
     idle: rounded(idle.perSecond),
     busy: rounded(busy.perSecond),
-    messages: rounded((2 * (clients.heard - before)) / busy.seconds),
+    messages: rounded((2 * (clients.received - before)) / busy.seconds),
   };
 }
 

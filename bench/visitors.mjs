@@ -60,7 +60,7 @@ export class Visitors {
   /** @returns {Promise<boolean>} whether the server forgot something */
   async #converse() {
     const browser = new Browser(this.#url);
-    let said = 0;
+    let sent = 0;
     let isLost = false;
     for (let message = 0; message < MESSAGES && this.#goesOn; message += 1) {
       const begun = performance.now();
@@ -68,8 +68,8 @@ export class Visitors {
       if (response?.status === 200) {
         const { count } = await response.json();
         this.#times.push(performance.now() - begun);
-        isLost ||= count < said + 1;
-        said = count;
+        isLost ||= count < sent + 1;
+        sent = count;
       } else {
         await response?.text();
         this.#failed += 1;

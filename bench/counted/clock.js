@@ -5,7 +5,7 @@
  */
 
 /** Interval at which timers check the clock, in milliseconds. */
-const GLANCE = 4;
+const CHECK_INTERVAL = 4;
 
 /** Time for woken timers to do their work after a leap, in milliseconds. */
 const SETTLE = 6;
@@ -47,12 +47,12 @@ Object.assign(globalThis, {
     const due = Date.now() + ms;
     /** @type {Timer} */
     const timer = {};
-    const glance = () => {
+    const check = () => {
       const left = due - Date.now();
       if (left <= 0) act();
-      else timer.real = realTimeout(glance, Math.min(left, GLANCE));
+      else timer.real = realTimeout(check, Math.min(left, CHECK_INTERVAL));
     };
-    timer.real = realTimeout(glance, Math.min(ms, GLANCE));
+    timer.real = realTimeout(check, Math.min(ms, CHECK_INTERVAL));
     return timer;
   },
 
