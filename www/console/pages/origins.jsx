@@ -143,7 +143,7 @@ function OriginCard({ origin, ask }) {
   );
 }
 
-/** @param {{ name: string, number: number | undefined }} props nothing, where nobody counts */
+/** @param {{ name: string, number: number | undefined }} props undefined if not counted */
 function Counted({ name, number }) {
   if (number === undefined) return null;
   return (

@@ -72,7 +72,7 @@ export function TenantsPage() {
   );
 }
 
-/** @param {{ of: Partial<TenantTotals> | undefined }} props nothing, where nobody came yet */
+/** @param {{ of: Partial<TenantTotals> | undefined }} props undefined without requests so far */
 function Figures({ of = {} }) {
   const { sessions_active = 0, streams_active = 0, requests = 0, errors = 0 } = of;
   const figures = {
