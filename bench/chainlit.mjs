@@ -45,7 +45,7 @@ concluded("chainlit", { chainlit: { made: machine(), table } }, drawn(table));
 
 /**
  * @param {string} name
- * @param {number[]} ports who is asked in turn; the proxy that does so counts what they answer
+ * @param {number[]} ports of the servers in turn; the proxy counts their responses
  * @returns {Promise<ChainlitRow>}
  */
 async function seen(name, ports) {

@@ -135,7 +135,7 @@ async function measure(variant, kind, seconds) {
   }
 }
 
-/** @typedef {{ passed: number, used: number, at: number }} Moment messages and microseconds so far, at what time */
+/** @typedef {{ passed: number, used: number, at: number }} Moment messages and microseconds so far, and the time */
 
 /**
  * @param {Moment[]} moments

@@ -33,7 +33,7 @@ export function buildNamespace() {
 }
 
 /**
- * @param {{ sessions: number, tenants?: number, guests?: boolean }} what with tenants they are `t0`, `t1`, …
+ * @param {{ sessions: number, tenants?: number, guests?: boolean }} options tenants are named `t0`, `t1`, …
  *   and share the sessions in turn; guests are not stored
  * @returns {Promise<Namespace>}
  */

@@ -9,7 +9,7 @@ import { until } from "../tests/harness/until.mjs";
 
 /**
  * Starts nginx with its own configuration; it uses nothing of the system's and leaves nothing behind.
- * @param {(port: number) => string} http what is served on that port
+ * @param {(port: number) => string} http nginx's http block for that port
  */
 export async function startNginx(http) {
   const folder = mkdtempSync(path.join(tmpdir(), "vestibule-nginx-"));
@@ -47,7 +47,7 @@ export function answering(port, what) {
 
 /**
  * @param {import("node:child_process").ChildProcess} child
- * @param {string} [folder] what it leaves
+ * @param {string} [folder] folder to delete afterwards
  */
 export async function ended(child, folder) {
   if (child.exitCode === null) {

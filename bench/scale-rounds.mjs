@@ -11,7 +11,7 @@ const CONNECTIONS = 4;
 const WARM_UP = 2;
 const SCRIPT = path.join(import.meta.dirname, "visitors.lua");
 
-/** @typedef {{ cookies: string, count: number, tenants?: number }} Visitors who are drawn from: `visitors.lua` */
+/** @typedef {{ cookies: string, count: number, tenants?: number }} Visitors from which `visitors.lua` draws */
 
 /**
  * @typedef {object} Load

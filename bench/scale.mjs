@@ -37,7 +37,7 @@ const PARTS = {
  * @param {number} originPort
  * @param {import("./recorded.mjs").Made} made
  * @param {Step} step
- * @param {Scale} before what is recorded of the other parts
+ * @param {Scale} before the recorded figures of the other parts
  * @returns {Promise<Scale>}
  */
 export async function measureScale(parts, originPort, made, step, before) {

@@ -106,7 +106,7 @@ async function start(file, port) {
 }
 
 /**
- * @param {import("node:stream").Readable} control what workerd tells of itself, a line of JSON a socket
+ * @param {import("node:stream").Readable} control workerd's control messages, a line of JSON for each socket
  * @returns {Promise<void>}
  */
 function listens(control) {

@@ -45,7 +45,7 @@ export class Variant {
 
   /**
    * @param {Description} description
-   * @param {{ counted?: boolean, quiet?: boolean, inspected?: boolean }} [options] `quiet`: what it warns of is expected
+   * @param {{ counted?: boolean, quiet?: boolean, inspected?: boolean }} [options] `quiet`: its warnings are expected
    */
   constructor(description, { counted = false, quiet = false, inspected = false } = {}) {
     this.description = description;

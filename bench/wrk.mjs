@@ -7,7 +7,7 @@ const execute = promisify(execFile);
 /** @typedef {{ requests: number, throughput: number, p50: number, p99: number }} Told latencies in microseconds */
 
 /**
- * @param {string} name whose load it is, for when it fails
+ * @param {string} name name of the load, for error messages
  * @param {string[]} args
  * @param {{ refused?: boolean }} [expected] whether answers are to be errors
  * @returns {Promise<Told>}

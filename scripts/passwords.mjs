@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { ARGON2, buildPasswords } from "./build.mjs";
 
 /**
- * @typedef {object} Exports what `tools/argon2/src/exports.rs` exports
+ * @typedef {object} Exports the exports of `tools/argon2/src/exports.rs`
  * @property {WebAssembly.Memory} memory
  * @property {() => number} password address of the password
  * @property {() => number} salt address of the salt for a new hash

@@ -27,7 +27,7 @@ async function untilOld() {
  * Opens a site where alice signed in at a hostile provider, with an access token that has expired.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, unknown>} [method]
- * @param {Claims} [claims] what she signed in with
+ * @param {Claims} [claims] the claims at the sign-in
  * @param {Record<string, unknown>} [document]
  */
 async function open(

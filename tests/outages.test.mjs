@@ -17,7 +17,7 @@ import { Vestibule } from "./harness/workerd.mjs";
  * @param {Record<string, string>} [vars]
  */
 async function deployment(t, count, vars = {}) {
-  /** @type {string[]} which visitor's socket came to which origin, in order */
+  /** @type {string[]} visitor and origin of each socket, in order */
   const connected = [];
   const origins = await Promise.all(
     Array.from({ length: count }, async (_, at) => {

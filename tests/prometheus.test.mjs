@@ -37,7 +37,7 @@ const VISITED = VISITS.reduce((sum, [, , count]) => sum + count, 0);
 /** Matches all requests except the tests' own. */
 const VISITORS = 'http_requests_total{status!~"200|401"}';
 
-/** @typedef {{ after: (fn: () => Promise<void>) => void }} Test what ends with it */
+/** @typedef {{ after: (fn: () => Promise<void>) => void }} Test runs clean-up functions at its end */
 
 /** Starts an origin that responds with the requested status. @param {Test} t */
 function origin(t) {

@@ -12,7 +12,7 @@ const CODE = SOURCES.join("\n");
 
 const SCHEMA = JSON.parse(read("www/tenant.schema.json"));
 
-/** @param {RegExp} pattern with one group @returns {string[]} what it finds in the code, once each */
+/** @param {RegExp} pattern with one group @returns {string[]} its distinct matches in the code */
 function inCode(pattern) {
   return [...new Set(Array.from(CODE.matchAll(pattern), ([, found]) => found))].sort();
 }

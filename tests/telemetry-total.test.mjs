@@ -41,7 +41,7 @@ async function visit(urls, count) {
  * Returns the sum of a metric over all its series.
  * @param {string} url
  * @param {string} metric
- * @param {string} [having] what each series must have among its labels
+ * @param {string} [having] a label that each series must have
  */
 async function sum(url, metric, having = "") {
   const answer = await fetch(`${url}/_session/admin/metrics`, {

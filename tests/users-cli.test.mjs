@@ -29,7 +29,7 @@ function deployment(t, bindings) {
   writeFileSync(config, readFileSync(path.join(ROOT, "wrangler.toml"), "utf8") + bindings);
   const state = ["--config", config, "--persist-to", folder];
   return {
-    /** @param {string} line @param {string} [input] what is typed */
+    /** @param {string} line @param {string} [input] standard input */
     async users(line, input = "") {
       const args = [path.join(ROOT, "scripts/users.mjs"), ...line.split(" "), ...state];
       const child = spawn(process.execPath, args, { stdio: "pipe" });

@@ -179,7 +179,7 @@ test("a vault cookie set in one location is sent at once in another", async (t) 
 /**
  * Opens a chat server with WebSockets whose handshake sets a cookie.
  * @param {Scene} scene
- * @param {string[]} [lines] what its handshakes set
+ * @param {string[]} [lines] cookies that its handshakes set
  */
 function withSockets({ origin }, lines = []) {
   const sockets = new WebSocketServer({ server: origin.server });

@@ -11,13 +11,13 @@ import * as real from "./vestibule.js";
 /** @type {Record<string, Counts>} by class */
 let counts = {};
 
-/** @type {{ cursor: any, counted: Counts }[]} statements; what they read is known when they are through */
+/** @type {{ cursor: any, counted: Counts }[]} open statements, whose rows read are known at their end */
 let cursors = [];
 
 /** Number of calls in progress. */
 let busy = 0;
 
-/** @type {Map<string, { at: number, namespace: string, id: string }>} when who wants to be woken */
+/** @type {Map<string, { at: number, namespace: string, id: string }>} time and object of each alarm */
 const alarms = new Map();
 
 /** @type {Record<string, string>} */

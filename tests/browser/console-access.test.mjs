@@ -36,7 +36,7 @@ async function deployment(t) {
 /**
  * Waits for the focus, which moves to a page's heading once that is drawn.
  * @param {Page} page
- * @param {string} text of what has it
+ * @param {string} text of the focused element
  */
 function focused(page, text) {
   return until(

@@ -20,7 +20,7 @@ const USUAL = /status of 40[13]|Blocked autofocusing/;
 /**
  * @param {import("node:test").TestContext} t
  * @param {import("playwright-core").BrowserContextOptions} [options]
- * @param {RegExp} [expected] what else may be complained of
+ * @param {RegExp} [expected] further errors that are allowed
  */
 export async function consolePage(t, options, expected = /^$/) {
   const page = await openPage(t, options);

@@ -100,7 +100,7 @@ function ticked(page) {
 
 /**
  * @param {import("playwright-core").Page} page
- * @param {string} part of what the picture says to have happened
+ * @param {string} part of the picture's explanation
  */
 function caption(page, part) {
   return page.locator("#caption", { hasText: part }).waitFor();

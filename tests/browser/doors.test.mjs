@@ -62,7 +62,7 @@ accounts("initech", ["ines", "igor"]);
 /**
  * Creates a tenant.
  * @param {string} id
- * @param {Record<string, unknown>} more what its document says
+ * @param {Record<string, unknown>} more further fields of its document
  * @returns {string} its address, without a final slash
  */
 function door(id, more) {

@@ -8,7 +8,7 @@ const AT_ONCE = 20;
 /**
  * @param {number} visitors
  * @param {(number: number) => Visitor} make
- * @returns {Promise<{ whole: string[], broken: string[] }>} who answered, and what went wrong
+ * @returns {Promise<{ whole: string[], broken: string[] }>} the servers that answered, and the failures
  */
 export async function conversations(visitors, make) {
   /** @type {string[]} */

@@ -31,7 +31,7 @@ export class ChainlitProcess {
 
   /**
    * @param {string} name
-   * @param {string} [settings] its config.toml; what it makes itself otherwise
+   * @param {string} [settings] its config.toml; by default its own
    */
   constructor(name, settings) {
     this.name = name;

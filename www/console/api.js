@@ -30,7 +30,7 @@ export class Refusal extends Error {
 }
 
 /**
- * @typedef {Record<string, string | number | null | undefined>} Query what is empty is left out
+ * @typedef {Record<string, string | number | null | undefined>} Query empty values are omitted
  * @typedef {{ query?: Query, body?: unknown, etag?: string, signal?: AbortSignal }} Question
  */
 

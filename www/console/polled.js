@@ -22,7 +22,7 @@ const LONGEST_PAUSE = 30_000;
  * @template T
  * @param {(signal: AbortSignal) => Promise<T>} load
  * @param {number} every milliseconds; 0 for once
- * @param {unknown[]} about when these change, what was known is of something else
+ * @param {unknown[]} about a change of these discards the known value
  * @returns {Reading<T>}
  */
 export function usePolled(load, every, about) {

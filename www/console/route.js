@@ -19,7 +19,7 @@ function read() {
   return { page: page || "overview", name: decoded(name), query: new URLSearchParams(search) };
 }
 
-/** @param {string} name what somebody typed may be no escape at all */
+/** @param {string} name possibly typed, with invalid escapes */
 function decoded(name) {
   try {
     return decodeURIComponent(name);

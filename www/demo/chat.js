@@ -12,7 +12,7 @@ const streaming = new Map();
 /**
  * @param {"you" | "server" | "event"} who
  * @param {string} text
- * @param {string} [server] which server said it
+ * @param {string} [server] the server that said it
  */
 export function add(who, text, server) {
   const item = document.createElement("li");

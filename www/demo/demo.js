@@ -160,7 +160,7 @@ document.getElementById("logout")?.addEventListener("click", async () => {
  * detects a repeated message by its id.
  * @param {string} url
  * @param {unknown} body
- * @returns {Promise<{ by: string } | null>} who took it
+ * @returns {Promise<{ by: string } | null>} the server that received it
  */
 async function post(url, body) {
   for (const delay of [0, ...RETRIES]) {

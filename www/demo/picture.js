@@ -22,7 +22,7 @@ for (const element of document.querySelectorAll(".servers [data-server]")) {
 /** The server that responds; none while the connection is lost. @type {string | undefined} */
 let answering;
 
-/** @param {string | undefined} name none: nobody is reached */
+/** @param {string | undefined} name undefined: no server is reached */
 export function showAnswering(name) {
   answering = name;
   const card = name && cards.get(name);
@@ -31,7 +31,7 @@ export function showAnswering(name) {
   render();
 }
 
-/** @param {string} name that has said that it stops */
+/** @param {string} name that announced its stop */
 export function showStopping(name) {
   const card = cards.get(name);
   if (!card) return;
@@ -42,7 +42,7 @@ export function showStopping(name) {
 
 /**
  * @param {Report} report
- * @returns {string[]} who was away and is back
+ * @returns {string[]} servers that returned
  */
 export function showServers({ by, servers }) {
   const back = [];

@@ -11,7 +11,7 @@ const PATIENCE = 5_000;
 /** Number of the last valid request; earlier responses are outdated. */
 let asked = 0;
 
-/** @returns {Promise<Report | null>} none when nobody answered, or something happened meanwhile */
+/** @returns {Promise<Report | null>} null without a response, or if something happened meanwhile */
 async function ask() {
   asked += 1;
   const mine = asked;

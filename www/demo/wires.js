@@ -50,7 +50,7 @@ export function handOver(server) {
 
 /**
  * @param {string} line
- * @param {string} server whose colour the dot has
+ * @param {string} server that gives the dot its colour
  * @param {"there" | "back"} way
  * @param {number} radius
  */

@@ -28,7 +28,7 @@ const SOURCES = {
   object: "from its object",
 };
 
-/** @param {{ explanation: Explanation, asked: string }} props `asked`: what it answers */
+/** @param {{ explanation: Explanation, asked: string }} props `asked`: the explained request */
 export function Chain({ explanation, asked }) {
   const { tenant, path, cookie, session, login, origins, choice, outcome } = explanation;
   return (

@@ -8,7 +8,7 @@ import { to } from "../route.js";
 /** Fields shown in the line itself. */
 const IN_LINE = ["seq", "at", "level", "event"];
 
-/** @param {LogLine} line in lower case, all that it says */
+/** Returns a line's fields as lower-case text, for the search. @param {LogLine} line */
 export function textOf(line) {
   return JSON.stringify(line).toLowerCase();
 }

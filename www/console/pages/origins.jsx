@@ -18,7 +18,7 @@ import { SessionTable } from "./session-table.jsx";
 
 const EVERY = 3_000;
 
-/** @param {{ name: string }} props the origin whose conversations are shown */
+/** @param {{ name: string }} props the origin with the shown conversations */
 export function OriginsPage({ name }) {
   const chosen = tenant.value;
   if (!chosen)

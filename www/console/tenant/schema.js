@@ -59,7 +59,7 @@ function example(schema) {
  * @param {string} text
  * @param {Node} node
  * @param {string | null} key null in a list
- * @param {Schema} schema of what is put in
+ * @param {Schema} schema of the inserted value
  * @returns {{ from: number, to: number, text: string }}
  */
 export function addition(text, node, key, schema) {
