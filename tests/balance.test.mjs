@@ -97,7 +97,7 @@ test("an origin's load report keeps new visitors away and never reaches a client
   }
   assert.equal(response.headers.get("endpoint-load-metrics"), null);
   assert.deepEqual(await places(vestibule.url, 30), { 1: 30 });
-  assert.equal(await (await first.fetch("/")).text(), "0", "who is there stays");
+  assert.equal(await (await first.fetch("/")).text(), "0", "an existing visitor stays");
 });
 
 test("when all origins are full, new visitors get 503 and existing ones continue", async (t) => {

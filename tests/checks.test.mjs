@@ -42,5 +42,5 @@ test("an origin whose health check fails gets no requests until it succeeds", as
   isReady = true;
   await clock();
   assert.equal(await isEjected(), false);
-  assert.match([...callers].join(), /^Vestibule\/\d+\.\d+\.\d+$/, "nobody says who checks");
+  assert.match([...callers].join(), /^Vestibule\/\d+\.\d+\.\d+$/, "the User-Agent is missing");
 });

@@ -146,7 +146,7 @@ test("forged cookies from all addresses of a subnet count towards one limit", as
     );
     refused += answers.filter(({ code }) => code === "too_many_forgeries").length;
   }
-  assert.ok(refused >= 1, "nobody was refused");
+  assert.ok(refused >= 1, "no request was refused");
   assert.equal(vestibule.logged("cookie_forged").length, 1);
   assert.equal((await forge("2001:db8:9:2::1")).status, 200);
 });

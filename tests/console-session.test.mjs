@@ -245,7 +245,7 @@ test("signing out ends every copy of the console session, in every location", as
   assert.equal((await ask(port, "sign-out", cookie, { method: "POST" })).status, 204);
   for (const where of [port, elsewhere]) {
     assert.equal((await ask(where, "whoami", cookie)).status, 401);
-    assert.equal((await ask(where, "whoami", another)).status, 200, "another session goes on");
+    assert.equal((await ask(where, "whoami", another)).status, 200, "another session continues");
   }
   const again = await ask(port, "sign-out", cookie, { method: "POST" });
   assert.equal(again.status, 204);

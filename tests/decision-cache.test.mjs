@@ -302,12 +302,12 @@ test("a flood of one forged cookie reuses one refusal, with a new trace for each
   const head = await ask({ method: "HEAD" });
 
   assert.ok(refused.every(({ status, code }) => status === 429 && code === "too_many_forgeries"));
-  assert.match(page.body, /<html/, "who looks is told so in another way");
-  assert.equal(health.status, 200, "whoever asks whether we live is told");
+  assert.match(page.body, /<html/, "a browser gets a page");
+  assert.equal(health.status, 200, "the liveness check responds");
   assert.deepEqual([head.status, head.body], [429, ""]);
   assert.equal(origin.requests.length, passed);
   const good = await browser.fetch("/_session/me");
-  assert.equal(good.status, 200, "who has a genuine cookie is not kept out");
+  assert.equal(good.status, 200, "a valid cookie is accepted");
 
   const traces = refused.map(({ body }) => /"trace_id":"(\w{32})"/.exec(body)?.[1] ?? "");
   assert.equal(new Set(traces).size, 40);

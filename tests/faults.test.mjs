@@ -87,7 +87,7 @@ test("while objects fail, stored sessions are served and changes get 503", async
   assert.deepEqual(await outcome(await browser.fetch(patch({ b: 2 }))), [503, "store_unavailable"]);
   const logout = await browser.fetch("/_session/logout", { method: "POST" });
   assert.deepEqual(await outcome(logout), [503, "store_unavailable"]);
-  assert.equal(browser.session, cookie, "nobody is signed out");
+  assert.equal(browser.session, cookie, "the cookie is unchanged");
   mood.sessions = "fine";
   mood.directory = "fine";
   await until(async () => {
@@ -200,7 +200,7 @@ test("sessions survive a key rotation, and only sessions unused since need the r
   await vestibule.restart();
   const before = active.session;
   await active.fetch(patch({ a: 2 }));
-  assert.notEqual(active.session, before, "signed anew");
+  assert.notEqual(active.session, before, "signed again");
   vestibule.keys = second;
   await vestibule.restart();
   assert.deepEqual(await outcome(await active.fetch("/")), [200]);
@@ -243,7 +243,10 @@ test(`a Worker killed ${KILLS} times while writing loses no acknowledged change`
     assert.equal(data.begun, true);
     for (const [name, value] of Object.entries(kept)) {
       // One more change may have been applied, with its response lost.
-      assert.ok(data[name] >= value, `seed ${seed}: ${name} is ${data[name]}, was told ${value}`);
+      assert.ok(
+        data[name] >= value,
+        `seed ${seed}: ${name} is ${data[name]}, acknowledged ${value}`,
+      );
     }
   }
   assert.equal(vestibule.logged("record_unreadable").length, 0);

@@ -93,7 +93,7 @@ scenario(
     const asked = oidc.counted("/token");
     const tabs = Array.from({ length: 6 }, () => visitor.copy());
     const tokens = await Promise.all(tabs.map(async (tab) => (await tab.visit()).token));
-    assert.equal(new Set(tokens).size, 1, "all were told the same");
+    assert.equal(new Set(tokens).size, 1, "all received the same");
     assert.equal(await oidc.accepts(tokens[0]), true);
     assert.equal(oidc.counted("/token"), asked + 1);
     for (let look = 0; look < 2; look += 1) {

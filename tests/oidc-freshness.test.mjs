@@ -27,55 +27,55 @@ async function open(t, ago, rule = {}) {
   const login = (/** @type {Record<string, string>} */ query) =>
     `${site.url}/_session/login?${new URLSearchParams(query)}`;
   /** Returns the parameters of the last authorization request. */
-  const asked = () =>
+  const requestedMaxAge = () =>
     issuer.requests.findLast(({ route }) => route === "authorize")?.query.get("max_age");
   const settings = `${site.url}/settings/x`;
-  return { issuer, site, browser: new Browser(), login, asked, settings };
+  return { issuer, site, browser: new Browser(), login, requestedMaxAge, settings };
 }
 
 for (const max_age of ["99999999", "601", "18446744073709551615", "1e9", "-1", "", "0600000"]) {
   test(`max_age=${max_age} in a login URL cannot make a day-old sign-in count as fresh`, async (t) => {
-    const { browser, login, asked, settings, site } = await open(t, A_DAY);
+    const { browser, login, requestedMaxAge, settings, site } = await open(t, A_DAY);
     const answer = await browser.get(login({ max_age, return_to: "/settings/x" }));
     assert.deepEqual([answer.status, answer.code], [502, "idp_token_invalid"]);
-    assert.equal(asked(), "600");
+    assert.equal(requestedMaxAge(), "600");
     assert.equal((await browser.fetchJson(settings)).status, 401);
     assert.equal(site.origin.requests.length, 0);
   });
 }
 
 test("a day-old sign-in does not become fresh by a login for another page", async (t) => {
-  const { browser, login, asked, settings, site } = await open(t, A_DAY);
+  const { browser, login, requestedMaxAge, settings, site } = await open(t, A_DAY);
   const answer = await browser.get(login({ max_age: "99999999", return_to: "/chat" }));
   assert.deepEqual([answer.url, answer.body], [`${site.url}/chat`, "ok"]);
-  assert.equal(asked(), "99999999");
+  assert.equal(requestedMaxAge(), "99999999");
   const refused = await browser.fetchJson(settings);
   assert.deepEqual([refused.status, refused.code], [401, "step_up_required"]);
 });
 
 test("an escaped path uses the rule of the real path", async (t) => {
-  const { browser, login, asked } = await open(t, A_DAY);
+  const { browser, login, requestedMaxAge } = await open(t, A_DAY);
   for (const return_to of ["/settings/x?max_age=1", "/settings/x#a", "/%73ettings/x"]) {
     const answer = await browser.get(login({ max_age: "99999999", return_to }));
-    assert.deepEqual([answer.status, asked()], [502, "600"], return_to);
+    assert.deepEqual([answer.status, requestedMaxAge()], [502, "600"], return_to);
   }
 });
 
 test("max_age in the URL can require a fresher sign-in than the rule", async (t) => {
-  const { browser, login, asked, site } = await open(t, 30);
+  const { browser, login, requestedMaxAge, site } = await open(t, 30);
   const answer = await browser.get(login({ max_age: "60", return_to: "/settings/x" }));
   assert.deepEqual([answer.url, answer.body], [`${site.url}/settings/x`, "ok"]);
-  assert.equal(asked(), "60");
+  assert.equal(requestedMaxAge(), "60");
   await browser.step(login({ return_to: "/settings/x" }));
   await browser.get(login({ return_to: "/settings/x" }));
-  assert.equal(asked(), "600");
+  assert.equal(requestedMaxAge(), "600");
 });
 
 test("a provider without auth_time cannot satisfy max_age", async (t) => {
-  const { browser, issuer, login, settings, asked } = await open(t, 0);
+  const { browser, issuer, login, settings, requestedMaxAge } = await open(t, 0);
   issuer.claims = (claims) => claims;
   assert.equal((await browser.get(login({ return_to: "/chat" }))).body, "ok");
-  assert.equal(asked(), null);
+  assert.equal(requestedMaxAge(), null);
   assert.equal((await browser.fetchJson(settings)).code, "step_up_required");
   const answer = await browser.get(login({ return_to: "/settings/x" }));
   assert.deepEqual([answer.status, answer.code], [502, "idp_token_invalid"]);

@@ -76,7 +76,11 @@ async function untilIdle(origin, vestibule) {
   const issued = Date.now();
   await until(() => Date.now() - issued > 4_500, { what: "more than the idle limit" });
   await visit(vestibule, "/bystander", { cookie });
-  assert.deepEqual(origin.received("x-session-state"), ["new"], "who opened nothing is forgotten");
+  assert.deepEqual(
+    origin.received("x-session-state"),
+    ["new"],
+    "a guest without a connection has expired",
+  );
 }
 
 for (const streams of ["pass-through", "revocable"]) {

@@ -69,7 +69,7 @@ test("Vestibule's own requests carry a User-Agent with product and version", asy
       await browser.get(`${url}/`);
       return new Set(received.map(([who]) => who)).size === whom.length;
     },
-    { what: "everybody having been asked" },
+    { what: "a request to every server" },
   );
   assert.deepEqual([...new Set(received.map(([who]) => who))].sort(), whom);
   assert.deepEqual([...new Set(received.map(([, name]) => name))], [NAME]);

@@ -445,7 +445,7 @@ test("a logout token gets 503 while keys are unavailable, and can be repeated", 
   assert.ok(await isIn(browser, url));
   issuer.behave();
   await until(async () => (await sendToken(token)).status === 200, {
-    what: "the word being taken",
+    what: "the accepted logout token",
   });
   await refused(url, session);
 });

@@ -330,6 +330,6 @@ test("a browser gets an error page that passes the accessibility checks", async 
   const page = await openPage(t);
   await page.goto(vestibule.url);
   await page.getByRole("heading", { name: "Chat server unreachable" }).waitFor();
-  await isAccessible(page, "a page for who reaches nobody");
+  await isAccessible(page, "the error page");
   await picture(page, "page-unreachable");
 });

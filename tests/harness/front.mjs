@@ -6,7 +6,7 @@ import { request as ask, createServer } from "node:http";
 import { connect } from "node:net";
 import { listen } from "./ports.mjs";
 
-/** @typedef {{ to: number, asked: string, status: number }} Passed the Worker that got a request, and the outcome */
+/** @typedef {{ to: number, forwarded: string, status: number }} Passed the Worker that got a request, and the outcome */
 
 export class Front {
   /** Every answered request. @type {Passed[]} */
@@ -56,16 +56,16 @@ export class Front {
     const { method, url, rawHeaders } = request;
     const to = this.#next();
     const target = { host: "127.0.0.1", port: this.#ports[to], path: url, method, agent: false };
-    const asked = ask({ ...target, headers: rawHeaders }, (answer) => {
-      this.passed.push({ to, asked: `${method} ${url}`, status: answer.statusCode ?? 0 });
+    const forwarded = ask({ ...target, headers: rawHeaders }, (answer) => {
+      this.passed.push({ to, forwarded: `${method} ${url}`, status: answer.statusCode ?? 0 });
       reply.writeHead(answer.statusCode ?? 0, answer.statusMessage, answer.rawHeaders);
       answer.pipe(reply);
       answer.on("error", () => reply.destroy());
     });
     // The client of a dead Worker sees a cut connection.
-    asked.on("error", () => reply.destroy());
-    reply.on("close", () => asked.destroy());
-    request.pipe(asked);
+    forwarded.on("error", () => reply.destroy());
+    reply.on("close", () => forwarded.destroy());
+    request.pipe(forwarded);
   }
 
   /**

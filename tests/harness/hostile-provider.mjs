@@ -23,7 +23,7 @@ import { CLIENT_SECRET } from "./sign-in.mjs";
 
 /**
  * A request that an issuer received.
- * @typedef {object} Asked
+ * @typedef {object} ReceivedRequest
  * @property {Route} route
  * @property {URLSearchParams} query
  * @property {URLSearchParams} form
@@ -98,8 +98,8 @@ export class HostileProvider {
     if (!issuer) return void reply.writeHead(404).end();
     const route = ROUTES[rest.join("/")] ?? "elsewhere";
     const form = new URLSearchParams(body);
-    const asked = { route, query: url.searchParams, form, headers: request.headers };
-    const answer = await issuer.answer(asked);
+    const received = { route, query: url.searchParams, form, headers: request.headers };
+    const answer = await issuer.answer(received);
     if (answer.delayMs) await pause(answer.delayMs);
     if (answer.instead === "hang") return;
     if (answer.instead === "reset") return void request.socket.resetAndDestroy();
@@ -120,7 +120,7 @@ const ROUTES = {
 };
 
 export class Issuer {
-  /** Every request it received. @type {Asked[]} */
+  /** Every request it received. @type {ReceivedRequest[]} */
   requests = [];
   /** Nonce of each code. @type {Map<string, string>} */
   #nonces = new Map();
@@ -147,7 +147,7 @@ export class Issuer {
 
   /** @param {Route} route */
   count(route) {
-    return this.requests.filter((asked) => asked.route === route).length;
+    return this.requests.filter((received) => received.route === route).length;
   }
 
   /** Returns a URL that redirects lead to. */
@@ -174,15 +174,15 @@ export class Issuer {
     return this.token("vestibule", { jti: randomUUID(), events: { [LOGOUT]: {} }, ...more });
   }
 
-  /** @param {Asked} asked @returns {Promise<Answer>} */
-  async answer(asked) {
-    this.requests.push(asked);
-    const usual = await this.#usual(asked);
-    const altered = this.answers[asked.route];
+  /** @param {ReceivedRequest} received @returns {Promise<Answer>} */
+  async answer(received) {
+    this.requests.push(received);
+    const usual = await this.#usual(received);
+    const altered = this.answers[received.route];
     return { ...usual, ...altered, headers: { ...usual.headers, ...altered?.headers } };
   }
 
-  /** @param {Asked} asked @returns {Promise<Answer>} */
+  /** @param {ReceivedRequest} received @returns {Promise<Answer>} */
   async #usual({ route, query, form }) {
     switch (route) {
       case "discovery":

@@ -60,7 +60,7 @@ export class Answer {
 }
 
 /**
- * @typedef {object} Asked
+ * @typedef {object} RequestOptions
  * @property {string} [method]
  * @property {Record<string, string>} [headers]
  * @property {string} [body]
@@ -165,12 +165,12 @@ export class Browser {
   fetchJson(url, { method = "GET", headers = {}, json } = {}) {
     const target = new URL(url);
     const body = json === undefined ? {} : { body: JSON.stringify(json) };
-    const said = /** @type {Record<string, string>} */ ({});
-    if (json !== undefined) said["content-type"] = "application/json";
-    if (method !== "GET") said.origin = target.origin;
+    const bodyHeaders = /** @type {Record<string, string>} */ ({});
+    if (json !== undefined) bodyHeaders["content-type"] = "application/json";
+    if (method !== "GET") bodyHeaders.origin = target.origin;
     return this.#request(
       target,
-      { method, ...body, headers: { ...said, ...headers } },
+      { method, ...body, headers: { ...bodyHeaders, ...headers } },
       { accept: "application/json", "sec-fetch-mode": "cors", "sec-fetch-site": "same-origin" },
     );
   }
@@ -178,10 +178,10 @@ export class Browser {
   /**
    * Sends one request without a browser's headers, like a server.
    * @param {string | URL} url
-   * @param {Asked} asked
+   * @param {RequestOptions} options
    */
-  send(url, asked) {
-    return this.#request(new URL(url), asked, {});
+  send(url, options) {
+    return this.#request(new URL(url), options, {});
   }
 
   /** Requests the site's view of the session. @param {string | URL} site */
@@ -216,10 +216,10 @@ export class Browser {
 
   /**
    * @param {URL} start
-   * @param {Asked} asked
+   * @param {RequestOptions} options
    * @param {Walk} walk
    */
-  async #navigate(start, asked, { account, before }) {
+  async #navigate(start, options, { account, before }) {
     // A typed navigation stays "none" across redirects; any other becomes cross-site as soon as one
     // other site was on the way (Fetch Metadata, section 2.3).
     let site = this.#page ? relation(this.#page, start) : "none";
@@ -230,7 +230,7 @@ export class Browser {
         "sec-fetch-site": site,
       });
       if (account && url.pathname.startsWith("/interaction/")) headers[SIGN_IN_AS] = account;
-      const answer = await this.#request(url, asked, headers);
+      const answer = await this.#request(url, options, headers);
       const next = answer.status >= 300 && answer.status < 400 ? answer.location : undefined;
       if (!next || next.pathname === before) {
         this.#page = url;
@@ -238,14 +238,14 @@ export class Browser {
       }
       if (hop === MOST_REDIRECTS) assert.fail(`redirected ${hop} times, last to ${next}`);
       if (site !== "none" && relation(url, next) !== "same-origin") site = "cross-site";
-      if (answer.status < 307) asked = {};
+      if (answer.status < 307) options = {};
       url = next;
     }
   }
 
   /**
    * @param {URL} url
-   * @param {Asked} asked
+   * @param {RequestOptions} options
    * @param {Record<string, string>} usual
    * @returns {Promise<Answer>}
    */
@@ -315,10 +315,10 @@ function relation(from, to) {
 /**
  * Returns whether a cookie's path matches a request's path (RFC 6265 section 5.1.4).
  * @param {string} path
- * @param {string} asked
+ * @param {string} requested
  */
-function covers(path, asked) {
-  return asked === path || asked.startsWith(path.endsWith("/") ? path : `${path}/`);
+function covers(path, requested) {
+  return requested === path || requested.startsWith(path.endsWith("/") ? path : `${path}/`);
 }
 
 /** The client secret of every site. */

@@ -60,15 +60,15 @@ export class Streams {
     t.after(() => socket.terminate());
     const opened = once(socket, "open");
     const stream = { text: "", isOpen: true };
-    const asked = get({
+    const outgoing = get({
       port,
       path: EVENTS,
       agent: false,
       headers: { ...headers, accept: "text/event-stream" },
     });
-    t.after(() => void asked.destroy());
-    asked.on("error", () => {});
-    const [answer] = await once(asked, "response");
+    t.after(() => void outgoing.destroy());
+    outgoing.on("error", () => {});
+    const [answer] = await once(outgoing, "response");
     assert.equal(answer.statusCode, 200);
     answer.setEncoding("utf8").on("data", (/** @type {string} */ chunk) => {
       stream.text += chunk;

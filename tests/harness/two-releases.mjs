@@ -109,7 +109,7 @@ export class TwoReleases {
       "answers that are our fault",
     );
     const served = new Set(mine.map(({ to }) => to));
-    assert.equal(served.size, PLACES.length, "both releases were asked");
+    assert.equal(served.size, PLACES.length, "both releases served requests");
     const wrong = vestibule.logs.slice(logged).filter(({ level }) => level === "error");
     assert.deepEqual(wrong, [], "what was logged as an error");
   }

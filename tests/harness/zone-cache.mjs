@@ -115,7 +115,7 @@ function answerOf(request) {
   const headers = Object.fromEntries([["host", new URL(url).host], ...pairs(request)]);
   return new Promise((resolve) => {
     const failed = () => resolve({ status: 502, headers: [], body: Buffer.from("") });
-    const asked = ask(url, { method, headers, agent: false }, async (answer) => {
+    const outgoing = ask(url, { method, headers, agent: false }, async (answer) => {
       const chunks = [];
       for await (const chunk of answer) chunks.push(chunk);
       const { statusCode = 0, rawHeaders } = answer;
@@ -127,8 +127,8 @@ function answerOf(request) {
       }
       resolve({ status: statusCode, headers: own, body: Buffer.concat(chunks) });
     });
-    asked.on("error", failed);
-    request.pipe(asked);
+    outgoing.on("error", failed);
+    request.pipe(outgoing);
   });
 }
 
