@@ -24,14 +24,14 @@ export async function anchors(originPort, rounds, seconds) {
     for (const start of [nginx, nginxWithSessions, haproxy, worker(BARE), worker(WARM)]) {
       fronts.push(await start(originPort));
     }
-    /** @type {import("./wrk.mjs").Told[][]} */
+    /** @type {import("./wrk.mjs").WrkResult[][]} */
     const measured = fronts.map(() => []);
     for (const front of fronts) await load(front, 1);
     for (let round = 0; round < rounds; round += 1) {
       for (const [at, front] of fronts.entries()) measured[at].push(await load(front, seconds));
     }
     return fronts.map(({ name, does }, at) => {
-      const middle = (/** @type {keyof import("./wrk.mjs").Told} */ what) =>
+      const middle = (/** @type {keyof import("./wrk.mjs").WrkResult} */ what) =>
         Math.round(median(measured[at].map((one) => one[what])));
       return {
         name,

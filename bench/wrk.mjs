@@ -4,13 +4,13 @@ import { promisify } from "node:util";
 
 const execute = promisify(execFile);
 
-/** @typedef {{ requests: number, throughput: number, p50: number, p99: number }} Told latencies in microseconds */
+/** @typedef {{ requests: number, throughput: number, p50: number, p99: number }} WrkResult latencies in microseconds */
 
 /**
  * @param {string} name name of the load, for error messages
  * @param {string[]} args
  * @param {{ refused?: boolean }} [expected] whether answers are to be errors
- * @returns {Promise<Told>}
+ * @returns {Promise<WrkResult>}
  */
 export async function wrk(name, args, { refused = false } = {}) {
   const { stdout } = await execute("wrk", ["-t1", "--latency", ...args]);
