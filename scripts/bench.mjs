@@ -14,8 +14,8 @@
  * measures the core alone: instructions and allocations of its cases, with their bounds. `--scale` measures what
  * grows with sessions, tenants, servers and sockets: in rounds of 2 s, at most a quarter of an hour after the build.
  *
- * Writes bench/recorded.json, the tables of bench.md and experiments.md (docs/internals/), cost.md and scale.md
- * (docs/operate/), and bench.svg, goals.svg and scale.svg there. Everything without these three options
+ * Writes bench/recorded.json; the tables of bench.md and experiments.md (docs/internals/), cost.md and scale.md
+ * (docs/operate/); and bench.svg, goals.svg and scale.svg there. Everything without these three options
  * takes about 18 minutes.
  */
 import { parseArgs } from "node:util";

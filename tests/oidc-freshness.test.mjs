@@ -12,7 +12,7 @@ const A_DAY = 86_400;
 
 /**
  * Opens a site that requires a sign-in of the last ten minutes below `/settings/`, and a provider whose users
- * signed in earlier, and that ignores every request for a new sign-in.
+ * signed in earlier. The provider ignores every request for a new sign-in.
  * @param {import("node:test").TestContext} t
  * @param {number} ago in seconds
  * @param {Record<string, unknown>} [rule]

@@ -1,7 +1,7 @@
 /**
- * Tests servers that trust a proxy's headers, each under its own names: Open WebUI's sign-in
+ * Tests servers that trust a proxy's headers, each under its own names. They are Open WebUI's sign-in
  * (`signin` and `get_session_user` in backend/open_webui/routers/auths.py, `get_current_user` in
- * utils/auth.py), and servers that expect oauth2-proxy or Grafana's proxy.
+ * utils/auth.py); and servers that expect oauth2-proxy or Grafana's proxy.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";

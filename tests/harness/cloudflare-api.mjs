@@ -1,6 +1,6 @@
 /**
- * Implements the part of Cloudflare's API with which the real wrangler creates a namespace, stores a secret, and
- * reads and writes a namespace or a database. So the documented commands run without an
+ * Implements the part of Cloudflare's API with which the real wrangler creates a namespace, stores a secret,
+ * and accesses a namespace or database. So the documented commands run without an
  * account.
  */
 import { createServer } from "node:http";

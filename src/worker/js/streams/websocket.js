@@ -1,6 +1,6 @@
 /**
- * Follows WebSockets: closes them soon after their session is over, when they are idle for too long, when one end does
- * not read, and with its own code when the origin is lost.
+ * Follows WebSockets. It closes them soon after their session is over, after too long an idle time, and if one end does
+ * not read. A lost origin has a code of its own.
  */
 import { codeForBoth, warn } from "../instance.js";
 import { startRevalidation } from "./revalidate.js";
