@@ -309,21 +309,24 @@ export const FORGED_TOKENS = [
     (claims, _, header) => `${encoded({ alg: "none", ...header })}.${encoded(claims)}.`,
   ],
   [
-    "alg none with a signature",
+    "with a signature, alg none",
     async (claims, _, header) => {
       const [, payload, signature] = (await sign(claims, { header })).split(".");
       return `${encoded({ alg: "none", kid: "k1", ...header })}.${payload}.${signature}`;
     },
   ],
   [
-    "HS256 with the public key as PEM for a secret",
+    "with HS256, keyed by the public key as PEM",
     async (claims, _, header) => hmac(claims, await exportSPKI(KEYS.own.publicKey), header),
   ],
   [
-    "HS256 with the public key as JWK for a secret",
+    "with HS256, keyed by the public key as JWK",
     async (claims, _, header) => hmac(claims, JSON.stringify(await published(KEYS.own)), header),
   ],
-  ["HS256 with the client's secret", (claims, _, header) => hmac(claims, CLIENT_SECRET, header)],
+  [
+    "with HS256, keyed by the client secret",
+    (claims, _, header) => hmac(claims, CLIENT_SECRET, header),
+  ],
   [
     "signed by a foreign key with a known kid",
     (claims, _, header) => sign(claims, { header, key: KEYS.foreign }),
