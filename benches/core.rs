@@ -1,8 +1,8 @@
-//! The core by itself, without the edge: `npm run bench -- --native`.
+//! Benchmarks the core natively, without the Worker: `npm run bench -- --native`.
 //!
-//! `cargo bench --bench core` tells times. With `--counted` every case is run so many times in one
-//! function that callgrind is told to watch, and the cases are named in the order of its dumps.
-//! `--counted=anonymous` takes only those with that in their names.
+//! `cargo bench --bench core` measures time. With `--counted` each case runs a fixed number of times inside one
+//! function, where callgrind counts instructions. The program prints the cases in the order of callgrind's dumps.
+//! `--counted=anonymous` runs only cases with that in their names.
 #![expect(clippy::print_stdout, reason = "the program's result")]
 
 use divan::Bencher;
@@ -23,14 +23,14 @@ fn core(bencher: Bencher<'_, '_>, case: &Case) {
 fn count(only: &str) {
     for case in CASES.iter().filter(|case| case.name.contains(only)) {
         let mut act = (case.make)();
-        // What happens once is not counted.
+        // The first run does work that is not repeated, so it is not counted.
         act();
         counted(case.times, &mut *act);
         println!("{}\t{}", case.name, case.times);
     }
 }
 
-/// What callgrind watches, by this name.
+/// Function that callgrind counts, selected by this name.
 #[inline(never)]
 fn counted(times: u32, act: &mut dyn FnMut()) {
     for _ in 0..times {

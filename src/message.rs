@@ -1,9 +1,9 @@
 //! Reads and writes the messages between isolates and Durable Objects: JSON on one line.
 //!
-//! During a deployment both ends may be of different releases (`docs/internals/releases.md`). Members that are missing have a
-//! neutral value, and members that are not known are ignored. Members are written in the order of their names.
+//! During a deployment both ends may be of different releases (`docs/internals/releases.md`). Missing members get a
+//! neutral value, and unknown members are ignored. Members are written in the order of their names.
 //!
-//! A command is an enum, as `serde` derives it: `{"name":{…}}`. It is written as `{"do":"name",…}`.
+//! A command is an enum that derives `serde`'s traits: `{"name":{…}}`. It is written as `{"do":"name",…}`.
 
 mod reader;
 
@@ -15,10 +15,10 @@ use thiserror::Error;
 
 use reader::{Reader, Unfit};
 
-/// The member of a command that names it.
+/// Member that names a command.
 const TAG: &str = "do";
 
-/// Why a message cannot be read.
+/// Reasons why a message cannot be read.
 #[derive(Debug, Error)]
 pub(crate) enum MessageError {
     /// The bytes are not UTF-8.
@@ -32,15 +32,15 @@ pub(crate) enum MessageError {
     UnknownCommand,
 }
 
-/// Part of a message or of a stored value is not what is expected there.
+/// Error for a part of a message or stored value that does not have the expected form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not {0}")]
 pub struct Unexpected(
-    /// What is expected.
+    /// Description of the expected form.
     pub &'static str,
 );
 
-/// What is wrong with a message, and where. Says nothing of what it holds: `serde`'s own text quotes values.
+/// Kind and position of an error in a message. Quotes no content, unlike `serde`'s own text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{}{}", category(*.kind), position(*.line, *.column))]
 pub(crate) struct Fault {
@@ -68,7 +68,8 @@ fn category(kind: Category) -> &'static str {
     }
 }
 
-/// Where in the text; what is JSON, and not of this kind, has no place in it.
+/// Describes the position in the text. Returns nothing if the text is JSON of the wrong shape, because `serde_json`
+/// reports no line for that.
 fn position(line: usize, column: usize) -> String {
     if line == 0 {
         return String::new();
@@ -89,19 +90,19 @@ impl From<Unfit> for MessageError {
     }
 }
 
-/// Writes a message.
+/// Serializes a message.
 #[must_use]
 pub(crate) fn write(message: &impl Serialize) -> String {
     value_of(message).to_string()
 }
 
-/// Writes a command.
+/// Serializes a command.
 #[must_use]
 pub(crate) fn write_command(command: &impl Serialize) -> String {
     tagged(value_of(command)).to_string()
 }
 
-/// Writes a command that is a member of a message: see `serde`'s `serialize_with`.
+/// Serializes a command that is a member of a message, for `serde`'s `serialize_with`.
 ///
 /// # Errors
 /// Returns the serializer's error.
@@ -109,12 +110,12 @@ pub(crate) fn command<C: Serialize, S: Serializer>(command: &C, to: S) -> Result
     tagged(value_of(command)).serialize(to)
 }
 
-/// A message has no map whose keys are not texts, so that this cannot fail.
+/// Converts a message to JSON. Cannot fail: all map keys of messages are strings.
 fn value_of(message: &impl Serialize) -> Value {
     serde_json::to_value(message).unwrap_or_default()
 }
 
-/// The command with its name as a member.
+/// Moves the command's name into the member [`TAG`].
 fn tagged(command: Value) -> Value {
     let (name, members) = match command {
         Value::Object(command) => match command.into_iter().next() {
@@ -131,15 +132,15 @@ fn tagged(command: Value) -> Value {
     Value::Object(members)
 }
 
-/// Reads a message, or a command.
+/// Parses a message or command.
 ///
 /// # Errors
-/// Returns why the bytes are no message of this kind.
+/// Returns why the bytes are not a message of this kind.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, MessageError> {
     Ok(T::deserialize(Reader(parse(bytes)?))?)
 }
 
-/// Reads a message that is a part of another text.
+/// Parses a message that is part of another text.
 #[must_use]
 pub(crate) fn from_value<T: DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(Reader(value.clone())).ok()
@@ -150,11 +151,11 @@ fn parse(bytes: &[u8]) -> Result<Value, MessageError> {
     Ok(serde_json::from_str(text)?)
 }
 
-/// A text and a number, as an array.
+/// String and number, encoded as an array.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pair(pub String, pub u64);
 
-/// Reads a member that may be missing, and may be `null`: see `serde`'s `default`.
+/// Deserializes a member that may be missing or `null`, together with `serde`'s `default`.
 ///
 /// # Errors
 /// Returns the deserializer's error.
@@ -166,7 +167,7 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
-/// Whether a member has its neutral value, and is not written.
+/// Returns whether a member has its neutral value and is not written.
 pub(crate) fn is_neutral<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

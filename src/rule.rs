@@ -1,96 +1,96 @@
-//! The rules of storage and of the objects that the simulation deletes one at a time, to show that a seed fails without
-//! each (`src/simulation/rules.rs`). The Worker has no switch: there [`holds`] is a constant.
+//! Names the rules of storage and objects that the simulation deletes one at a time, to show that a seed fails without
+//! each (`src/simulation/rules.rs`). The Worker cannot delete a rule: there [`holds`] is a constant.
 
-/// A rule that a test can delete.
+/// One rule that a test can delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// A revocation gets a later point in history than any before, whatever the clock says.
+    /// Each revocation gets a later epoch than any before, whatever the clock shows.
     UniqueEpoch,
-    /// The last point in history is stored.
+    /// The object stores the last epoch.
     StoredLastEpoch,
-    /// A revocation is kept until the latest of the times that were asked for.
+    /// A repeated revocation is kept until the latest of the requested times.
     LongestUntil,
-    /// The tenant's object forgets revocations and listings that have run out.
+    /// The tenant's object deletes expired revocations and listings.
     PurgeExpired,
-    /// A user's sessions beyond the limit are ended.
+    /// The sessions of a user beyond the limit are ended.
     SurplusEnds,
-    /// The oldest sessions go first.
+    /// The oldest surplus sessions are ended first.
     SurplusOldestFirst,
-    /// Sessions that have run out do not count.
+    /// Expired sessions do not count towards the limit.
     SurplusCountsLive,
-    /// An ended session leaves its user's list with the announcement of its end.
+    /// Announcing the end of a session also removes it from its user's list.
     EndedUnlisted,
-    /// A session that begins is not subject to earlier revocations of its tenant.
+    /// A new session is not subject to earlier revocations of its tenant.
     TenantEpoch,
-    /// A session that becomes a user's is not subject to earlier revocations of that user.
+    /// A session that gets a user is not subject to earlier revocations of that user.
     UserEpoch,
-    /// A change that comes with an id that was replaced is refused.
+    /// A change that presents a replaced session id is refused.
     OutdatedId,
     /// A change that is delivered twice is applied once.
     Idempotency,
-    /// A change that is meant for another version is refused.
+    /// A conditional change for another version is refused.
     IfVersion,
-    /// A change under a lease that holds no more is refused.
+    /// A change under an expired or foreign lease is refused.
     LeaseToken,
-    /// Nobody gets a lease while another holds it.
+    /// A lease is refused while another caller holds it.
     LeaseHeld,
-    /// The answer to an end waits until that is announced.
+    /// The response to an end waits until the end is announced.
     WaitForAnnouncement,
-    /// So does the answer to whoever ends a session once more.
+    /// The response to a repeated end waits, too.
     RepeatedEndWaits,
-    /// An announcement comes before everything else in the outbox.
+    /// An announcement precedes all other items of the outbox.
     AnnounceFirst,
     /// An end is announced again while the namespace does not show it.
     AnnounceAgain,
-    /// A change that comes while an outbox item is under way is not taken for done with it.
+    /// Finishing an outbox item does not finish a change that arrived while it ran.
     OutboxSerial,
-    /// A failed outbox item is tried again.
+    /// A failed outbox item is retried.
     OutboxRetry,
-    /// After a pause.
+    /// A retry of an outbox item waits for a delay.
     OutboxPause,
-    /// An alarm looks at the outbox, should the object die.
+    /// An alarm resumes the outbox after the object died.
     OutboxAlarm,
     /// Outbox items run one at a time.
     OneItemAtATime,
-    /// An object asks its identity provider one question at a time.
+    /// An object sends its identity provider one request at a time.
     OneProviderCall,
-    /// A row is deleted once it serves nobody.
+    /// A row without a use is deleted.
     RowForgotten,
-    /// And not before that.
+    /// A row in use is not deleted.
     RowKept,
-    /// A key is put once a second at most.
+    /// A key is put at most once a second.
     WriteSpacing,
-    /// One put of a value is under way at a time.
+    /// One put of a key is in flight at a time.
     OnePut,
-    /// A put without an outcome counts as failed after a while.
+    /// A put without an outcome fails after a deadline.
     PutDeadline,
-    /// A caller waits for three failed attempts at most.
+    /// A caller waits for at most three failed attempts.
     QueuePatience,
-    /// A value that replaced another is not taken for stored with it.
+    /// Storing a value does not finish a newer value for the same key.
     QueueSerial,
-    /// The same question is asked once at a time.
+    /// Equal reads share one call in flight.
     SingleFlight,
-    /// Whoever has waited in vain for another's answer asks itself.
+    /// A caller that waited too long for a shared call makes its own.
     FlightPatience,
-    /// Nobody follows a question that is answered.
+    /// No caller joins a call that is finished.
     FlightFinish,
-    /// A late answer does not end the flight after it.
+    /// A late response does not finish a newer flight.
     FlightFinishOwn,
-    /// Nobody reads for a while after failed reads.
+    /// Reads pause after failed reads.
     Breaker,
-    /// Then one does.
+    /// After the pause one probe reads first.
     SingleProbe,
-    /// The failure of a probe that was replaced does not count.
+    /// The failure of a replaced probe does not count.
     StaleProbe,
-    /// A call is tried three times at most.
+    /// A call is tried at most three times.
     RetryLimit,
-    /// Not at once.
+    /// A retry waits for a delay.
     RetryDelay,
-    /// Not if the object has too much to do.
+    /// Overload of the object is not retried.
     RetryOverload,
 }
 
-/// Returns whether a rule is in force.
+/// Returns whether a rule is in force: always, outside tests.
 #[cfg(not(test))]
 #[must_use]
 pub(crate) const fn holds(_: Rule) -> bool {
@@ -102,13 +102,13 @@ thread_local! {
     static DELETED: core::cell::Cell<Option<Rule>> = const { core::cell::Cell::new(None) };
 }
 
-/// Returns whether a rule is in force.
+/// Returns whether a rule is in force on this thread.
 #[cfg(test)]
 pub(crate) fn holds(rule: Rule) -> bool {
     DELETED.get() != Some(rule)
 }
 
-/// Deletes a rule while `act` runs.
+/// Deletes a rule on this thread while `act` runs.
 #[cfg(test)]
 pub(crate) fn without<T>(rule: Rule, act: impl FnOnce() -> T) -> T {
     DELETED.set(Some(rule));

@@ -1,4 +1,4 @@
-//! A tenant: one customer's policy. Every decision takes it as a parameter.
+//! Defines a tenant: the policy and keys of one customer. Every decision takes it as a parameter.
 
 pub(crate) mod assets;
 mod faults;
@@ -31,55 +31,55 @@ use proof_key::ProofKey;
 
 pub(crate) use crate::policy::{Consistency, HeaderSource, LogLevel, LoginMode, Sampling, Streams};
 
-/// When an origin is too busy for new sessions. Those it has go on.
+/// Limits above which an origin gets no new sessions. It keeps those it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Overload {
-    /// The utilisation it reports, in parts of a thousand.
+    /// Maximum utilisation that the origin reports, in thousandths.
     pub reported: Option<u64>,
-    /// What one isolate has under way there.
+    /// Maximum requests one isolate has in flight there.
     pub under_way: Option<u32>,
-    /// After how many milliseconds its answers begin, on average.
+    /// Maximum average time to the first byte, in milliseconds.
     pub first_byte_ms: Option<u32>,
 }
 
-/// What happens to a session that nobody can read.
+/// Handling of a session whose record cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fail {
-    /// Its requests are refused until somebody can.
+    /// Requests are refused until the record can be read.
     Closed,
-    /// For so long after it was last read here it is served from memory, marked as degraded.
+    /// Memory serves the session, marked as degraded, for this long after its last successful read here.
     Grace(Seconds),
 }
 
-/// How long an origin may take, route kind by route kind. Connecting is part of waiting for the
-/// headers: a Worker cannot tell them apart.
+/// Timeouts of an origin, by kind of route. Connecting counts as waiting for the headers: a Worker cannot distinguish
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timeouts {
-    /// Until its response headers are there.
+    /// Maximum time until the response headers.
     pub first_byte: Seconds,
-    /// Until it has accepted a WebSocket.
+    /// Maximum time until the origin accepts a WebSocket.
     pub handshake: Seconds,
-    /// Once an answer has begun.
+    /// Limits after a response has begun.
     pub pauses: Pauses,
 }
 
-/// How long nothing may come, or none for any time. What has a limit is followed part by part, which
-/// costs CPU for each.
+/// Maximum silences; `None` is no limit. Each limit costs CPU per chunk, because the data plane then follows the stream
+/// chunk by chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pauses {
-    /// After so long in an event stream a comment is sent, for whatever closes silent connections on
-    /// the way.
+    /// Silence in an event stream after which a comment is sent, because proxies on the way close silent connections.
     pub keep_alive: Option<Seconds>,
-    /// So long within an ordinary answer ends it.
+    /// Silence that ends an ordinary response.
     pub answer: Option<Seconds>,
-    /// So long within an event stream ends it.
+    /// Silence that ends an event stream.
     pub stream: Option<Seconds>,
-    /// So long without a message either way ends a WebSocket.
+    /// Silence in both directions that ends a WebSocket.
     pub socket: Option<Seconds>,
 }
 
 impl Pauses {
-    /// In milliseconds, in the order above, apart by commas, 0 for none; empty if there is none.
+    /// Formats the limits in milliseconds, in the order above, separated by commas, 0 for none. Returns an empty text
+    /// without any limit.
     #[must_use]
     pub(crate) fn to_text(self) -> String {
         if self == Self::default() {
@@ -95,17 +95,17 @@ impl Pauses {
     }
 }
 
-/// What can be guessed is no secret.
+/// Minimum length of an API key in characters: a shorter one can be guessed.
 const MIN_API_KEY_LENGTH: usize = 16;
 
-/// A secret that callers of an API present. Kept as a hash, so that comparing it takes the same time
-/// however much of it is right, and so that it cannot be printed.
+/// Secret that callers of an API present. Stored as a SHA-256 hash, so that it cannot be printed and comparing takes
+/// equal time for every wrong key.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ApiKey([u8; 32]);
 
 impl ApiKey {
-    /// From a comma-separated list, so that a key can be replaced without a gap. None if one of them
-    /// is so short that it can be guessed.
+    /// Parses a comma-separated list; several keys allow rotation without a gap. Returns `None` if a key is shorter
+    /// than [`MIN_API_KEY_LENGTH`].
     #[must_use]
     pub(crate) fn listed(list: &str) -> Option<Vec<Self>> {
         let keys = list.split(',').map(str::trim).filter(|key| !key.is_empty());
@@ -113,19 +113,19 @@ impl ApiKey {
             .collect()
     }
 
-    /// From the secret itself.
+    /// Hashes the secret itself.
     #[must_use]
     pub(crate) fn new(secret: &str) -> Self {
         Self(Sha256::digest(secret).into())
     }
 
-    /// A MAC with a key made of this one, for one purpose only (HMAC-SHA256).
+    /// Computes an HMAC-SHA256 with a key derived from this one for one purpose.
     #[must_use]
     pub(crate) fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; 32] {
         self.hmac(purpose, message).finalize().into_bytes().into()
     }
 
-    /// Whether that is the beginning of such a MAC. Takes as long whether it is or not.
+    /// Returns whether `mac` is a prefix of that MAC, in constant time.
     #[must_use]
     pub(crate) fn is_mac(&self, purpose: &[u8], message: &[u8], mac: &[u8]) -> bool {
         self.hmac(purpose, message)
@@ -134,7 +134,7 @@ impl ApiKey {
     }
 
     fn hmac(&self, purpose: &[u8], message: &[u8]) -> Hmac<Sha256> {
-        // A key shorter than a block is one with zeros behind it (RFC 2104 section 2).
+        // HMAC pads a key shorter than a block with zeros (RFC 2104 section 2).
         let mut key = hmac::digest::Key::<Hmac<Sha256>>::default();
         for (byte, own) in key.iter_mut().zip(self.0) {
             *byte = own;
@@ -146,7 +146,7 @@ impl ApiKey {
         hmac
     }
 
-    /// Whether an `Authorization` header presents it as a bearer token (RFC 6750 section 2.1).
+    /// Returns whether an `Authorization` header presents this key as a bearer token (RFC 6750 section 2.1).
     #[must_use]
     pub(crate) fn is_presented(&self, authorization: Option<&str>) -> bool {
         let Some((scheme, secret)) = authorization.and_then(|value| value.split_once(' ')) else {
@@ -156,98 +156,97 @@ impl ApiKey {
     }
 }
 
-/// One customer's policy and keys.
+/// Policy and keys of one customer.
 pub(crate) struct Tenant {
-    /// Who this is.
+    /// Id of the tenant.
     pub id: TenantId,
-    /// The hosts it is reached at, if documents say who is.
+    /// Hosts that select the tenant; empty if the deployment has no documents.
     pub hosts: Vec<HostPattern>,
     /// Keys derived for this tenant alone.
     pub keys: KeyRing,
-    /// Who may come in.
+    /// Access rule for all paths without an exception.
     pub login: LoginMode,
-    /// Where it is otherwise; the first that matches counts.
+    /// Exceptions from `login`; the first match counts.
     pub login_exceptions: Vec<LoginException>,
-    /// How people sign in.
+    /// Enabled ways to sign in.
     pub methods: Methods,
-    /// Cookies of the origins that leave the browser when somebody signs in or out.
+    /// Origins' cookies that are cleared when a user signs in or out.
     pub clear_cookies: Vec<CookiePattern>,
-    /// Cookies of the origins that are kept in the session.
+    /// Origins' cookies that are kept in the session instead of the browser.
     pub vault: Vec<CookiePattern>,
-    /// How long sessions live.
+    /// Limits on the lifetime of sessions.
     pub lifetime: Lifetime,
-    /// Who orders their changes.
+    /// Ordering of a session's changes: by KV alone or by its object.
     pub consistency: Consistency,
-    /// What happens to one that nobody can read.
+    /// Handling of a session whose record cannot be read.
     pub fail: Fail,
-    /// The most sessions a user may have; with one more the oldest ends.
+    /// Maximum sessions of a user; a further one ends the oldest.
     pub max_per_user: Option<u64>,
-    /// What origins present at the session API; none closes it.
+    /// Keys that origins present at the session API; without one it is closed.
     pub origin_keys: Vec<ApiKey>,
-    /// What operators present at the admin API; none closes it.
+    /// Tokens that operators present at the admin API; without one it is closed.
     pub admin_tokens: Vec<ApiKey>,
-    /// How long a record read from storage may be used without asking again.
+    /// Maximum age of a cached record before it is read again.
     pub cache: Seconds,
-    /// The most bytes of `X-Session-Data`; above it the header is left out.
+    /// Maximum bytes of `X-Session-Data`; a longer value is left out.
     pub max_data: usize,
-    /// Where requests go.
+    /// Origins that receive the requests.
     pub pool: Pool,
-    /// The release that some new sessions are born into.
+    /// Release that a share of the new sessions is assigned to.
     pub canary: Option<Canary>,
-    /// A conversation whose origin is gone waits for it instead of moving.
+    /// Whether a conversation waits for its unavailable origin instead of moving.
     pub strict_pins: bool,
-    /// How long a conversation that moved stays with the origin it moved to while it is not in use;
-    /// none: for good.
+    /// Idle time after which a moved conversation may return; `None` keeps it where it moved.
     pub pin_idle: Option<Seconds>,
-    /// Whether the platform limits how many sessions an address begins.
+    /// Whether the platform's rate limiter for new sessions per address is bound.
     pub new_sessions_are_limited: bool,
-    /// How many sessions one address may begin in a minute, in one isolate.
+    /// Maximum new sessions per address, minute and isolate.
     pub new_sessions_per_minute: Option<u32>,
     /// Maximum number of requests per second, in one isolate.
     pub requests_per_second: Option<u32>,
     /// Maximum number of requests and followed streams in flight, in one isolate.
     pub max_in_flight: Option<u32>,
-    /// When an origin is full.
+    /// Limits above which an origin is full.
     pub overload: Overload,
-    /// How long an origin may take.
+    /// Timeouts of the origins.
     pub timeouts: Timeouts,
     /// Whether open streams end with their session.
     pub streams: Streams,
-    /// Each request to an origin carries an assertion.
+    /// Whether each request to an origin carries an assertion.
     pub asserts: bool,
-    /// What each request to an origin is signed with.
+    /// Key that signs each request to an origin.
     pub proof: Option<ProofKey>,
-    /// Headers an origin reads beside ours, in the spelling it knows, and what they say.
+    /// Additional identity headers, with the names that the origin reads, and their sources.
     pub mapped_headers: Vec<(String, HeaderSource)>,
-    /// `X-Session-Env`: one line of JSON; none if there is nothing to tell.
+    /// Value of `X-Session-Env`: one line of JSON.
     pub env: Option<String>,
-    /// Files shown in place of the servers'.
+    /// Files served instead of the origins'.
     pub assets: Assets,
-    /// What is the same for everybody, so that the cache of the zone may keep it.
+    /// Paths whose responses are the same for all clients, so that the zone's cache may store them.
     pub public_paths: Vec<PathPattern>,
-    /// Sites whose pages may read what the gateway answers in an origin's place.
+    /// Sites whose pages may read the gateway's own responses.
     pub cors_origins: Vec<String>,
-    /// `Origin` values accepted on a WebSocket upgrade besides the request's own.
+    /// Values of `Origin` accepted on a WebSocket upgrade, in addition to the request's own host.
     pub allowed_origins: Vec<String>,
-    /// What its pages look like.
+    /// Appearance of the tenant's pages.
     pub brand: Brand,
-    /// What is recorded of its requests.
+    /// Telemetry of the tenant's requests.
     pub telemetry: Telemetry,
 }
 
-/// What is recorded of a tenant's requests.
+/// Telemetry of a tenant's requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Telemetry {
-    /// From which level on the log has lines.
+    /// Minimum level of log lines.
     pub log: LogLevel,
-    /// Which traces are exported.
+    /// Selection of exported traces.
     pub sampling: Sampling,
-    /// Answers tell the client what took how long.
+    /// Whether responses carry `Server-Timing`.
     pub server_timing: bool,
 }
 
 impl Tenant {
-    /// Whether origins are handed the access tokens of visitors.
+    /// Returns whether origins receive the access tokens of users.
     #[must_use]
     pub(crate) fn hands_tokens_on(&self) -> bool {
         let mapped = self.mapped_headers.iter();
@@ -255,8 +254,8 @@ impl Tenant {
         mapped.map(|(_, source)| *source).any(takes)
     }
 
-    /// Whether it matters that an access token runs out: origins are handed it, or not all users of a provider may
-    /// come in, and the provider says with each new token who may.
+    /// Returns whether the expiry of access tokens matters. It does if origins receive them, or if a provider admits
+    /// only some users, because each new token says whether the user is still admitted.
     #[must_use]
     pub(crate) fn uses_access_tokens(&self) -> bool {
         let mut providers = self.methods.oidc.iter();
@@ -268,14 +267,14 @@ impl Tenant {
     pub(crate) fn revocations_fresh_ms(&self) -> u64 {
         let period = match self.consistency {
             Consistency::Strong => self.cache,
-            // KV shows nothing new within that time.
+            // KV shows no change earlier.
             Consistency::Eventual => self.cache.max(PROPAGATION),
         };
         period.0.saturating_mul(1000)
     }
 
-    /// Returns the sign-in rule for a request. A header that overrides the method may take effect at the origin: of the
-    /// methods a request names the strictest rule counts.
+    /// Returns the access rule of a request: the strictest one of all methods it names, because the origin may apply a
+    /// header that overrides the method.
     #[must_use]
     pub(crate) fn access_rule(&self, request: &Request<'_>) -> AccessRule {
         let Request {
@@ -294,7 +293,7 @@ impl Tenant {
         })
     }
 
-    /// Sign-in rule of a path. Of an escaped path and its resolved form the stricter counts.
+    /// Returns the access rule of a path: the stricter one of the escaped and the resolved spelling.
     #[must_use]
     pub(crate) fn login_at(&self, method: &str, path: &str) -> AccessRule {
         let plain = self.login_at_plain(method, path);
@@ -328,25 +327,25 @@ impl Tenant {
     }
 }
 
-/// Who may come in somewhere.
+/// Access rule of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AccessRule {
-    /// Who.
+    /// Required kind of identity.
     pub mode: LoginMode,
-    /// How long ago who has signed in may have done so.
+    /// Maximum age of the sign-in.
     pub max_age: Option<Seconds>,
-    /// Which of the exceptions says so; none if no exception does.
+    /// Index of the exception with this rule; `None` for the default.
     pub rule: Option<usize>,
 }
 
 impl AccessRule {
-    /// Whether a visitor without a session becomes a guest.
+    /// Returns whether a client without a session becomes a guest.
     #[must_use]
     pub(crate) fn admits_guests(self) -> bool {
         self.mode.admits_guests()
     }
 
-    /// Where in the document that is said.
+    /// Returns the rule's path in the tenant document.
     #[must_use]
     pub(crate) fn rule_path(self) -> String {
         match self.rule {
@@ -360,7 +359,7 @@ impl AccessRule {
         (self.mode, youngest)
     }
 
-    /// The stricter of two.
+    /// Returns the stricter of two rules.
     #[must_use]
     pub(crate) fn stricter(self, other: Self) -> Self {
         let shorter = match (self.max_age, other.max_age) {

@@ -1,13 +1,13 @@
-//! Defines the tenant's id. MACs, derived keys and storage keys include it, so that nothing of one tenant works at
-//! another.
+//! Defines the id of a tenant. The MAC, the derived keys and the storage key contain it, so nothing of one tenant works
+//! at another.
 
 use core::fmt;
 
-/// Id of a tenant: 1 to 63 characters of `a-z`, `0-9` and `-`.
+/// Id of a tenant: 1 to 63 of `a-z`, `0-9` and `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TenantId(String);
 
-/// Maximum length of a tenant id, so that it fits a DNS label.
+/// Maximum length of a tenant id: that of a DNS label.
 const MAX_ID_LENGTH: usize = 63;
 
 impl TenantId {

@@ -1,7 +1,7 @@
-//! Reads the derived types of messages from JSON.
+//! Deserializes the derived types of messages from JSON.
 //!
-//! `serde_json` reads them, too, and says in words what is wrong with a text. Nobody is told those words, because they
-//! quote what a message holds; without them, and with one reader for all types, the Worker is 20 kB smaller.
+//! `serde_json` could, too, but its error texts quote the content of messages, so no caller may show them. Without
+//! those texts, and with one reader for all types, the Worker is 20 kB smaller.
 
 use core::fmt;
 
@@ -14,13 +14,13 @@ use thiserror::Error;
 
 use crate::message::TAG;
 
-/// Why a value is not of a type.
+/// Reasons why a value does not match a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(super) enum Unfit {
-    /// It has another shape.
+    /// The value has another shape.
     #[error("not what is expected")]
     Shape,
-    /// It is a command, or another enum's variant, that this release does not have.
+    /// This release does not have that command or enum variant.
     #[error("unknown variant")]
     Variant,
 }
@@ -35,7 +35,7 @@ impl de::Error for Unfit {
     }
 }
 
-/// A value that is read. Enums are texts, or objects whose member `do` is the variant's name.
+/// Deserializer of a JSON value. Enums are strings, or objects whose member `do` names the variant.
 pub(super) struct Reader(pub Value);
 
 impl Reader {
@@ -71,7 +71,7 @@ impl Reader {
 impl<'de> Deserializer<'de> for Reader {
     type Error = Unfit;
 
-    /// For [`Value`] itself, which types of which a message has arrays are made of.
+    /// Supports [`Value`] itself, the element type of some messages' arrays.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
         match self.0 {
             Value::Null => visitor.visit_unit(),
@@ -126,12 +126,12 @@ impl<'de> Deserializer<'de> for Reader {
         self.array(visitor)
     }
 
-    /// Elements that a later release adds are ignored.
+    /// Ignores elements that a later release adds.
     fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Unfit> {
         self.array(visitor)
     }
 
-    /// Elements that a later release adds are ignored.
+    /// Ignores elements that a later release adds.
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -170,7 +170,7 @@ impl<'de> Deserializer<'de> for Reader {
         visitor.visit_unit()
     }
 
-    // What no message has, and maps, whose names are texts.
+    // Types that no message has, and maps, which have string keys.
     forward_to_deserialize_any! {
         i8 i16 i32 i64 i128 u8 u16 u128 f32 f64 char str bytes byte_buf unit unit_struct map
     }
@@ -194,7 +194,7 @@ impl<'de> SeqAccess<'de> for Elements {
 
 struct Members {
     left: map::IntoIter,
-    /// That of the member whose name was read.
+    /// Value of the member whose name was read last.
     value: Value,
 }
 
@@ -219,7 +219,7 @@ impl<'de> MapAccess<'de> for Members {
 
 struct Variant {
     name: String,
-    /// The members beside the name.
+    /// Members of the object without its name.
     value: Reader,
 }
 

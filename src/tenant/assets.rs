@@ -6,7 +6,8 @@ use crate::http::path::{self, PathClass};
 use crate::http::request::Location;
 use crate::tenant_id::TenantId;
 
-/// A tenant's files: a path, perhaps with a query, and what the outside is asked for. Paths are compared as they are written: one in disguise is the server's affair.
+/// Files of a tenant: pairs of a path, perhaps with a query, and the source to load. Paths match byte for byte; any
+/// other spelling goes to the origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Assets(Vec<(String, String)>);
 
@@ -18,14 +19,14 @@ impl Assets {
         Self(sources.collect())
     }
 
-    /// Whether nothing is shown in place of the server's.
+    /// Returns whether the tenant replaces no file.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The source of what is shown there, if it is not the server's. An entry with the request's very query counts
-    /// before one without.
+    /// Returns the source of the file at a location, if the tenant replaces it. An entry with the request's exact query
+    /// precedes one without a query.
     #[must_use]
     pub(crate) fn at(&self, location: &Location<'_>) -> Option<&str> {
         let at = |place: &str| self.0.iter().find(|(path, _)| path == place);
@@ -34,14 +35,14 @@ impl Assets {
     }
 }
 
-/// What is wrong with a path as a document has it.
+/// Returns the fault of a path in a document, if it has one.
 pub(super) fn fault(place: &str, prefix: &str) -> Option<&'static str> {
     let (path, query) = match place.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (place, None),
     };
-    // What a browser would write with an escape never matches, and what somebody further on reads
-    // in another way is not to be had by two names.
+    // Browsers escape other characters, so they would never match. A path that a later hop could resolve would give one
+    // file two names.
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~!$&()*+,=:@".contains(&b);
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(plain);
     let is_resolved =

@@ -2,7 +2,7 @@
 
 use crate::config::Fault;
 
-/// Secrets of a tenant that are for the Worker alone, not for its servers.
+/// Secrets of a tenant that the Worker never passes to origins.
 pub(super) const OWN_SECRETS: [&str; 3] = ["SESSION_KEYS", "ORIGIN_KEY", "ADMIN_TOKEN"];
 
 /// Collects faults with their paths.

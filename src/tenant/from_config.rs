@@ -22,24 +22,23 @@ use crate::secrets::{Secrets, binding};
 use crate::session::lifetime::Lifetime;
 use crate::tenant_id::TenantId;
 
-/// The shortest absolute limit: a record cannot be stored for less.
+/// Minimum absolute limit: KV stores no record for less.
 const MIN_LIFETIME: Seconds = Seconds(60);
-/// The longest: browsers keep no cookie longer than 400 days.
+/// Maximum limit: browsers keep no cookie longer than 400 days.
 const MAX_LIFETIME: Seconds = Seconds(400 * 86_400);
 
-/// The platform's rate limit on how many sessions an address begins, if it is bound.
+/// Binding of the platform's rate limiter for new sessions per address.
 const NEW_SESSION_LIMITER: &str = "NEW_SESSION_LIMITER";
 
-/// Whether open streams and sockets can be followed: the data plane does that, and a library has none. There an opening
-/// is noted as use instead, whatever the document says.
+/// Whether open streams and sockets can be revalidated. The data plane does that, and the library has none. There an
+/// opened stream counts as use instead, whatever the document sets.
 const CAN_REVOKE_STREAMS: bool = cfg!(any(test, feature = "standalone"));
 
 impl Tenant {
-    /// A tenant as a document has it, with the deployment's keys, or its own if it has some
-    /// (`<ID>__SESSION_KEYS`).
+    /// Builds the tenant of a document, with its own keys (`<ID>__SESSION_KEYS`) or else the deployment's.
     ///
     /// # Errors
-    /// What no single value shows to be wrong; nothing if there are no keys.
+    /// Returns the faults that involve several values; the list is empty if there are no keys.
     pub(crate) fn from_document(
         document: &Document,
         keys: Option<&DeploymentKeys>,
@@ -69,7 +68,7 @@ impl Tenant {
                 faults.add("session.consistency", format!("the Durable Objects {objects} are not bound; copy their bindings and the migration from the project's wrangler.toml, or use eventual"));
             }
         }
-        // Who signs in by password, by token or at a provider is counted, or ended, across isolates.
+        // Objects count password attempts across isolates, and end the sessions of tokens and providers.
         let signs_in = &document.login.methods;
         let counts = signs_in.password || !signs_in.token.is_empty() || !signs_in.oidc.is_empty();
         if needs_objects && counts && !secrets.has("ATTEMPT_OBJECTS") {
@@ -243,7 +242,8 @@ fn canary_of(canary: &CanaryRelease) -> Canary {
     }
 }
 
-/// `X-Session-Env`. JSON leaves no control character as it is, and what is not ASCII is escaped.
+/// Builds `X-Session-Env` as JSON in ASCII without control characters: JSON escapes them, and everything else that is
+/// not ASCII is escaped here.
 fn env(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Option<String> {
     let mut told = Map::new();
     for (name, value) in document.env.iter() {
@@ -283,7 +283,7 @@ fn brand(branding: &Branding) -> Brand {
             .unwrap_or_default(),
         logo: branding.logo.as_ref().map(ToString::to_string),
         colors: colors.to_css(),
-        // Browsers do not read it (HTML section 13.2.3.5), and hash what they read.
+        // Browsers drop CR (HTML section 13.2.3.5), and hash the result.
         css: css.replace('\r', ""),
         links: links
             .map(|link| (link.text.0.clone(), link.url.0.clone()))
@@ -296,7 +296,7 @@ fn mapped_headers(document: &Document, faults: &mut Faults) -> Vec<(String, supe
     let mut mapped = Vec::new();
     for (name, source) in document.headers.iter() {
         let lower = name.to_ascii_lowercase();
-        // What clients send is compared with it folded.
+        // Clients' header names are folded before they are compared with this one.
         if lower.is_empty() || header_name::fold(&lower) != lower {
             faults.add(
                 &format!("headers.{name}"),
@@ -323,7 +323,7 @@ fn assets(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Assets
     Assets::new(&document.id, &document.assets)
 }
 
-/// What only those may see who have signed in is not the same for everybody.
+/// Reports cacheable paths that require a sign-in: their responses differ by user.
 fn public_paths(document: &Document, faults: &mut Faults) {
     let login = &document.login;
     let is_open = |pattern: &PathPattern| {
@@ -346,7 +346,7 @@ fn public_paths(document: &Document, faults: &mut Faults) {
     }
 }
 
-/// What requests to this tenant's servers are signed with: the first of the keys they present to us.
+/// Builds the key that signs requests to this tenant's origins: the first of their API keys.
 fn proof(id: &TenantId, secrets: &Secrets, faults: &mut Faults) -> Option<ProofKey> {
     let first = |list: &str| list.split(',').next().unwrap_or_default().trim().to_owned();
     let [own, shared] = key_lists(id, "ORIGIN_KEY", secrets);
@@ -358,9 +358,9 @@ fn proof(id: &TenantId, secrets: &Secrets, faults: &mut Faults) -> Option<ProofK
     key
 }
 
-/// A tenant's own list of keys, and the deployment's if that is for it too.
+/// Returns the tenant's own list of keys, and the deployment's if it applies.
 fn key_lists<'s>(id: &TenantId, name: &str, secrets: &'s Secrets) -> [Option<&'s str>; 2] {
-    // Operators act for all tenants; a server only for its own.
+    // The deployment's operators act for all tenants, its origin key only for its own tenant.
     let is_shared = name == "ADMIN_TOKEN"
         || secrets.of_deployment("TENANT").unwrap_or("default") == id.as_str();
     [
@@ -369,7 +369,7 @@ fn key_lists<'s>(id: &TenantId, name: &str, secrets: &'s Secrets) -> [Option<&'s
     ]
 }
 
-/// What opens an API to this tenant's servers or operators.
+/// Parses the keys that open an API to this tenant's origins or operators.
 fn api_keys(id: &TenantId, name: &str, secrets: &Secrets, faults: &mut Faults) -> Vec<ApiKey> {
     let mut keys = Vec::new();
     for list in key_lists(id, name, secrets).into_iter().flatten() {

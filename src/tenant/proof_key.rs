@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::encoding;
 
-/// The key of `X-Session-Proof`: the tenant's origin key. Cannot be printed.
+/// Key of `X-Session-Proof`: the tenant's origin key. It cannot be printed.
 pub(crate) struct ProofKey {
     id: String,
     mac: Hmac<Sha256>,
@@ -20,7 +20,7 @@ impl fmt::Debug for ProofKey {
 }
 
 impl ProofKey {
-    /// From the secret the origin has too. None for no secret at all.
+    /// Builds the key from the secret shared with the origin. Returns `None` for an empty secret.
     #[must_use]
     pub(crate) fn new(secret: &str) -> Option<Self> {
         let hash = Sha256::digest(secret);
@@ -30,13 +30,13 @@ impl ProofKey {
         (!secret.is_empty()).then_some(Self { id, mac })
     }
 
-    /// Tells it from others: how the secret's SHA-256 begins, as hex.
+    /// Returns the key id: the first 4 bytes of the secret's SHA-256, as hex.
     #[must_use]
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
-    /// HMAC-SHA256.
+    /// Computes HMAC-SHA256.
     #[must_use]
     pub(crate) fn mac(&self, message: &[u8]) -> [u8; 32] {
         let mac = self.mac.clone().chain_update(message);

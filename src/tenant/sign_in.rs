@@ -7,10 +7,10 @@ use crate::config::model::{AllowedUsers, Claims, Document, OidcProvider, TokenIs
 use crate::secrets::{Secrets, binding};
 use crate::tenant_id::TenantId;
 
-/// What a provider is asked for unless something is said.
+/// Default scopes requested from a provider.
 const SCOPES: &str = "openid email profile";
 
-/// Without it there is no ID token (OpenID Connect Core section 3.1.2.1).
+/// Scope without which a provider returns no ID token (OpenID Connect Core section 3.1.2.1).
 const OPENID: &str = "openid";
 
 pub(super) fn methods(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Methods {

@@ -1,4 +1,4 @@
-//! Which room knows which, and what must not be.
+//! Builds the dependency graph of the rooms and finds forbidden edges.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -7,18 +7,18 @@ use crate::source::{self, Module};
 /// Reads a source by its path from the root of the repository.
 pub(crate) type Read<'r> = &'r dyn Fn(&str) -> Option<String>;
 
-/// The rooms of a crate: the modules at its root.
+/// Dependency graph of a crate's rooms: the modules at its root.
 #[derive(Default)]
 pub(crate) struct Graph {
-    /// For each room whom it knows, and the first file that says so.
+    /// Dependencies of each room, with the first file that names each.
     rooms: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Graph {
-    /// Follows the modules from `src/lib.rs`. Those there are for tests only are nobody's business.
+    /// Follows the modules from `src/lib.rs`, except those for tests only.
     ///
     /// # Errors
-    /// Which module has no file.
+    /// Returns the module that has no file.
     pub(crate) fn read(read: Read<'_>) -> Result<Self, String> {
         let mut graph = Self::default();
         let text = read("src/lib.rs").unwrap_or_default();
@@ -31,12 +31,12 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Whether one room knows another.
+    /// Returns whether one room depends on another.
     pub(crate) fn knows(&self, room: &str, other: &str) -> bool {
         self.whom(room).any(|(known, _)| known == other)
     }
 
-    /// The rooms that know this one.
+    /// Returns the rooms that depend on this one.
     pub(crate) fn who_knows(&self, other: &str) -> Vec<&str> {
         let rooms = self.rooms.keys().map(String::as_str);
         rooms.filter(|room| self.knows(room, other)).collect()
@@ -47,7 +47,7 @@ impl Graph {
         known.map(|(name, file)| (name.as_str(), file.as_str()))
     }
 
-    /// A shortest circle, spelled out; none if there is none.
+    /// Formats a shortest cycle; `None` if there is none.
     pub(crate) fn circle(&self) -> Option<String> {
         let circles = self.rooms.keys().filter_map(|room| self.way_back(room));
         let shortest = circles.min_by_key(Vec::len)?;
@@ -59,7 +59,7 @@ impl Graph {
         Some(text)
     }
 
-    /// The shortest way from a room to itself: the rooms it leads through, and who says that they know the next.
+    /// Returns the shortest path from a room back to itself: each room on it, with the file that names the next.
     fn way_back<'g>(&'g self, start: &'g str) -> Option<Vec<(&'g str, &'g str)>> {
         let mut came_from: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
         let mut next = VecDeque::from([start]);
@@ -78,7 +78,7 @@ impl Graph {
         Some(way)
     }
 
-    /// Whom a room knows beside those it may.
+    /// Lists a room's dependencies that are not allowed.
     pub(crate) fn trespasses(&self, room: &str, may_know: &[&str]) -> Vec<String> {
         if !self.rooms.contains_key(room) {
             return vec![format!("there is no room {room}: has it a new name?")];
@@ -89,7 +89,7 @@ impl Graph {
             .collect()
     }
 
-    /// What is named as if it were a room and is none: a name at the root could hide any room.
+    /// Lists root names in paths that are not rooms: such a name could hide any room.
     pub(crate) fn nameless(&self) -> Vec<String> {
         let mut found = BTreeSet::new();
         for room in self.rooms.keys() {
@@ -103,7 +103,7 @@ impl Graph {
     }
 }
 
-/// Takes down whom a module and those below it know.
+/// Records the dependencies of a module and its submodules.
 fn follow(
     read: Read<'_>,
     folder: &str,
@@ -113,7 +113,7 @@ fn follow(
 ) -> Result<(), String> {
     let inner = format!("{folder}/{}", module.name);
     let candidates = match module.file {
-        // Those below it are beside that file.
+        // Its submodules are in the same folder as that file.
         Some(file) => {
             let file = format!("{folder}/{file}");
             let beside = file.rsplit_once('/').map_or(folder, |(beside, _)| beside);

@@ -1,5 +1,5 @@
-//! Rooms know each other downward: no circle between the modules at the top of `src/`, and the lowest know only what
-//! they may. Works on the sources, so what only a test knows does not count.
+//! Checks that rooms depend on each other downward only: no cycle between the modules at the root of `src/`, and fixed
+//! limits for the lowest. Reads the sources without their tests, so what only a test uses does not count.
 
 mod graph;
 mod source;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use graph::Graph;
 
-/// What everybody builds on, and may know. They know nobody else.
+/// Rooms that all others may depend on. They depend on no room outside this list.
 const BASE: [&str; 11] = [
     "clock",
     "encoding",
@@ -23,35 +23,35 @@ const BASE: [&str; 11] = [
     "tenant_id",
 ];
 
-/// What the lowest rooms may know beside those. A name more is a door more: let it lead down, and say why.
+/// Other rooms that the lower rooms may depend on. A further entry must point downward, with a reason.
 const MAY_KNOW: [(&str, &[&str]); 13] = [
-    // What the outside is asked for. Nearly everybody asks, so it knows nobody.
+    // Requests to the platform. Nearly every room returns them.
     ("effect", &[]),
-    // Neither HTTP nor storage.
+    // Sessions, without HTTP or storage.
     ("session", &[]),
-    // HTTP, and nothing of what it is about.
+    // HTTP, without any policy.
     ("http", &[]),
     ("cookie", &["http", "session"]),
     ("balancer", &["session"]),
-    // It is told what happens, and asks nobody.
+    // Receives events and calls no other room.
     ("telemetry", &["effect", "session"]),
-    // No HTTP.
+    // Storage, without HTTP.
     ("store", &["effect", "session"]),
     (
         "session_object",
         &["effect", "session", "auth", "store", "telemetry"],
     ),
-    // What goes to people.
+    // Pages and problems for people.
     ("response", &["http"]),
-    // Who is believed: forms and ways back are HTTP.
+    // Sign-in. Forms and return URLs are HTTP.
     ("auth", &["effect", "http", "session"]),
-    // What is written of a tenant, and what becomes of it; nobody who acts upon it.
+    // Tenant documents and the tenants built from them, without the code that applies them.
     ("config", &["response", "http", "balancer", "auth"]),
     (
         "tenant",
         &["config", "http", "response", "balancer", "session", "auth"],
     ),
-    // What goes to origins.
+    // Requests to origins and their responses.
     (
         "upstream",
         &[
@@ -60,7 +60,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ),
 ];
 
-/// The graph of this crate's rooms.
+/// Builds the graph of this crate's rooms.
 fn graph() -> Result<Graph, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     Graph::read(&|path| std::fs::read_to_string(root.join(path)).ok())

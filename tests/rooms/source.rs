@@ -1,7 +1,7 @@
-//! A Rust source as tokens, as far as one must understand it to see what it names.
+//! Splits Rust source into tokens, as far as finding the paths in it requires.
 
-/// The tokens of a source without comments, literals, and what is there for tests only. Words and `::` are one token
-/// each, whatever else is one per character. The one literal that stays says where a module's file is.
+/// Returns the tokens of a source without comments, literals and test-only items. Words and `::` are one token each;
+/// any other character is a token. Only the literal of a `path` attribute stays.
 pub(crate) fn tokens(text: &str) -> Vec<&str> {
     without_tests(&all_tokens(text))
 }
@@ -31,14 +31,14 @@ fn all_tokens(text: &str) -> Vec<&str> {
     tokens
 }
 
-/// What stands before the file of a module that is not where modules are.
+/// Tokens before the path of a module in an unusual file.
 const PATH_OF: [&str; 4] = ["#", "[", "path", "="];
 
 fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// How long the comment or literal is that `rest` begins with.
+/// Returns the length of the comment or literal at the start of `rest`.
 fn literal(rest: &str) -> Option<usize> {
     if rest.starts_with("//") {
         return Some(rest.find('\n').unwrap_or(rest.len()));
@@ -64,11 +64,11 @@ fn literal(rest: &str) -> Option<usize> {
     let body = unprefixed.strip_prefix('\'')?;
     let mut chars = body.chars();
     let is_char = chars.next()? == '\\' || chars.next()? == '\'';
-    // Otherwise it is a lifetime.
+    // Otherwise the quote begins a lifetime.
     is_char.then(|| prefix + 1 + closing(body, '\''))
 }
 
-/// Comments nest.
+/// Returns the length of a block comment. Block comments nest.
 fn block_comment(rest: &str) -> usize {
     let mut depth = 0;
     let mut at = 0;
@@ -88,7 +88,7 @@ fn block_comment(rest: &str) -> usize {
     at
 }
 
-/// How far it is behind the next such quote that is not escaped.
+/// Returns the position after the next unescaped quote.
 fn closing(body: &str, quote: char) -> usize {
     let mut is_escaped = false;
     for (at, c) in body.char_indices() {
@@ -104,7 +104,7 @@ fn closing(body: &str, quote: char) -> usize {
 
 const TEST_ONLY: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
 
-/// Leaves out what follows each `#[cfg(test)]`.
+/// Removes the item after each `#[cfg(test)]`.
 fn without_tests<'t>(tokens: &[&'t str]) -> Vec<&'t str> {
     let mut kept = Vec::new();
     let mut rest = tokens;
@@ -119,7 +119,7 @@ fn without_tests<'t>(tokens: &[&'t str]) -> Vec<&'t str> {
     kept
 }
 
-/// How many tokens the item has that these begin with: up to its semicolon, or its closing brace.
+/// Counts the tokens of the first item, up to its semicolon or closing brace.
 fn item(tokens: &[&str]) -> usize {
     let is_use = tokens
         .iter()
@@ -144,16 +144,16 @@ fn item(tokens: &[&str]) -> usize {
     tokens.len()
 }
 
-/// A module that is in a file of its own.
+/// Module in a file of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Module<'t> {
-    /// What it is called.
+    /// Name of the module.
     pub(crate) name: &'t str,
-    /// Which file it is in, if that does not follow from its name.
+    /// Path of its file, if a `path` attribute sets one.
     pub(crate) file: Option<&'t str>,
 }
 
-/// The modules that are in files of their own.
+/// Returns the modules in files of their own.
 pub(crate) fn modules<'t>(tokens: &[&'t str]) -> Vec<Module<'t>> {
     let mut modules = Vec::new();
     let mut file = None;
@@ -173,7 +173,7 @@ pub(crate) fn modules<'t>(tokens: &[&'t str]) -> Vec<Module<'t>> {
     modules
 }
 
-/// What the tokens of a module name that is at the root of the crate. `depth` says how many modules it is below.
+/// Returns the names at the crate's root that a module's tokens use. `depth` is the module's depth below the root.
 pub(crate) fn named<'t>(tokens: &[&'t str], depth: usize) -> Vec<&'t str> {
     let mut names = Vec::new();
     let mut before = "";
@@ -197,7 +197,7 @@ pub(crate) fn named<'t>(tokens: &[&'t str], depth: usize) -> Vec<&'t str> {
     names
 }
 
-/// The one name a path begins with, or those of a group.
+/// Returns the first segment of a path, or those of a group.
 fn first_segments<'t>(path: &[&'t str]) -> Vec<&'t str> {
     let mut depth = 0;
     let mut names = Vec::new();
