@@ -1,8 +1,7 @@
-//! Finds the tenant that a request is for.
+//! Finds the tenant of a request and passes the request to that tenant's gateway.
 //!
-//! A tenant has a [`Gateway`] of its own, so nothing that one knows can reach another. Who a host
-//! belongs to, and what is said of that tenant, is in documents that this isolate asks for and
-//! remembers: [`registry`].
+//! Each tenant has its own [`Gateway`], so no tenant's state reaches another. [`registry`] reads and caches host
+//! bindings and tenant documents.
 
 mod admin;
 mod console;
@@ -55,31 +54,31 @@ pub(crate) struct Router {
     deployment: Deployment,
     registry: TenantRegistry,
     gateways: Gateways,
-    /// Keys of tenants whose objects live here.
+    /// Keys of tenants with objects in this isolate.
     rings: HashMap<TenantId, KeyRing>,
     random: ChaCha20Rng,
     events: Vec<Event>,
-    /// To be sent to tenants' origins.
+    /// Probes to send to tenants' origins.
     probes: Vec<(TenantId, Probe)>,
-    /// Labels of the request that was decided on last.
+    /// Labels of the last decided request.
     labels: RequestLabels,
     /// Whether the last decision or response changed the state.
     has_changed_state: bool,
-    /// What happened that no gateway counts.
+    /// Counts of events outside any gateway.
     series: Series,
     reports: TelemetryReports,
-    /// Whether it was reported that the console has no host.
+    /// Whether the missing console host was logged.
     is_console_reported: bool,
-    /// What is to be stored that is no tenant's.
+    /// Writes that belong to no tenant.
     writes: Vec<Write>,
     /// Wrong tokens, per client.
     guesses: ClientLimit,
-    /// Passwords that are being checked, for all tenants together.
+    /// Slots for password checks, shared by all tenants.
     hashing: Slots,
 }
 
 impl Router {
-    /// The router of a checked deployment. `random` must be seeded from a cryptographic source.
+    /// Creates the router of a validated deployment. `random` must be seeded from a cryptographic source.
     #[must_use]
     pub(crate) fn new(mut deployment: Deployment, mut random: ChaCha20Rng) -> Self {
         let mut gateways = Gateways::default();
@@ -117,7 +116,7 @@ impl Router {
         }
     }
 
-    /// Draws what a step is begun with.
+    /// Draws the seed of a decision.
     pub(crate) fn draw_seed(&mut self) -> Seed {
         let mut seed = Seed::default();
         self.random.fill_bytes(&mut seed);
@@ -129,14 +128,14 @@ impl Router {
         self.labels = RequestLabels::default();
         self.has_changed_state = false;
         let Some(request) = Request::parse(packed) else {
-            // As `OPTIONS *` is, of which the runtime makes a URL that is none.
+            // `OPTIONS *` is an example: the runtime makes an invalid URL of it.
             return self.refused(&Problem::BadPath);
         };
         self.labels.method = method_label(request.method);
         if !request.has_one_host() {
             return self.refused(&Problem::BadHost);
         }
-        // Refused there, whatever the path begins with, and before anything works through it.
+        // The gateway refuses such a URL under any path, before other code processes it.
         if limits::is_too_long(&request.location) {
             return self.hand_over(&request, now, answers);
         }
@@ -152,7 +151,8 @@ impl Router {
                     request
                 };
                 match self.direct(&request, now, answers) {
-                    // It stands for those alike, and what the edge compares is how they are written.
+                    // The decision cache compares URLs as the client wrote them, but this decision is for the rewritten
+                    // URL.
                     Step::Forward(forward) => Step::Forward(Forward {
                         repeat: None,
                         ..forward
@@ -163,7 +163,7 @@ impl Router {
         }
     }
 
-    /// Decides on a request whose URL is judged as it is sent: whose it is.
+    /// Routes a request whose URL is canonical: liveness, admin API, console, or a tenant's gateway.
     fn direct(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
         self.report_missing_console_host(request);
         if self.is_liveness(request) {
@@ -181,7 +181,7 @@ impl Router {
         self.hand_over(request, now, answers)
     }
 
-    /// Has the tenant's gateway decide.
+    /// Passes the request to its tenant's gateway.
     fn hand_over(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
         self.has_changed_state = true;
         if self.is_consoles_alone(request) {
@@ -210,7 +210,7 @@ impl Router {
             step
         });
         match step {
-            // Nothing but an answer of an origin has an afterwards, and being due is said once.
+            // Only forwarded requests run background work, and a document becomes due only once.
             Some(Step::Forward(forward)) => {
                 let is_due = self.registry.is_due(&tenant, now);
                 Step::Forward(Forward {
@@ -225,31 +225,31 @@ impl Router {
         }
     }
 
-    /// Whoever asks whether we live asks under any name. Liveness is not a tenant's.
+    /// Returns whether this is the liveness check. It is answered under any host.
     fn is_liveness(&self, request: &Request<'_>) -> bool {
         let route = request.location.path.strip_prefix(&self.deployment.prefix);
         route == Some("/healthz") && request.method == "GET"
     }
 
-    /// The gateway of a tenant whose requests' decisions are repeated; none if it was let go.
+    /// Returns the gateway of a tenant with cached decisions; `None` if it was evicted.
     pub(crate) fn gateway(&mut self, tenant: &str) -> Option<&mut Gateway> {
         let tenant = TenantId::parse(tenant)?;
         self.gateways.get_mut(&tenant)
     }
 
-    /// Where the reserved paths are.
+    /// Returns the prefix of the reserved paths.
     #[must_use]
     pub(crate) fn prefix(&self) -> &str {
         &self.deployment.prefix
     }
 
-    /// Whether the last decision or response changed the state; see [`Gateway::has_changed_state`].
+    /// Returns whether the last decision or response changed the state; see [`Gateway::has_changed_state`].
     #[must_use]
     pub(crate) fn has_changed_state(&self) -> bool {
         self.has_changed_state
     }
 
-    /// Takes note that an origin, named with its tenant, has answered well again.
+    /// Records that an origin, named `tenant/origin`, recovered.
     pub(crate) fn recovered(&mut self, place: &str, now: UnixMillis) {
         if let Some((tenant, origin)) = split_place(place)
             && let Some(gateway) = self.gateways.get_mut(&tenant)
@@ -258,12 +258,12 @@ impl Router {
         }
     }
 
-    /// Takes the probes to be sent since the last call, each with its tenant.
+    /// Takes the probes to send since the last call, each with its tenant.
     pub(crate) fn take_probes(&mut self) -> Vec<(TenantId, Probe)> {
         core::mem::take(&mut self.probes)
     }
 
-    /// Takes note of what a tenant's probe found.
+    /// Records the result of a tenant's probe.
     pub(crate) fn probed(
         &mut self,
         tenant: &TenantId,
@@ -280,7 +280,7 @@ impl Router {
         }
     }
 
-    /// Takes note of what is under way at an origin, named with its tenant: see [`Gateway::observe`].
+    /// Records the load of an origin, named `tenant/origin`; see [`Gateway::observe`].
     pub(crate) fn observe(&mut self, place: &str, seen: Activity, now: UnixMillis) {
         if let Some((tenant, origin)) = split_place(place)
             && let Some(gateway) = self.gateways.get_mut(&tenant)
@@ -289,7 +289,7 @@ impl Router {
         }
     }
 
-    /// Returns where origins say that they are ready.
+    /// Returns the health checks of all gateways' origins.
     #[must_use]
     pub(crate) fn health_checks(&self) -> Vec<HealthCheck> {
         let gateways = self.gateways.iter();
@@ -298,20 +298,20 @@ impl Router {
             .collect()
     }
 
-    /// The values to be stored, sealed, since the last call.
+    /// Takes the sealed values to store since the last call.
     pub(crate) fn take_writes(&mut self) -> Vec<Write> {
         let mut writes = core::mem::take(&mut self.writes);
         writes.extend(self.gateways.take_writes());
         writes
     }
 
-    /// The events to be logged since the last call.
+    /// Takes the events to log since the last call.
     pub(crate) fn take_events(&mut self) -> Vec<Event> {
         core::mem::take(&mut self.events)
     }
 
-    /// What an object of a tenant's session works with. Its tenant's document does not matter: what
-    /// is recorded is looked after even if that is gone or broken.
+    /// Returns keys and randomness for a session object of a tenant. Works without the tenant's document, because
+    /// objects must finish their work even if it is deleted or invalid.
     pub(crate) fn for_object(&mut self, tenant: &TenantId) -> Option<(&KeyRing, &mut ChaCha20Rng)> {
         if !self.rings.contains_key(tenant) {
             let own = self.deployment.keys_of(tenant)?;
@@ -324,7 +324,7 @@ impl Router {
         Some((self.rings.get(tenant)?, &mut self.random))
     }
 
-    /// Lets a tenant's gateway go; its counts are still reported.
+    /// Evicts a tenant's gateway and keeps its counts for the next report.
     fn evict_tenant(&mut self, tenant: &TenantId) {
         if let Some(series) = self.gateways.evict(tenant) {
             self.series.merge(&series);
@@ -336,7 +336,7 @@ impl Router {
         self.events.push(event);
     }
 
-    /// Acts at a tenant's gateway, and takes along its writes and events.
+    /// Runs `act` on a tenant's gateway and collects its events and probes.
     fn at<T>(
         &mut self,
         tenant: &TenantId,
@@ -351,7 +351,7 @@ impl Router {
         Some(result)
     }
 
-    /// Makes room for one more gateway.
+    /// Evicts gateways until there is room for one more.
     fn evict_until_room(&mut self) {
         while let Some(oldest) = self.gateways.surplus() {
             self.evict_tenant(&oldest);
@@ -360,15 +360,15 @@ impl Router {
     }
 }
 
-/// Why there is no tenant yet, or none at all.
+/// Reasons why a decision stops early.
 enum Interrupt {
-    /// This has to be asked first.
+    /// These needs must be performed first.
     Pending(Vec<Need>),
-    /// There is none.
+    /// The request is refused.
     Reject(Problem),
 }
 
-/// `tenant/origin`, and what follows.
+/// Splits `tenant/origin`.
 fn split_place(place: &str) -> Option<(TenantId, &str)> {
     let (tenant, rest) = place.split_once('/')?;
     Some((TenantId::parse(tenant)?, rest))

@@ -1,6 +1,5 @@
-//! The admin API on tenants, for programs: what `npm run tenants` does for people. It is the
-//! deployment's, not a tenant's, so it is reached under any host, and only with the deployment's own
-//! `ADMIN_TOKEN`.
+//! Serves the admin API for tenants, which `npm run tenants` uses, too. It belongs to the deployment: it is reachable
+//! under any host, and only with the deployment's `ADMIN_TOKEN`.
 
 mod history;
 mod preview;
@@ -26,12 +25,12 @@ use crate::tenant_id::TenantId;
 
 use history::Revision;
 
-/// What the routes are that only try a document.
+/// Routes that check a document without storing it.
 const VALIDATE: &str = "tenants/validate";
 const PREVIEW: &str = "preview";
 
 impl Router {
-    /// Answers `/admin/tenants…` and `/admin/preview`; `route` is what follows `/admin/`.
+    /// Answers `/admin/tenants…` and `/admin/preview`; `route` is the part after `/admin/`.
     pub(super) fn administer(
         &mut self,
         route: &str,
@@ -40,7 +39,7 @@ impl Router {
         answers: &Answers,
     ) -> Result<Answer, Interrupt> {
         let refused = |problem| Err(Interrupt::Reject(problem));
-        // Without documents there are none to look after.
+        // Without documents there are no tenants to administer.
         if !self.registry.is_of_many() {
             return refused(Problem::NotFound);
         }
@@ -85,7 +84,7 @@ impl Router {
         Ok(Answer::json(200, &json!({ "faults": listed(&faults) })))
     }
 
-    /// Stores a document, and leads its hosts to it. In that order: a host never leads to nobody.
+    /// Stores a document, then the bindings of its hosts. In this order no host ever points to a missing document.
     fn put(
         &mut self,
         id: &TenantId,
@@ -184,12 +183,12 @@ fn list(answers: &Answers) -> Result<Answer, Interrupt> {
     }
 }
 
-/// The document under a key.
+/// Returns the document under a key, or rejects with `NotFound`.
 fn stored(key: String, answers: &Answers) -> Result<String, Interrupt> {
     read(key, answers)?.ok_or(Interrupt::Reject(Problem::NotFound))
 }
 
-/// The text under a key, if there is one.
+/// Returns the text under a key, if one is stored.
 fn read(key: String, answers: &Answers) -> Result<Option<String>, Interrupt> {
     match answers.found(&key) {
         None => Err(Interrupt::Pending(vec![Need::Document { key }])),
@@ -199,7 +198,7 @@ fn read(key: String, answers: &Answers) -> Result<Option<String>, Interrupt> {
     }
 }
 
-/// What tells a document from any other (RFC 9110 section 8.8.3).
+/// Computes the ETag of a document (RFC 9110 section 8.8.3).
 fn etag(document: &str) -> String {
     let hash = Sha256::digest(document);
     let mut tag = "\"".to_owned();
@@ -211,8 +210,7 @@ fn etag(document: &str) -> String {
     tag
 }
 
-/// Sees to it that what is to be replaced is what the caller has read, if it says what that was
-/// (RFC 9110 section 13.1.1).
+/// Checks `If-Match`, if the caller sent it, against the stored document (RFC 9110 section 13.1.1).
 fn check_precondition(request: &Request<'_>, former: Option<&str>) -> Result<(), Interrupt> {
     let Some(expected) = request.header("if-match") else {
         return Ok(());
@@ -229,7 +227,7 @@ fn check_precondition(request: &Request<'_>, former: Option<&str>) -> Result<(),
     }
 }
 
-/// Sees to it that nobody else has a host that this tenant claims.
+/// Checks that no other tenant owns a host of this one.
 fn free(tenant: &Tenant, answers: &Answers) -> Result<(), Interrupt> {
     let mut lacking = Vec::new();
     for host in &tenant.hosts {

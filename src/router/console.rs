@@ -1,4 +1,4 @@
-//! Serves the console's files. They hold no secret and are shown to everybody; what they show comes from the admin API.
+//! Serves the console's files. They hold no secret and are public; their data comes from the admin API.
 
 use super::Router;
 use crate::effect::asset::{Asset, Coding, FileMetadata};
@@ -11,13 +11,13 @@ use crate::response::Answer;
 use crate::response::problem::{Audience, Problem};
 use crate::telemetry::log::{Event, Level};
 
-/// The setting that gives the console a host of its own.
+/// Setting that gives the console a host of its own.
 const CONSOLE_HOST: &str = "CONSOLE_HOST";
 
-/// Nothing from elsewhere, no inline script or style, and in nobody's frame.
+/// Content security policy: own resources only, no inline script or style, no embedding.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Files by their names, and their types.
+/// Files by name, with their media types.
 const FILES: [(&str, &str); 4] = [
     ("index.html", "text/html; charset=utf-8"),
     ("console.js", "text/javascript; charset=utf-8"),
@@ -26,7 +26,7 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 impl Router {
-    /// Answers `/console` and what follows.
+    /// Answers `/console` and the paths below it.
     pub(super) fn console(
         &mut self,
         route: &str,
@@ -40,7 +40,7 @@ impl Router {
             return self.refused(&Problem::MethodNotAllowed("GET, HEAD"));
         }
         if route.is_empty() {
-            // Names in its page are relative.
+            // The page refers to its files by relative names.
             let location = format!("{}/console/", self.deployment.prefix);
             return Step::Answer(Answer::empty(308).with("location", location));
         }
@@ -63,9 +63,8 @@ impl Router {
         }
     }
 
-    /// Sees to it that the console is reached under this host: under `CONSOLE_HOST` and no other. Without
-    /// that it is reached on this very machine only: elsewhere it would share its host with a chat server,
-    /// whose scripts could use whoever is signed in.
+    /// Checks that the request's host may serve the console: `CONSOLE_HOST`, or without that setting a loopback host.
+    /// On a chat server's host the server's scripts could use an operator's session.
     pub(super) fn check_console_host(&self, request: &Request<'_>) -> Result<(), Problem> {
         match self.deployment.secrets.of_deployment(CONSOLE_HOST) {
             Some(own) if is_host(request, own) => Ok(()),
@@ -75,7 +74,7 @@ impl Router {
         }
     }
 
-    /// Says once, when the first visitor comes from elsewhere, that operators will find no console.
+    /// Logs once, at the first request from another machine, that the console is unreachable without `CONSOLE_HOST`.
     pub(super) fn report_missing_console_host(&mut self, request: &Request<'_>) {
         if self.is_console_reported || request.location.is_plain_loopback() {
             return;
@@ -90,7 +89,7 @@ impl Router {
         }
     }
 
-    /// Whether it is a host of the console's alone.
+    /// Returns whether the request's host is `CONSOLE_HOST`.
     pub(super) fn is_consoles_alone(&self, request: &Request<'_>) -> bool {
         let own = self.deployment.secrets.of_deployment(CONSOLE_HOST);
         own.is_some_and(|own| is_host(request, own))
@@ -102,7 +101,7 @@ impl Router {
     }
 }
 
-/// A file, unless the client has it.
+/// Returns a file, or 304 if the client has it.
 fn shown(request: &Request<'_>, media_type: &str, metadata: &FileMetadata, coding: Coding) -> Step {
     let etag = format!("\"{}\"", metadata.hash);
     let is_known = request

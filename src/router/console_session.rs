@@ -1,10 +1,9 @@
-//! The console's own session: short, in a cookie that no page of another site can use, and worth nothing once
-//! the token it was signed in with is replaced.
+//! Defines the console's session: short-lived, in a `SameSite=Strict` cookie, and invalid once its admin token is
+//! replaced.
 //!
-//! It says when it began, when it was last renewed and which one it is, under a MAC with a key made of the
-//! token; what it opens and under which host are in the MAC too, so that it opens nothing else and nothing
-//! elsewhere. It ends half an hour after it was last used, and after eight hours in any case. Nothing is
-//! stored for it but that somebody signed out, which ends its copies too.
+//! The cookie holds begin, last renewal and id, under a MAC keyed by the token. The MAC covers scope and host, so the
+//! cookie is valid for nothing else. The session ends after half an hour without use, and after eight hours at the
+//! latest. Only sign-outs are stored; they end all copies of the cookie.
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::cookie::jar;
@@ -13,22 +12,22 @@ use crate::encoding;
 use crate::http::host::Host;
 use crate::tenant::ApiKey;
 
-/// How long it lasts unused.
+/// Maximum idle time.
 pub(super) const IDLE: Seconds = Seconds(30 * 60);
 
-/// How long it lasts at most.
+/// Maximum duration.
 pub(super) const MAX_LENGTH: Seconds = Seconds(8 * 3_600);
 
-/// How old it gets before it is renewed.
+/// Minimum age before a renewal.
 const RENEW_AFTER: Seconds = Seconds(60);
 
-/// Sixteen bytes each: times, id, MAC.
+/// Length of the cookie's content: 16 bytes each for times, id and MAC.
 const BYTES: usize = 48;
 
-/// What the MAC is for, so that it can be mistaken for no other.
+/// Purpose of the MAC, which separates it from all others.
 const PURPOSE: &[u8] = b"vestibule console session v2";
 
-/// A session at the console.
+/// Session of an operator at the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ConsoleSession {
     began: UnixSeconds,
@@ -36,12 +35,12 @@ pub(super) struct ConsoleSession {
     id: [u8; 16],
 }
 
-/// What a session at the console opens, and where: `deployment` or `tenant acme`, a line break, the host.
+/// Scope of a console session: `deployment` or `tenant acme`, a line break, the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scope(String);
 
 impl Scope {
-    /// Of an authority, in words, under the host that a URL names.
+    /// Builds the scope of an authority's text under the host of a URL.
     pub(super) fn new(authority: &str, url_authority: &str) -> Self {
         let host = Host::canonical(url_authority);
         let host = host.as_ref().map_or(url_authority, Host::as_str);
@@ -58,7 +57,7 @@ impl Scope {
 }
 
 impl ConsoleSession {
-    /// One that begins now, by an id that was drawn at random.
+    /// Creates a session that begins now, with a random id.
     pub(super) fn new(id: [u8; 16], now: UnixSeconds) -> Self {
         Self {
             began: now,
@@ -67,18 +66,18 @@ impl ConsoleSession {
         }
     }
 
-    /// Which one it is, however often it is renewed.
+    /// Returns the id, which renewals keep.
     pub(super) fn id(&self) -> &[u8] {
         &self.id
     }
 
-    /// When it ends however it is used.
+    /// Returns the latest possible end.
     pub(super) fn ends(&self) -> UnixSeconds {
         self.began + MAX_LENGTH
     }
 
-    /// The badge a `Cookie` header presents and one of the tokens gave out for this scope, with that token;
-    /// none if it is over.
+    /// Returns the valid session in a `Cookie` header, with the token it was created with. Ignores expired sessions and
+    /// those of other scopes.
     pub(super) fn presented<'k>(
         header: Option<&str>,
         name: CookieName,
@@ -109,12 +108,12 @@ impl ConsoleSession {
         Some((console_session, token))
     }
 
-    /// When it ends if it is not used again.
+    /// Returns the end without further use.
     pub(super) fn expires(&self) -> UnixSeconds {
         (self.renewed + IDLE).min(self.ends())
     }
 
-    /// The same, used now, if that is worth telling the browser.
+    /// Returns the session as used now, once [`RENEW_AFTER`] has passed since its last renewal.
     pub(super) fn renewed(self, now: UnixSeconds) -> Option<Self> {
         (now.since(self.renewed) >= RENEW_AFTER).then_some(Self {
             renewed: now,
@@ -122,7 +121,7 @@ impl ConsoleSession {
         })
     }
 
-    /// The `Set-Cookie` line. `Strict`, because nothing but the console itself leads there.
+    /// Formats the `Set-Cookie` line. `Strict`, because only the console itself links there.
     pub(super) fn set(
         &self,
         name: CookieName,
@@ -140,7 +139,7 @@ impl ConsoleSession {
         line(name, &value, self.expires().since(now))
     }
 
-    /// The line that takes it away.
+    /// Formats the `Set-Cookie` line that removes the cookie.
     pub(super) fn clear(name: CookieName) -> String {
         line(name, "", Seconds(0))
     }

@@ -1,4 +1,4 @@
-//! The gateways of the tenants that were used lately, and what they may remember together.
+//! Holds the gateways of the tenants in use and bounds the memory of all their sessions together.
 
 use std::collections::HashMap;
 
@@ -11,24 +11,23 @@ use crate::telemetry::log::Event;
 use crate::telemetry::series::Series;
 use crate::tenant_id::TenantId;
 
-/// So many tenants have a gateway in one isolate at a time; beyond that those that were not used
-/// longest are let go, which costs their visitors a read.
+/// Maximum gateways in one isolate. Beyond that the least recently used one is evicted, which costs its tenant a read.
 pub(super) const MAX_GATEWAYS: usize = 256;
 
-/// One gateway per tenant.
+/// Gateways by tenant.
 #[derive(Default)]
 pub(super) struct Gateways {
     entries: HashMap<TenantId, TenantEntry>,
-    /// Approximate bytes of the sessions that all of them remember.
+    /// Approximate bytes of the sessions that all gateways cache.
     weight: usize,
-    /// Whose gateways want something stored. It stays with them until it is taken: a step that is
-    /// asked again must find what it wanted before.
+    /// Tenants with writes to take. The writes stay with their gateways until taken, because a repeated decision must
+    /// find them.
     writers: Vec<TenantId>,
 }
 
 struct TenantEntry {
     gateway: Gateway,
-    /// Approximate bytes of the sessions it remembered when it was last used.
+    /// Approximate bytes of its cached sessions after its last use.
     weight: usize,
     used: UnixMillis,
 }
@@ -56,7 +55,7 @@ impl Gateways {
         entries.map(|(tenant, entry)| (tenant, &mut entry.gateway))
     }
 
-    /// Adds a gateway that remembers no session yet.
+    /// Adds a gateway without cached sessions.
     pub(super) fn insert(&mut self, tenant: TenantId, gateway: Gateway, used: UnixMillis) {
         let entry = TenantEntry {
             gateway,
@@ -66,8 +65,8 @@ impl Gateways {
         self.entries.insert(tenant, entry);
     }
 
-    /// Acts at a tenant's gateway. Returns with the result the events to be logged and the probes to be sent; none if
-    /// the tenant has no gateway here.
+    /// Runs `act` on a tenant's gateway. Returns the result with the events to log and the probes to send, or `None`
+    /// without a gateway.
     pub(super) fn act<T>(
         &mut self,
         tenant: &TenantId,
@@ -94,7 +93,7 @@ impl Gateways {
         Some((result, events, probes))
     }
 
-    /// Takes the values to be stored, sealed, since the last call.
+    /// Takes the sealed values to store since the last call.
     pub(super) fn take_writes(&mut self) -> Vec<Write> {
         let mut writes = Vec::new();
         for tenant in self.writers.drain(..) {
@@ -105,15 +104,14 @@ impl Gateways {
         writes
     }
 
-    /// Lets a tenant's gateway go. Returns what it counted and nobody has taken yet.
+    /// Removes a tenant's gateway. Returns its counts that were not reported yet.
     pub(super) fn evict(&mut self, tenant: &TenantId) -> Option<Series> {
         let mut entry = self.entries.remove(tenant)?;
         self.weight = self.weight.saturating_sub(entry.weight);
         Some(entry.gateway.recorder.take_series())
     }
 
-    /// The tenant that has to go before there is room for one more; none if there is. Who still wants something stored
-    /// stays.
+    /// Returns the least recently used tenant if there is no room for another. Tenants with pending writes stay.
     pub(super) fn surplus(&self) -> Option<TenantId> {
         if self.entries.len() < MAX_GATEWAYS {
             return None;
@@ -124,11 +122,10 @@ impl Gateways {
         Some(oldest.clone())
     }
 
-    /// Lets tenants forget their sessions until there is room for those of `tenant`: those first that
-    /// were not used longest.
+    /// Evicts cached sessions of other tenants, least recently used first, until all fit into [`ISOLATE_WEIGHT`].
     fn evict_sessions(&mut self, tenant: &TenantId) {
         while self.weight > ISOLATE_WEIGHT {
-            // Who still wants something stored may know what storage does not.
+            // A gateway with pending writes may hold data that storage lacks.
             let entries = self.entries.iter_mut().filter(|(id, entry)| {
                 *id != tenant && entry.weight > 0 && !self.writers.contains(id)
             });
@@ -141,7 +138,7 @@ impl Gateways {
         }
     }
 
-    /// Approximate bytes of the sessions that all of them remember.
+    /// Returns the approximate bytes of the sessions that all gateways cache.
     #[cfg(test)]
     pub(super) fn weight(&self) -> usize {
         self.weight

@@ -1,10 +1,9 @@
-//! Identifies operators and what they may access. Reached under any host, because the deployment's operators look after
-//! all tenants, and may have locked themselves out of each.
+//! Authenticates operators and decides their access. Reachable under any host, because the deployment's operators
+//! manage all tenants and may be locked out of any host.
 //!
-//! The deployment's `ADMIN_TOKEN` opens everything; a tenant's own (`<ID>__ADMIN_TOKEN`) what is that
-//! tenant's, under its hosts and the console's. A program presents it as a bearer token; the console
-//! exchanges it for a session of its own ([`super::signing`]), which under a tenant's host opens that tenant
-//! only.
+//! The deployment's `ADMIN_TOKEN` opens everything. A tenant's own token (`<ID>__ADMIN_TOKEN`) opens that tenant, under
+//! its hosts and the console's. A program presents the token as a bearer token. The console exchanges it for a session
+//! ([`super::signing`]), which under a tenant's host opens only that tenant.
 
 use super::console_session::IDLE;
 use super::{Interrupt, Router};
@@ -23,17 +22,17 @@ use crate::telemetry::log::{Event, Level};
 use crate::tenant::ApiKey;
 use crate::tenant_id::TenantId;
 
-/// Whose operator somebody is.
+/// Authority of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Authority {
-    /// The deployment's.
+    /// All tenants of the deployment.
     Deployment,
-    /// One tenant's.
+    /// One tenant.
     Tenant(TenantId),
 }
 
 impl Authority {
-    /// In words, for what is signed.
+    /// Returns the text that goes into the MAC.
     pub(super) fn to_text(&self) -> String {
         match self {
             Self::Deployment => "deployment".to_owned(),
@@ -42,17 +41,17 @@ impl Authority {
     }
 }
 
-/// An operator who has shown a token or a badge.
+/// Operator authenticated by a token or a console session.
 pub(super) struct Operator {
     pub(super) authority: Authority,
-    /// When the session at the console ends; none for a bearer token.
+    /// End of the console session; `None` for a bearer token.
     pub(super) expires: Option<u64>,
-    /// The badge's `Set-Cookie` line, if it is to be renewed.
+    /// `Set-Cookie` line of the console session, if it was renewed.
     pub(super) renewed: Option<String>,
 }
 
 impl Router {
-    /// Answers `/admin/…`; `route` is what follows.
+    /// Answers `/admin/…`; `route` is the part after it.
     pub(super) fn operate(
         &mut self,
         route: &str,
@@ -116,7 +115,7 @@ impl Router {
         })
     }
 
-    /// What concerns one tenant is that tenant's gateway's.
+    /// Passes a request about one tenant to that tenant's gateway.
     fn operate_tenant(
         &mut self,
         tenant: Option<TenantId>,
@@ -143,7 +142,7 @@ impl Router {
         Ok(step)
     }
 
-    /// Who is asking.
+    /// Authenticates the operator.
     fn operator(
         &mut self,
         request: &Request<'_>,
@@ -161,8 +160,8 @@ impl Router {
         }
     }
 
-    /// Refuses a client that has shown too many wrong tokens before it shows another. What those show
-    /// whom nobody tells apart says nothing of one of them.
+    /// Refuses a client with too many wrong tokens before it tries another. Clients of unknown address are exempt,
+    /// because they share one count.
     pub(super) fn check_guesses(
         &self,
         request: &Request<'_>,
@@ -177,7 +176,7 @@ impl Router {
         }
     }
 
-    /// Counts a wrong token, and tells of it until there are too many.
+    /// Counts a wrong token, and logs it below the limit.
     pub(super) fn wrong_token(
         &mut self,
         event: &'static str,
@@ -194,7 +193,7 @@ impl Router {
         })
     }
 
-    /// The operator whose token or badge it is.
+    /// Returns the operator of a valid token or console session.
     fn presented(
         &mut self,
         request: &Request<'_>,
@@ -215,10 +214,9 @@ impl Router {
         }
     }
 
-    /// What can be opened under the host of a request, and by which tokens.
+    /// Returns the authorities that the request's host allows, with their tokens.
     ///
-    /// Under a host that a chat server shares, and so its scripts, nobody gets power over others by a cookie:
-    /// whatever script runs under the host has it too.
+    /// Under a chat server's host only its own tenant is allowed: any script on that host can use the cookie, too.
     pub(super) fn powers(
         &mut self,
         request: &Request<'_>,
@@ -248,7 +246,8 @@ impl Router {
         Ok(powers)
     }
 
-    /// The tenant that is meant: named, or the operator's own; none for all, or for the host's.
+    /// Returns the tenant that the query or the operator's authority names; `None` for all tenants, or for that of the
+    /// host.
     fn chosen(
         &self,
         operator: &Operator,
@@ -273,14 +272,14 @@ impl Router {
         }
     }
 
-    /// What opens everything; where there is only one tenant, its own tokens do.
+    /// Returns the tokens that open everything. With a single tenant these are that tenant's.
     pub(super) fn deployment_tokens(&self) -> Vec<ApiKey> {
         let only = self.registry.only().and_then(|id| self.gateways.get(id));
         if let Some(gateway) = only {
             return gateway.admin_tokens().to_vec();
         }
         let tokens = self.deployment.secrets.of_deployment("ADMIN_TOKEN");
-        // One that can be guessed opens nothing.
+        // A list with a token short enough to guess opens nothing.
         tokens.and_then(ApiKey::listed).unwrap_or_default()
     }
 
@@ -301,7 +300,7 @@ impl Router {
     }
 }
 
-/// Refuses every method but these.
+/// Refuses every method except these.
 fn allow(methods: &'static str, request: &Request<'_>) -> Result<(), Interrupt> {
     let is_allowed = methods.split(", ").any(|method| method == request.method);
     is_allowed
@@ -309,12 +308,12 @@ fn allow(methods: &'static str, request: &Request<'_>) -> Result<(), Interrupt> 
         .ok_or(Interrupt::Reject(Problem::MethodNotAllowed(methods)))
 }
 
-/// Whether what follows is about the tenants themselves.
+/// Returns whether a route manages the tenants themselves.
 fn is_of_deployment(route: &str) -> bool {
     route == "preview" || route == "tenants" || route.starts_with("tenants/")
 }
 
-/// The operator who presents one of these tokens.
+/// Returns the operator if the request presents one of these tokens.
 fn bearing(authority: &Authority, tokens: &[ApiKey], request: &Request<'_>) -> Option<Operator> {
     let authorization = request.header("authorization");
     let is_presented = tokens.iter().any(|token| token.is_presented(authorization));

@@ -1,8 +1,8 @@
-//! Finds the tenant of a host and keeps the tenants' documents, as far as this isolate knows them.
+//! Finds the tenant of a host and caches the tenants' documents.
 //!
-//! Documents are kept under `tenant:<id>`, and whose a host is under `host:<pattern>`. The document
-//! counts: a host that it does not claim is not its tenant's, whatever is kept under the host. A
-//! document that cannot be read, or is wrong, changes nothing: the last good one counts.
+//! Documents are stored under `tenant:<id>`, and host bindings under `host:<pattern>`. The document decides: a host
+//! that it does not list is not its tenant's, whatever its binding names. If a document is unreadable or invalid, its
+//! last valid version stays in force.
 
 mod claims;
 
@@ -26,44 +26,44 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 use claims::{Claims, HostBinding};
 
-/// How long what is known is used without asking.
+/// Age up to which a cached document is used without a read, in milliseconds.
 pub(super) const FRESH_MS: u64 = 10_000;
 
-/// How long it is used while it is being asked for in the background.
+/// Age up to which it is used while a background read refreshes it, in milliseconds.
 const USABLE_MS: u64 = 60_000;
 
-/// Logged for a document that uses a former name.
+/// Log detail for a document that uses a former name.
 const OUTDATED: &str = "session.live is named streams since release 0.2, and watched revocable. Change the document once only this release is deployed; the next release refuses the former names.";
 
-/// So many hosts are remembered; then all are forgotten.
+/// Maximum cached hosts; at the limit all are forgotten.
 const MAX_HOSTS: usize = 4_096;
 
-/// Where tenants are looked up.
+/// Lookup of tenants.
 pub(super) enum TenantRegistry {
-    /// Every host is this tenant's.
+    /// One tenant serves every host.
     One(TenantId),
-    /// Documents say.
+    /// Tenants come from documents.
     Many {
-        /// Those that are somebody's, by their full names: what most requests need.
+        /// Known hosts by full name: all that most requests need.
         hosts: HashMap<String, HostBinding>,
-        /// What those were found by, and what is nobody's.
+        /// Lookups of patterns, including those without a tenant.
         claims: Box<Claims>,
         documents: HashMap<TenantId, CachedDocument>,
-        /// Whose document was wrong when it was asked for, and nothing right is known.
+        /// Tenants whose document was invalid at this time, without a valid version in the cache.
         broken: HashMap<TenantId, UnixMillis>,
-        /// When a document was wrong last.
+        /// Time of the last invalid document per tenant.
         faults: HashMap<TenantId, UnixMillis>,
     },
 }
 
-/// The document that a tenant's gateway works by.
+/// Cached document of a tenant's gateway.
 pub(super) struct CachedDocument {
     text: Vec<u8>,
     version: String,
     hosts: Vec<HostPattern>,
-    /// When it was asked for last.
+    /// Time of the last read.
     asked: UnixMillis,
-    /// When it was last asked for in the background.
+    /// Time of the last background read.
     refreshed: UnixMillis,
 }
 
@@ -81,14 +81,14 @@ impl TenantRegistry {
         )
     }
 
-    /// Forgets a tenant whose gateway is let go.
+    /// Forgets a tenant whose gateway was evicted.
     pub(super) fn forget(&mut self, tenant: &TenantId) {
         if let Self::Many { documents, .. } = self {
             documents.remove(tenant);
         }
     }
 
-    /// Forgets whose hosts are that were given or taken away from here.
+    /// Forgets the bindings of hosts that this isolate changed.
     pub(super) fn forget_hosts<'k>(&mut self, keys: impl Iterator<Item = &'k str>) {
         if let Self::Many { hosts, claims, .. } = self {
             for pattern in keys.filter_map(|key| key.strip_prefix("host:")) {
@@ -98,7 +98,7 @@ impl TenantRegistry {
         }
     }
 
-    /// Which version of a tenant's document is in force.
+    /// Returns the version of a tenant's document in force.
     pub(super) fn version_of(&self, tenant: &TenantId) -> Option<&str> {
         match self {
             Self::One(_) => None,
@@ -108,7 +108,7 @@ impl TenantRegistry {
         }
     }
 
-    /// When documents were wrong last.
+    /// Returns the time of the last invalid document per tenant.
     pub(super) fn faults(&self) -> Vec<(&TenantId, UnixMillis)> {
         match self {
             Self::One(_) => Vec::new(),
@@ -116,7 +116,7 @@ impl TenantRegistry {
         }
     }
 
-    /// The one tenant there is, if documents do not say who is served.
+    /// Returns the single tenant of a deployment without documents.
     pub(super) fn only(&self) -> Option<&TenantId> {
         match self {
             Self::One(tenant) => Some(tenant),
@@ -124,12 +124,12 @@ impl TenantRegistry {
         }
     }
 
-    /// Whether documents say who is served.
+    /// Returns whether tenants come from documents.
     pub(super) fn is_of_many(&self) -> bool {
         matches!(self, Self::Many { .. })
     }
 
-    /// Whether a tenant's document should be asked for in the background. Says so once.
+    /// Returns whether a tenant's document is due for a background read, and marks that read as begun.
     pub(super) fn is_due(&mut self, tenant: &TenantId, now: UnixMillis) -> bool {
         let Self::Many { documents, .. } = self else {
             return false;
@@ -148,7 +148,7 @@ impl TenantRegistry {
 }
 
 impl Router {
-    /// The tenant a host belongs to, whose gateway is ready then.
+    /// Returns the tenant of a host, with its gateway ready.
     pub(super) fn tenant_of(
         &mut self,
         authority: &str,
@@ -178,8 +178,7 @@ impl Router {
         claimed.then_some(tenant).ok_or_else(unknown)
     }
 
-    /// Looks up the host itself and every suffix of it, the longest first, and asks only for those that
-    /// nobody has asked for lately.
+    /// Looks up the host and each of its suffixes, longest first. Reads only those that were not read lately.
     fn look_up_host(
         &mut self,
         host: &Host,
@@ -233,7 +232,7 @@ impl Router {
         Ok(owner)
     }
 
-    /// Sees to it that a tenant's gateway is there, by a document that is young enough.
+    /// Ensures that a tenant's gateway exists, with a document that is fresh enough.
     pub(super) fn ready(
         &mut self,
         tenant: &TenantId,
@@ -252,7 +251,7 @@ impl Router {
         };
         let key = document_key(tenant);
         let is_asked = answers.found(&key).is_some();
-        // It is not read, and the log not filled, with each request.
+        // Limits reads and log lines to one per [`FRESH_MS`].
         let is_fresh = |asked: &UnixMillis| now.millis_since(*asked) < FRESH_MS;
         if !is_asked && broken.get(tenant).is_some_and(is_fresh) {
             return Err(Interrupt::Reject(Problem::TenantMisconfigured));
@@ -260,7 +259,7 @@ impl Router {
         match documents.get(tenant) {
             Some(known) if self.gateways.contains(tenant) => {
                 let is_usable = now.millis_since(known.asked) < USABLE_MS;
-                // Who cannot be asked has changed nothing.
+                // An unavailable store has changed nothing.
                 if is_usable || is_asked {
                     return Ok(());
                 }
@@ -277,7 +276,7 @@ impl Router {
         Err(Interrupt::Pending(vec![Need::Document { key }]))
     }
 
-    /// Asks for a tenant's document again, in the background.
+    /// Reads a tenant's document again, in the background.
     pub(super) fn refresh(
         &mut self,
         tenant: &TenantId,
@@ -298,7 +297,7 @@ impl Router {
         is_old.then_some(Need::Document { key })
     }
 
-    /// Learns from a document, if it was asked for.
+    /// Applies a document if it was read.
     fn learn(&mut self, tenant: &TenantId, answers: &Answers) {
         let key = document_key(tenant);
         let (
@@ -334,7 +333,7 @@ impl Router {
                 read.map_err(|error| format!("it is not JSON: {error}"))
             })
             .and_then(|mut document| {
-                // The release before may have stored it, and still reads it beside this one.
+                // The previous release may have stored it, and still reads it during a deployment.
                 has_former_names = update_names(&mut document);
                 let faults = |faults: Vec<crate::config::Fault>| {
                     let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
@@ -403,8 +402,7 @@ impl Router {
     }
 }
 
-/// Whose a host or suffix is by what is kept under it. A longer suffix that cannot be asked for must not
-/// be answered for by a shorter one.
+/// Returns the tenant in a host binding. If a longer suffix cannot be read, a shorter one must not decide instead.
 fn claimant(found: &Found) -> Result<Option<TenantId>, Interrupt> {
     match found {
         Found::Bytes(bytes) => {
@@ -416,7 +414,7 @@ fn claimant(found: &Found) -> Result<Option<TenantId>, Interrupt> {
     }
 }
 
-/// Where a tenant's document is kept.
+/// Returns the key of a tenant's document.
 pub(super) fn document_key(tenant: &TenantId) -> String {
     format!("tenant:{tenant}")
 }

@@ -1,4 +1,4 @@
-//! What follows a request that was forwarded: its response, background work, and looking after what stays open.
+//! Handles a forwarded request after its decision: response, background work, and revalidation of open streams.
 
 use super::{Interrupt, Router};
 use crate::clock::UnixMillis;
@@ -11,7 +11,7 @@ use crate::tenant_id::TenantId;
 const AFTER_TENANT: char = '\t';
 
 impl Router {
-    /// Settles an origin's answer; see [`Gateway::handle_response`].
+    /// Handles an origin's response; see [`Gateway::handle_response`].
     pub(crate) fn handle_response(
         &mut self,
         response_context: &str,
@@ -43,7 +43,7 @@ impl Router {
         settled
     }
 
-    /// Does what can wait; see [`Gateway::run_background`].
+    /// Runs background work; see [`Gateway::run_background`].
     pub(crate) fn run_background(
         &mut self,
         response_context: &str,
@@ -66,7 +66,7 @@ impl Router {
         needs
     }
 
-    /// Looks after what stays open; see [`Gateway::revalidate`].
+    /// Revalidates an open stream; see [`Gateway::revalidate`].
     pub(crate) fn revalidate(
         &mut self,
         response_context: &str,
@@ -82,7 +82,7 @@ impl Router {
         revalidation.unwrap_or_else(|missing| match missing {
             Interrupt::Pending(needs) => Revalidation::Await(needs),
             Interrupt::Reject(Problem::UnknownHost) => Revalidation::Over("session_ended"),
-            // Who cannot be asked has ended nothing.
+            // A store that cannot be reached ends no session.
             Interrupt::Reject(_) => Revalidation::Continue(5_000),
         })
     }

@@ -1,4 +1,4 @@
-//! Operators' sessions at the console: begun with a token, recognised, and ended.
+//! Begins, recognises and ends operators' console sessions.
 
 use chacha20::rand_core::Rng as _;
 use serde_json::Value;
@@ -19,11 +19,11 @@ use crate::response::problem::Problem;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::ApiKey;
 
-/// What it is filed under that a session at the console is being ended.
+/// Key of the answer to ending a console session.
 const ENDS: &str = "console session ends";
 
 impl Router {
-    /// `POST /admin/sign-in`: a token for a badge.
+    /// Answers `POST /admin/sign-in`: exchanges a token for a console session.
     pub(super) fn sign_in(
         &mut self,
         request: &Request<'_>,
@@ -53,8 +53,7 @@ impl Router {
         Ok(Answer::empty(204).with_cookie(Some(line)))
     }
 
-    /// The operator with a console session that one of these powers gave out under this host, unless whoever it
-    /// was given to has signed out.
+    /// Returns the operator of a valid console session under this host, unless the operator signed out.
     pub(super) fn wearing(
         &self,
         powers: &[(Authority, Vec<ApiKey>)],
@@ -66,7 +65,7 @@ impl Router {
         let Some((console_session, authority, token)) = self.worn(powers, request, now) else {
             return Ok(None);
         };
-        // A browser sends cookies with whatever another site makes it send.
+        // Another site can make the browser send requests with cookies.
         if !request.is_safe() && !request.is_same_site() {
             return Err(Interrupt::Reject(Problem::CrossSite));
         }
@@ -84,7 +83,7 @@ impl Router {
         }))
     }
 
-    /// `POST /admin/sign-out`: takes the badge away, and ends it wherever there is a copy.
+    /// Answers `POST /admin/sign-out`: clears the cookie and ends all its copies.
     pub(super) fn sign_out(
         &mut self,
         request: &Request<'_>,
@@ -118,7 +117,7 @@ impl Router {
         })
     }
 
-    /// Whether somebody has signed out. Who cannot be asked has not said that nobody did.
+    /// Returns whether the operator signed out. Rejects if the store is unavailable: it may hold the sign-out.
     fn has_ended(
         &self,
         console_session: &ConsoleSession,
@@ -140,8 +139,7 @@ impl Router {
         }
     }
 
-    /// Remembers that a badge is over for as long as it could be used; with KV alone that takes a while to be
-    /// seen everywhere.
+    /// Stores that a console session ended, until it would expire. With KV alone other locations see that late.
     fn end(
         &mut self,
         console_session: &ConsoleSession,
@@ -184,13 +182,13 @@ fn scope(authority: &Authority, request: &Request<'_>) -> Scope {
     Scope::new(&authority.to_text(), request.location.authority)
 }
 
-/// Where it is kept that a badge is over; it tells nobody which.
+/// Returns the storage key of a session's end: a hash, which reveals no id.
 fn key_of(console_session: &ConsoleSession) -> String {
     let hash = Sha256::digest([b"console badge\0", console_session.id()].concat());
     format!("c:{}", encoding::base64url(&hash))
 }
 
-/// To say something to the object of that name, which counts what happens once.
+/// Builds a call to an object that counts single events.
 fn said(command: &Command, object: &str, key: &str) -> Need {
     Need::Call {
         class: Class::Attempts,
@@ -201,7 +199,7 @@ fn said(command: &Command, object: &str, key: &str) -> Need {
     }
 }
 
-/// The token in the body, as a program would present it.
+/// Returns the token of the body in the form of an `Authorization` header.
 fn shown(request: &Request<'_>, answers: &Answers) -> Result<String, Interrupt> {
     match answers.body() {
         None => {

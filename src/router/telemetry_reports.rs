@@ -1,5 +1,4 @@
-//! What this isolate tells of its work: to the object that adds up what all isolates tell, or, where
-//! there is none, to itself.
+//! Reports this isolate's counts to the telemetry object, or keeps them here if none is bound.
 
 use sha2::{Digest as _, Sha256};
 
@@ -21,20 +20,20 @@ use crate::telemetry::message::{self, Command, Scope};
 use crate::telemetry::{metric, prometheus};
 use crate::tenant_id::TenantId;
 
-/// The binding of the object, and its name.
+/// Binding of the object, and its name.
 const OBJECTS: &str = "TELEMETRY_OBJECTS";
 const OBJECT: &str = "telemetry";
 
 /// Counts that are not reported yet.
 pub(super) struct TelemetryReports {
-    /// Tells this isolate from others.
+    /// Random id of this isolate.
     isolate: String,
-    /// How many batches there were.
+    /// Number of batches so far.
     batches: u64,
     batch: Batch,
-    /// Where there is no object, what this isolate reported; nothing knows more.
+    /// Aggregate of this isolate's batches, if no object is bound.
     own: Option<Collection>,
-    /// Which variables are in force.
+    /// Version of the deployment's variables.
     version: String,
 }
 
@@ -52,23 +51,23 @@ impl TelemetryReports {
 }
 
 impl Router {
-    /// Labels of the request that was decided on last.
+    /// Returns the labels of the last decided request.
     #[must_use]
     pub(crate) fn labels(&self) -> &RequestLabels {
         &self.labels
     }
 
-    /// Takes in what both planes of the Worker counted.
+    /// Merges counts from both planes of the Worker.
     pub(crate) fn take_in(&mut self, counted: Batch) {
         self.reports.batch.merge(counted);
     }
 
-    /// Shows an event in the console.
+    /// Adds an event to the console's log.
     pub(crate) fn show(&mut self, event: &Event) {
         self.reports.batch.show(event.to_json());
     }
 
-    /// Answers `/admin/metrics`, `/admin/overview` and `/admin/logs`, of a tenant or of all.
+    /// Answers `/admin/metrics`, `/admin/overview` and `/admin/logs`, for one tenant or all.
     pub(super) fn tell(
         &mut self,
         route: &str,
@@ -83,7 +82,7 @@ impl Router {
         let after = after.map_err(|_| invalid("`after` is a number."))?;
         let level = query.get("level").map_or(Some(Level::Info), Level::named);
         let level = level.ok_or_else(|| invalid("`level` is info, warn or error."))?;
-        // What is no tenant's, as of the deployment's own hosts, is shown with all.
+        // A single tenant sees all series, because those of the deployment's own hosts belong to no tenant.
         let whose = tenant.filter(|_| self.registry.only() != tenant);
         let query = message::Query {
             after,
@@ -114,8 +113,8 @@ impl Router {
         Ok(Answer { body, ..answer })
     }
 
-    /// The next batch for the object, as a command; empty where there is none, because then it is taken in
-    /// here.
+    /// Returns the next batch as a command for the object. Without an object, applies the batch here and returns an
+    /// empty text.
     pub(crate) fn take_batch(&mut self, now: UnixMillis) -> String {
         let mut batch = core::mem::take(&mut self.reports.batch);
         for (tenant, gateway) in self.gateways.iter_mut() {
@@ -147,7 +146,7 @@ impl Router {
     }
 }
 
-/// What the object says.
+/// Returns the object's answer to a query.
 fn asked(command: &Command, answers: &Answers) -> Result<String, Interrupt> {
     const KEY: &str = "telemetry";
     match answers.found(KEY) {
@@ -158,7 +157,7 @@ fn asked(command: &Command, answers: &Answers) -> Result<String, Interrupt> {
             key: KEY.to_owned(),
             deadline_ms: CALL_DEADLINE_MS,
         }])),
-        // An object of an older release answers what it cannot read with nothing.
+        // An object of an older release answers an unknown command with no bytes.
         Some(Found::Bytes(bytes)) if !bytes.is_empty() => {
             Ok(String::from_utf8_lossy(bytes).into_owned())
         }
@@ -170,7 +169,7 @@ fn invalid(what: &str) -> Interrupt {
     Interrupt::Reject(Problem::Invalid(what.to_owned()))
 }
 
-/// Distinguishes a document from its next version: the beginning of its SHA-256, as hex.
+/// Returns the version of a document: the first 6 bytes of its SHA-256, as hex.
 pub(super) fn version(text: &[u8]) -> String {
     let hash: [u8; 32] = Sha256::digest(text).into();
     let mut hex = String::with_capacity(12);

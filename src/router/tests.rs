@@ -1,4 +1,4 @@
-//! Several tenants in one isolate.
+//! Tests several tenants in one isolate.
 
 mod administration;
 mod allocations;
@@ -119,7 +119,7 @@ impl World {
         }
     }
 
-    /// The origin answers; the cookie the browser gets.
+    /// Passes the origin's response to the router. Returns the cookie that the browser gets.
     fn handle_response(&mut self, forward: &Forward, headers: &str) -> String {
         let mut answers = Answers::default();
         loop {
@@ -249,7 +249,7 @@ fn host_not_listed_in_its_document_is_unknown() {
         let step = world.get(&format!("https://{host}/"), &[]);
         assert_eq!(refused(step), (421, "unknown_host".to_owned()));
     }
-    // A document under another's id is nobody's either.
+    // A document whose id differs from its key belongs to no tenant.
     world.say("host:b.example", "b");
     world.say(
         "tenant:b",
@@ -342,7 +342,7 @@ fn unknown_suffix_is_read_once_a_minute() {
         let step = world.get(&format!("https://h{number}.a.b.c.d.e.f.g.example/"), &[]);
         assert_eq!(refused(step).0, 421);
     }
-    // Each name by itself, and once each of the eight suffixes.
+    // Fifty full names, and each of the eight suffixes once.
     assert_eq!(world.asked, 50 + 8);
     world.wait(59);
     refused(world.get("https://h1.a.b.c.d.e.f.g.example/", &[]));
@@ -406,8 +406,8 @@ fn tenants_beyond_the_limit_are_evicted_and_reloaded() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20))]
 
-    /// Fifty tenants with documents of their own, and visitors who wander between them with all the
-    /// cookies they have: nobody ever sees what is another's.
+    /// Fifty tenants have documents of their own; clients visit them in any order and send all their cookies to each.
+    /// No tenant ever receives another's data.
     #[test]
     fn tenants_are_isolated(seed: u64) {
         let mut random = ChaCha20Rng::seed_from_u64(seed);

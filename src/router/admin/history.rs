@@ -1,7 +1,7 @@
-//! What a tenant's document was before: the newest versions, kept beside it under
-//! `history:<id>:<milliseconds since 1970, 16 digits>`, so that names sort by age and say when.
+//! Keeps the newest versions of a tenant's document under `history:<id>:<milliseconds since 1970, 16 digits>`. Names
+//! thus sort by age.
 //!
-//! The list of names may be late where documents are in KV; the versions themselves never change.
+//! In KV the list of names may lag; the versions themselves never change.
 
 use serde_json::Value;
 
@@ -16,15 +16,15 @@ use crate::response::problem::Problem;
 use crate::sorted;
 use crate::tenant_id::TenantId;
 
-/// How many are kept.
+/// Maximum versions of one document.
 const MAX_KEPT: usize = 20;
 
-/// When a version was kept: its name, too.
+/// Time at which a version was stored; also its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version(UnixMillis);
 
 impl Version {
-    /// Sixteen digits.
+    /// Parses a name of sixteen digits.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let is_one = text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit());
         let millis = text.parse().ok().filter(|_| is_one)?;
@@ -44,20 +44,20 @@ fn prefix(id: &TenantId) -> String {
     format!("history:{id}:")
 }
 
-/// What a change adds to the history, and what falls out of it.
+/// Changes to the history that one change of a document causes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Revision {
-    /// To be kept before the change: what is replaced, if only the document itself had it.
+    /// Versions to store before the change: the replaced document, if the history lacks it.
     pub(super) before: Vec<(String, String)>,
-    /// To be kept after it: what is new.
+    /// Versions to store after the change: the new document.
     pub(super) after: Vec<(String, String)>,
-    /// To be deleted.
+    /// Names of versions to delete.
     pub(super) gone: Vec<String>,
 }
 
 impl Revision {
-    /// What replacing one document by another means, or the first, or deleting it. The same text in
-    /// its own place is no change.
+    /// Computes the revision for creating, replacing or deleting a document. Storing the same text again changes
+    /// nothing.
     pub(super) fn of(
         id: &TenantId,
         former: Option<&str>,
@@ -71,13 +71,13 @@ impl Revision {
         let mut versions = versions(id, answers)?;
         let newest = versions.last().copied();
         let mut at = match newest {
-            // Two changes at once, or by clocks that differ, are still one after the other.
+            // Concurrent changes and skewed clocks still get increasing times.
             Some(Version(UnixMillis(newest))) => UnixMillis(now.0.max(newest + 1)),
             None => now,
         };
         let mut revision = Self::default();
         if let Some(former) = former {
-            // What was stored by other means is in no history yet.
+            // A document stored by other means is missing from the history.
             let is_kept = match newest {
                 Some(newest) => read(newest.key(id), answers)?.as_deref() == Some(former),
                 None => false,
@@ -104,7 +104,7 @@ impl Revision {
     }
 }
 
-/// `GET …/history`: the versions there are, newest first.
+/// Answers `GET …/history` with the versions, newest first.
 pub(super) fn list(id: &TenantId, answers: &Answers) -> Result<Answer, Interrupt> {
     let versions = versions(id, answers)?;
     let now = read(document_key(id), answers)?;
@@ -125,13 +125,13 @@ pub(super) fn list(id: &TenantId, answers: &Answers) -> Result<Answer, Interrupt
     Ok(Answer::json(200, &json!({ "versions": listed })))
 }
 
-/// `GET …/history/{version}`: the document as it was.
+/// Answers `GET …/history/{version}` with that version's document.
 pub(super) fn tell(id: &TenantId, version: &str, answers: &Answers) -> Result<Answer, Interrupt> {
     let version = Version::parse(version).ok_or(Interrupt::Reject(Problem::NotFound))?;
     Ok(text(&stored(version.key(id), answers)?))
 }
 
-/// The versions there are, oldest first.
+/// Returns the versions, oldest first.
 fn versions(id: &TenantId, answers: &Answers) -> Result<Vec<Version>, Interrupt> {
     let prefix = prefix(id);
     match answers.found(&prefix) {

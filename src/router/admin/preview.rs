@@ -1,5 +1,4 @@
-//! What a tenant's pages would look like, by a document that need not be stored: the real pages, with
-//! nothing behind them.
+//! Renders a tenant's pages from a document that need not be stored. The pages are real; their forms do nothing.
 
 use serde_json::Value;
 
@@ -14,11 +13,11 @@ use crate::response::page::{self, LoginPage, Theme};
 use crate::response::problem::{Audience, Problem};
 use crate::response::theme::Brand;
 
-/// Leads to no log.
+/// Trace id that matches no log line.
 const TRACE_ID: &str = "00000000000000000000000000000000";
 
 impl Router {
-    /// Answers `POST /admin/preview` with one of the pages, for a frame of the console's.
+    /// Answers `POST /admin/preview` with one page, for a frame of the console.
     pub(super) fn preview(
         &self,
         request: &Request<'_>,
@@ -26,7 +25,7 @@ impl Router {
     ) -> Result<Answer, Interrupt> {
         let refused = |problem| Interrupt::Reject(problem);
         let bytes = match answers.body() {
-            // What is no form is refused without being read.
+            // A body that is not a form is refused unread.
             _ if !form::is_form(request) => &[][..],
             None => {
                 let limit = json::LARGEST;
@@ -69,7 +68,7 @@ impl Router {
             }
         };
         let shown = page::framed(shown);
-        // It is no answer to anything: nobody is to try again by itself.
+        // The preview answers no real request, so no client should retry it.
         let mut headers = shown.headers;
         headers.retain(|(name, _)| !matches!(*name, "refresh" | "retry-after"));
         Ok(Answer {
@@ -80,7 +79,7 @@ impl Router {
     }
 }
 
-/// The page with what the document offers; where that is nothing, with a form as an example.
+/// Renders the sign-in page with the document's methods. A document without any gets a password form as an example.
 fn sign_in(theme: &Theme<'_>, prefix: &str, methods: &Methods) -> Answer {
     let page = LoginPage {
         prefix,

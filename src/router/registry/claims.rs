@@ -1,39 +1,38 @@
-//! Remembers which hosts and suffixes belong to a tenant, as far as this isolate has read them.
+//! Caches the tenants of hosts and suffixes that this isolate has read.
 //!
-//! Nobody's are remembered like everybody's, or each request to an unknown host would cost a read for
-//! every suffix it has. Strangers choose what is looked up here, so there is a bound on how much is
-//! remembered, and what keeps being looked up outlives what was looked up once.
+//! It also caches hosts without a tenant. Otherwise each request to an unknown host would cost a read per suffix.
+//! Anonymous clients choose the lookups, so the cache is bounded, and entries in use outlive those looked up once.
 
 use std::collections::HashMap;
 
 use crate::clock::UnixMillis;
 use crate::tenant_id::TenantId;
 
-/// So long an answer is used, in milliseconds.
+/// Maximum age of an entry, in milliseconds.
 const USABLE_MS: u64 = 60_000;
 
-/// So many are remembered in each of two generations.
+/// Maximum entries in each of two generations.
 const MAX_COUNT: usize = 2_048;
 
-/// Whose a host or suffix was when that was asked.
+/// Tenant of a host or suffix at the time of the read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct HostBinding {
-    /// None: nobody's.
+    /// Tenant, or `None` if no tenant has this host.
     pub(super) tenant: Option<TenantId>,
-    /// When it was asked.
+    /// Time of the read.
     pub(super) asked: UnixMillis,
 }
 
-/// Claims by their patterns, such as `chat.example` and `*.example`.
+/// Bindings by pattern, such as `chat.example` and `*.example`.
 #[derive(Debug, Default)]
 pub(in super::super) struct Claims {
     recent: HashMap<String, HostBinding>,
-    /// Goes when `recent` is full; what is looked up meanwhile moves over.
+    /// Previous generation, dropped when `recent` is full; entries looked up meanwhile move to `recent`.
     earlier: HashMap<String, HostBinding>,
 }
 
 impl Claims {
-    /// What is known of a pattern and still usable.
+    /// Returns the binding of a pattern unless it is too old.
     pub(super) fn get(&mut self, pattern: &str, now: UnixMillis) -> Option<HostBinding> {
         if let Some(claim) = self.earlier.remove(pattern) {
             self.put(pattern, claim);
@@ -42,7 +41,7 @@ impl Claims {
         (now.millis_since(claim.asked) < USABLE_MS).then(|| claim.clone())
     }
 
-    /// Remembers an answer.
+    /// Caches a binding.
     pub(super) fn put(&mut self, pattern: &str, claim: HostBinding) {
         if self.recent.len() >= MAX_COUNT && !self.recent.contains_key(pattern) {
             self.earlier = core::mem::take(&mut self.recent);
@@ -50,7 +49,7 @@ impl Claims {
         self.recent.insert(pattern.to_owned(), claim);
     }
 
-    /// Forgets what is known of a pattern, because it was changed from here.
+    /// Forgets the binding of a pattern that this isolate changed.
     pub(super) fn forget(&mut self, pattern: &str) {
         self.recent.remove(pattern);
         self.earlier.remove(pattern);

@@ -1,4 +1,4 @@
-//! The admin API on tenants' documents.
+//! Tests the admin API for tenants' documents.
 
 use super::*;
 use serde_json::json;
@@ -57,7 +57,7 @@ fn put(world: &mut World, text: &str) -> Answer {
     administer(world, "PUT", "/acme", TOKEN, text)
 }
 
-/// The versions there are and which is in force, newest first.
+/// Returns the versions and whether each is in force, newest first.
 fn versions(world: &mut World) -> Vec<(String, bool)> {
     let answer = get(world, "/acme/history");
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -191,7 +191,7 @@ fn document_history_can_be_restored() {
     let old = get(&mut world, &format!("/acme/history/{}", kept[1].0));
     assert_eq!((old.status, old.body), (200, document("1")));
 
-    // At the same moment, and by a clock that is behind.
+    // A change in the same millisecond, and one by a clock that is behind.
     put(&mut world, &document("3"));
     world.now.0 -= 3_000;
     put(&mut world, &document("1"));

@@ -1,4 +1,4 @@
-//! How often a warm request allocates: counted, so that it does not creep up unseen.
+//! Counts the allocations of a warm request, so that an increase fails a test.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::{World, forwarded};
 use crate::effect::Answers;
 use crate::gateway::Step;
 
-/// What `benches/` counts is less: tests are compiled otherwise.
+/// Maximum allocations. The benchmark counts fewer, because it is optimised.
 const MAX_COUNT: u64 = 30;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Files that tenants have instead of their chat servers'.
+//! Tests files that tenants serve instead of their chat servers'.
 
 use super::*;
 use crate::effect::asset::{Asset, FileMetadata, Trouble};
@@ -32,7 +32,7 @@ impl World {
         self.outside.assets.insert(source.to_owned(), missing);
     }
 
-    /// Which file is shown.
+    /// Returns the ETag of the file served at a path.
     fn shown(&mut self, path: &str) -> String {
         match self.get(&format!("https://acme.example{path}"), &[]) {
             Step::Asset(answer) => header(&answer, "etag").unwrap().to_owned(),

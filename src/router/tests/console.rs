@@ -1,4 +1,4 @@
-//! Operators' sessions at the console, with KV alone.
+//! Tests operators' console sessions with KV alone.
 
 use serde_json::json;
 
@@ -70,7 +70,7 @@ fn failed_console_sign_out_is_reported_and_unknown_revocations_are_rejected() {
 
 const FILES: &str = "https://console.example/_session/console/";
 
-/// A file of the console, if it is sent; the answer without it otherwise.
+/// Requests a console file. Returns whether its content is sent, with the answer's headers.
 fn file(world: &mut World, name: &str, headers: &[(&str, &str)]) -> (bool, Answer) {
     world.outside.has_asset(name, "", "hash");
     match world.get(&format!("{FILES}{name}"), headers) {
@@ -126,7 +126,7 @@ fn other_paths_are_no_console_files() {
         let answer = answered(world.get(&format!("{FILES}{name}"), &[]));
         assert_eq!(answer.status, 404, "{name}");
     }
-    // One that the build has forgotten.
+    // A file missing from the build.
     assert_eq!(
         answered(world.get(&format!("{FILES}index.html"), &[])).status,
         404

@@ -1,4 +1,4 @@
-//! However many tenants have visitors at once, an isolate remembers no more than it has room for.
+//! Checks that the sessions of many active tenants stay within the memory limit of an isolate.
 
 use serde_json::json;
 

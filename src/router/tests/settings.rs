@@ -1,4 +1,4 @@
-//! Settings of tenants that differ: keys, environments, sign-in rules.
+//! Tests settings that differ by tenant: keys, environments, sign-in rules.
 
 use super::*;
 use serde_json::json;
@@ -57,7 +57,7 @@ fn origins_get_env_and_mapped_headers() {
         "{own:?}"
     );
 
-    // Nobody reaches into another's secrets, whatever a name is put together of.
+    // No name of a secret reaches another tenant's secrets.
     for stolen in [
         "secret:SESSION_KEYS",
         "secret:GLOBEX__API_KEY",

@@ -1,6 +1,5 @@
-//! A thousand tenants in one isolate, which has room for the gateways of a quarter of them: whatever
-//! their visitors, servers and operators do, and in whatever order they take turns, nothing of one is
-//! ever seen at another.
+//! Tests a thousand tenants in one isolate, which has room for a quarter of their gateways. Browsers, origins and
+//! operators act in random order; no data of one tenant ever appears at another.
 
 mod call;
 mod isolate;
@@ -22,7 +21,7 @@ use crate::router::MAX_GATEWAYS;
 
 const TENANTS: usize = 1_000;
 
-/// Everybody has been visited once.
+/// Creates an isolate in which every tenant was visited once.
 fn inhabited(seed: u64) -> (Isolate, Visits) {
     let mut isolate = Isolate::new(TENANTS, seed);
     let mut visits = Visits::default();
@@ -33,7 +32,7 @@ fn inhabited(seed: u64) -> (Isolate, Visits) {
     (isolate, visits)
 }
 
-/// What becomes of a request for a host that may be nobody's.
+/// Returns the status and problem code for a request to a host that may belong to no tenant.
 fn refusal(isolate: &mut Isolate, whose: Option<usize>, host: &str, cookie: &str) -> (u16, String) {
     let call = Call::to("GET", format!("https://{host}/")).with("cookie", cookie);
     let answer = answered(isolate.ask(whose, &call, &mut |_| {}));
@@ -119,7 +118,7 @@ fn deleted_tenant_leaves_nothing_to_its_successor() {
         let (id, host) = (id.clone(), hosts[0].clone());
         let url = format!("https://{host}/public/x");
         forwarded(isolate.ask(Some(*at), &Call::to("GET", url), &mut |_| {}));
-        // The hosts may lead there a little longer than there is a document.
+        // Host bindings may outlast the document for a while.
         let key = format!("tenant:{id}");
         let document = isolate.outside.documents.remove(&key).unwrap();
         isolate.now.0 += 61_000;
@@ -133,7 +132,7 @@ fn deleted_tenant_leaves_nothing_to_its_successor() {
     isolate.now.0 += 61_000;
     for (at, cookie) in gone.iter().zip(&former) {
         for host in isolate.residents[*at].hosts.clone() {
-            // What is below a district is the district's then.
+            // A name below a district's suffix now belongs to the district.
             if !host.contains("district") {
                 let refused = refusal(&mut isolate, None, &host, &session(cookie));
                 assert_eq!(refused, unknown(), "{host}");
@@ -170,7 +169,7 @@ fn invalid_document_changes_no_tenant() {
         .map(|(browser, at)| Scene { browser, at })
         .filter(|scene| scene.at % 40 == 0)
         .collect();
-    // A visit that left something behind shows whether it is found again.
+    // Only a visit that stored data shows whether the session is found again.
     broken.retain(|scene| !visits.of[&(scene.browser, scene.at)].data.is_empty());
     assert!(broken.len() > 10);
     broken.sort_by_key(|scene| (scene.at, scene.browser));
@@ -200,7 +199,7 @@ fn invalid_document_changes_no_tenant() {
     for _ in 0..800 {
         visits.return_of_somebody(&mut isolate);
     }
-    // Who has been let go meanwhile is not there, and comes back with all it had when it is mended.
+    // An evicted tenant is unavailable, and after the repair serves its old sessions.
     for scene in &broken {
         let Resident {
             hosts,

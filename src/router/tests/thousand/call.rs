@@ -1,8 +1,8 @@
-//! A request as the test makes it.
+//! Defines the requests of this test.
 
 use serde_json::Value;
 
-/// A request.
+/// Request with its body.
 #[derive(Clone, Default)]
 pub(super) struct Call {
     pub(super) method: &'static str,

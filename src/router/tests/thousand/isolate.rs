@@ -1,5 +1,4 @@
-//! One isolate that serves all of them, and what it is surrounded by. While a request waits, others
-//! are served.
+//! Runs one isolate for all tenants, with fake surroundings. While a request waits, others are served.
 
 use std::collections::HashMap;
 
@@ -21,7 +20,7 @@ use crate::simulation::outside::Outside;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 
-/// So many requests are under way at a time.
+/// Maximum nested requests in flight.
 const MAX_AT_ONCE: usize = 3;
 
 pub(super) struct Isolate {
@@ -32,9 +31,9 @@ pub(super) struct Isolate {
     pub(super) revalidate: Watch,
     pub(super) dice: Dice,
     pub(super) now: UnixMillis,
-    /// Who is being served.
+    /// Indexes of the tenants with requests in flight.
     pub(super) served: Vec<usize>,
-    /// What was fetched from providers.
+    /// Number of requests to providers.
     pub(super) fetched: usize,
     pub(super) log: String,
 }
@@ -104,7 +103,7 @@ impl Isolate {
         self.served.len() >= MAX_AT_ONCE
     }
 
-    /// Asks until there is a decision. `meanwhile` others are served.
+    /// Repeats a request until it is decided; `meanwhile` serves others during each wait.
     pub(super) fn ask(
         &mut self,
         whose: Option<usize>,
@@ -115,7 +114,7 @@ impl Isolate {
         let said = [packed.as_str(), "\n", &call.body].concat();
         let concern = Concern { whose, said: &said };
         self.served.extend(whose);
-        // Nobody was used at the same time as another: who is let go is the same each time.
+        // No two tenants share a time of last use, so eviction is deterministic.
         self.now.0 += 1;
         let mut answers = Answers::default();
         let step = loop {
@@ -137,7 +136,7 @@ impl Isolate {
         step
     }
 
-    /// An operator of the deployment is answered; that is about anybody.
+    /// Performs an operator's request for the deployment, which may concern any tenant.
     pub(super) fn operate(&mut self, method: &'static str, id: &str, body: &str) -> u16 {
         let url = format!("https://anywhere.example/_session/admin/tenants/{id}");
         let mut call = Call::to(method, url)
@@ -162,7 +161,7 @@ impl Isolate {
         }
     }
 
-    /// The server answers with these headers.
+    /// Passes the origin's response headers to the router.
     pub(super) fn handle_response(
         &mut self,
         whose: usize,

@@ -1,4 +1,4 @@
-//! What leaves the core, and whose it is.
+//! Checks that every output of the core contains only data of its own tenant.
 
 use std::collections::HashMap;
 
@@ -8,23 +8,23 @@ use crate::encoding;
 use crate::gateway::{Forward, ResponseAction, Step};
 use crate::response::Answer;
 
-/// So long is whatever is drawn at random, or sealed.
+/// Minimum length of a random or sealed value, in characters.
 const MIN_SECRET_LENGTH: usize = 22;
 
-/// Remembers whose everything is that was drawn or sealed, and looks through what leaves.
+/// Records the owner of each random or sealed value, and searches outputs for foreign ones.
 #[derive(Default)]
 pub(super) struct Watch {
     owners: HashMap<String, usize>,
-    /// How many texts were looked through.
+    /// Number of texts searched.
     pub(super) looked: usize,
 }
 
-/// What may be told of somebody's at the moment.
+/// Context of an output: the data it may contain.
 #[derive(Clone, Copy)]
 pub(super) struct Concern<'a> {
-    /// Whose gateway it is; nobody's where no tenant is found.
+    /// Tenant whose gateway acts; `None` where no tenant is found.
     pub(super) whose: Option<usize>,
-    /// What the caller has said: that may come back, unless it is marked.
+    /// Text of the caller. It may be repeated unless it contains a mark.
     pub(super) said: &'a str,
 }
 
@@ -33,7 +33,7 @@ fn marks(text: &str) -> impl Iterator<Item = String> {
     let found: Vec<String> = text
         .match_indices("zq")
         .filter_map(|(at, _)| text.get(at..at + 8))
-        // Random letters may look much like one.
+        // Random letters may resemble a mark.
         .filter(|mark| {
             let number = mark
                 .strip_prefix("zq")
@@ -52,7 +52,7 @@ fn secrets(text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Watch {
-    /// Takes note that what is drawn or sealed in this text is theirs.
+    /// Records that the random or sealed values in this text belong to a tenant.
     pub(super) fn belongs(&mut self, whose: usize, text: &str) {
         for secret in secrets(text) {
             let owner = *self.owners.entry(secret.to_owned()).or_insert(whose);
@@ -60,7 +60,7 @@ impl Watch {
         }
     }
 
-    /// Looks through a text that leaves.
+    /// Searches an output for foreign marks and secrets.
     pub(super) fn look(&mut self, concern: Concern<'_>, what: &str, text: &str) {
         self.looked += 1;
         let own = concern.whose.map(mark);
@@ -91,7 +91,7 @@ impl Watch {
         let lines: Vec<&str> = packed.split('\n').skip(2).collect();
         let headers = lines.chunks(2).zip(forward.headers.kept.chars());
         for (header, kept) in headers {
-            // Who brings a key of somebody's has it already.
+            // A client that sends a foreign key has it already.
             if kept == '+' && header[0] != "authorization" {
                 self.look(concern, "a header passed on", &header.join(": "));
             }
@@ -123,7 +123,7 @@ impl Watch {
         }
     }
 
-    /// What is asked of the outside must name whose it is, and nobody else.
+    /// Checks that each need names its own tenant and no other.
     pub(super) fn needs(&mut self, concern: Concern<'_>, whose: Option<&Resident>, needs: &[Need]) {
         for need in needs {
             let is_of_host = matches!(need, Need::Document { key } if key.starts_with("host:"));
@@ -165,7 +165,7 @@ impl Watch {
         }
     }
 
-    /// What is stored is under the name of somebody who is being served, and cannot be read.
+    /// Checks that stored values are unreadable and under the name of a tenant being served.
     pub(super) fn writes(&mut self, residents: &[Resident], served: &[usize], writes: &[Write]) {
         for write in writes {
             let rest = write.key.strip_prefix("q:").unwrap_or(&write.key);
@@ -183,7 +183,7 @@ impl Watch {
     }
 }
 
-/// A name and a password, as they are sent.
+/// Decodes the name and password of an `Authorization` header.
 fn credentials(authorization: Option<&str>) -> String {
     let basic = authorization.and_then(|value| value.strip_prefix("Basic "));
     let plain = basic.map(|value| value.replace('+', "-").replace('/', "_"));

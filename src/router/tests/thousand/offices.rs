@@ -1,4 +1,4 @@
-//! The paths of our own: what visitors, servers and operators find there, and what strangers do not.
+//! Exercises the reserved paths as client, origin and operator, with own and foreign credentials.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::visits::{Scene, Visit, Visits, answered, body, cookies, forwarded, se
 use crate::gateway::Step;
 
 impl Visits {
-    /// `/me` and the visitor's own list.
+    /// Reads `/me` and the user's own list.
     pub(super) fn inquire(&mut self, isolate: &mut Isolate, scene: Scene) {
         let Some(visit) = self.of.get(&(scene.browser, scene.at)).cloned() else {
             return;
@@ -45,7 +45,7 @@ impl Visits {
         self.told("looked at sessions");
     }
 
-    /// Pages and files.
+    /// Reads pages and files.
     pub(super) fn read_pages(&mut self, isolate: &mut Isolate, scene: Scene) {
         let mark = isolate.residents[scene.at].mark.clone();
         let page =
@@ -78,7 +78,7 @@ impl Visits {
         self.told("read pages and files");
     }
 
-    /// The admin API, with the tenant's own token and with another's.
+    /// Uses the admin API with the tenant's own token and with a foreign one.
     pub(super) fn operate(&mut self, isolate: &mut Isolate, scene: Scene) {
         let Some((other, stolen)) = self.another(isolate, scene.at) else {
             return;
@@ -92,7 +92,7 @@ impl Visits {
             let call = self.at_new_address(call);
             assert_eq!(answered(self.ask(isolate, scene.at, &call)).status, status);
         }
-        // Whoever ends another's session here ends nothing.
+        // Ending a foreign session here has no effect.
         let path = format!("/_session/admin/sessions/{}", stolen.handle);
         let call = Self::call(isolate, scene.at, "DELETE", &path)
             .with("authorization", &format!("Bearer {own}"));
@@ -107,7 +107,7 @@ impl Visits {
         self.told("operated");
     }
 
-    /// The session API for servers.
+    /// Uses the session API of origins.
     pub(super) fn use_api(&mut self, isolate: &mut Isolate, scene: Scene) {
         if !self.of.contains_key(&(scene.browser, scene.at)) {
             return;
@@ -115,7 +115,7 @@ impl Visits {
         let Some((other, stolen)) = self.another(isolate, scene.at) else {
             return;
         };
-        // Only who was told of the session since the last sign-in may ask for it.
+        // The API accepts only the session's public name since the last sign-in.
         let (_, visit) = self.own(isolate, scene);
         let key = isolate.residents[scene.at].origin_key();
         let foreign = isolate.residents[other].origin_key();
@@ -159,7 +159,7 @@ impl Visits {
         self.told("signed out");
     }
 
-    /// A name and a password are good where the account is.
+    /// Signs in by password, which only the account's own tenant accepts.
     pub(super) fn sign_in_by_password(&mut self, isolate: &mut Isolate, scene: Scene) {
         let methods = &isolate.residents[scene.at].document["login"]["methods"];
         if methods["password"] != true {
@@ -196,7 +196,7 @@ impl Visits {
         self.of.insert((scene.browser, scene.at), visit);
     }
 
-    /// A sign-in at a tenant's provider, from its beginning to its end.
+    /// Signs in at a tenant's provider, from beginning to end.
     pub(super) fn sign_in(&mut self, isolate: &mut Isolate, scene: Scene) {
         if let Some(begun) = self.begin(isolate, scene.at) {
             self.finish(isolate, scene, &begun);
@@ -204,7 +204,7 @@ impl Visits {
         }
     }
 
-    /// One that began at one tenant can be finished at no other.
+    /// Begins a sign-in at one tenant and fails to finish it at another.
     pub(super) fn steal_sign_in(&mut self, isolate: &mut Isolate, scene: Scene) {
         let mut others: Vec<usize> = (0..isolate.residents.len()).collect();
         others.retain(|other| {
@@ -272,7 +272,7 @@ impl Visits {
     }
 }
 
-/// A sign-in under way.
+/// Sign-in in progress.
 struct Begun {
     host: String,
     path: String,

@@ -1,4 +1,4 @@
-//! What proves who somebody is: passwords, and identity providers.
+//! Provides passwords and fake identity providers.
 
 use serde_json::json;
 
@@ -7,12 +7,13 @@ use crate::clock::UnixMillis;
 use crate::effect::Outbound;
 use crate::encoding::base64url;
 
-/// What the one account of a tenant opens to. It holds no mark: whoever tries it elsewhere has said it.
+/// Returns the password of a tenant's only account. It contains no mark, because another tenant may see it in a failed
+/// attempt.
 pub(super) fn alices_password(mark: &str) -> String {
     format!("password {}", &mark[2..6])
 }
 
-/// What somebody's identity provider answers. The code it takes is the nonce of the sign-in.
+/// Answers as a tenant's identity provider. The authorization code it accepts is the nonce of the sign-in.
 pub(super) fn provider(call: &Outbound, now: UnixMillis) -> String {
     let issuer = call.url.split('/').take(3).collect::<Vec<_>>().join("/");
     let whose = issuer.replace("https://id.", "").replace(".example", "");

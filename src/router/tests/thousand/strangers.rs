@@ -1,4 +1,4 @@
-//! Whoever comes to one tenant with what is another's is a stranger there.
+//! Presents credentials of one tenant to another, which must treat the client as anonymous.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use super::visits::{Scene, Visit, Visits, answered, body, forwarded, session};
 use crate::gateway::{Forward, Step};
 
 impl Visits {
-    /// A secret of one tenant's, in every place where it could be taken, is a stranger's at another.
+    /// Sends a foreign secret in each place that accepts one.
     pub(super) fn steal(&mut self, isolate: &mut Isolate, scene: Scene) {
         let Some((_, stolen)) = self.another(isolate, scene.at) else {
             return;
@@ -42,7 +42,7 @@ impl Visits {
         self.told("stole a session");
     }
 
-    /// Headers that claim to be somebody else's.
+    /// Sends identity headers with a foreign identity.
     pub(super) fn claim(&mut self, isolate: &mut Isolate, scene: Scene) {
         let Some((other, stolen)) = self.another(isolate, scene.at) else {
             return;
@@ -76,7 +76,7 @@ impl Visits {
         self.told("claimed to be another's");
     }
 
-    /// A client without cookies, which is told a route.
+    /// Uses a client without cookies, which gets a routing suffix instead.
     pub(super) fn without_cookies(&mut self, isolate: &mut Isolate, scene: Scene) {
         let call = Self::call(
             isolate,
@@ -103,8 +103,8 @@ impl Visits {
     }
 }
 
-/// Whether a cookie of a tenant that has keys of its own is kept and shown nothing: its key could be one that has
-/// not arrived here yet.
+/// Returns whether the gateway keeps an unverifiable cookie and answers 503. It does so for tenants with keys of their
+/// own: the cookie's key may not have arrived here yet.
 fn is_of_a_key_on_its_way(step: &Step) -> bool {
     matches!(step, Step::Answer(answer) if answer.status == 503 && body(answer)["code"] == "key_unknown")
 }

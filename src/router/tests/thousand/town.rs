@@ -1,5 +1,5 @@
-//! A thousand tenants, each as different from the others as documents can make them. Whatever is said
-//! of one, and whatever its servers and visitors say, holds its mark.
+//! Generates a thousand tenants with random documents. All data of a tenant, its origins and its clients contains the
+//! tenant's mark.
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
@@ -8,20 +8,20 @@ use serde_json::{Map, Value, json};
 use crate::encoding::base64url;
 use crate::simulation::outside::KEY;
 
-/// What operators of the deployment present.
+/// Admin token of the deployment.
 pub(super) const OPERATOR: &str = "a-token-of-the-deployment";
 
-/// How many suffixes are shared by tenants that claim names below them.
+/// Number of suffixes that tenants share by claiming names below them.
 const DISTRICTS: usize = 20;
 
-/// One tenant of so many has a name without its mark, which somebody else may have next.
+/// One tenant in this many has a name without its mark, which another tenant may get later.
 pub(super) const HOUSES: usize = 33;
 
 pub(super) fn house(number: usize) -> String {
     format!("house{number}.example")
 }
 
-/// Draws the same each time.
+/// Seeded random generator.
 pub(super) struct Dice(ChaCha20Rng);
 
 impl Dice {
@@ -42,16 +42,16 @@ impl Dice {
     }
 }
 
-/// What is found in nothing but what is this tenant's.
+/// Returns the text that only a tenant's own data contains.
 pub(super) fn mark(number: usize) -> String {
     format!("zq{number:04}qz")
 }
 
-/// A tenant as the test knows it.
+/// Tenant as the test describes it.
 pub(super) struct Resident {
     pub(super) mark: String,
     pub(super) id: String,
-    /// Under which names it is visited.
+    /// Hosts that clients use.
     pub(super) hosts: Vec<String>,
     pub(super) document: Value,
     pub(super) is_closed: bool,
@@ -199,7 +199,7 @@ fn branding(mark: &str, dice: &mut Dice) -> Value {
     })
 }
 
-/// What the Worker is bound to.
+/// Builds the Worker's bindings.
 pub(super) fn bindings(residents: &[Resident]) -> Value {
     let mut bindings = json!({
         "SESSION_KEYS": base64url(&KEY),

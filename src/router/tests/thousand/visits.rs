@@ -1,4 +1,4 @@
-//! What browsers do, and what they must find: their own, and nothing of anybody else's.
+//! Drives browsers and checks that each finds its own data and no other.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,28 +11,28 @@ use crate::response::Answer;
 
 pub(super) const BROWSERS: usize = 40;
 
-/// What a browser has of one tenant, and what the session should hold.
+/// A browser's state at one tenant, and the expected content of its session.
 #[derive(Clone, Default)]
 pub(super) struct Visit {
     pub(super) cookie: String,
     pub(super) handle: String,
-    /// The handle with the sign-in, as a server was told it last.
+    /// Public name of the session as the origin received it last.
     pub(super) name: String,
     pub(super) data: BTreeMap<String, String>,
     pub(super) user: Option<String>,
     pub(super) vaulted: Option<String>,
-    /// What names the session to a server's client without cookies.
+    /// Routing suffix of a client without cookies.
     pub(super) route: Option<String>,
 }
 
-/// Everybody's visits, by browser and tenant.
+/// All visits, by browser and tenant.
 #[derive(Default)]
 pub(super) struct Visits {
     pub(super) of: HashMap<(usize, usize), Visit>,
     serial: usize,
-    /// How often each thing was done.
+    /// Number of times each action happened.
     pub(super) done: BTreeMap<&'static str, usize>,
-    /// Who is not served any more, or wrongly described.
+    /// Tenants that are deleted or have an invalid document.
     pub(super) out_of_order: Vec<usize>,
 }
 
@@ -54,13 +54,13 @@ pub(super) fn body(answer: &Answer) -> Value {
     serde_json::from_str(&answer.body).unwrap_or_default()
 }
 
-/// The value of a cookie that is set, with its name.
+/// Returns each `name=value` of the `Set-Cookie` lines.
 pub(super) fn cookies<'a>(headers: &'a [(&'static str, String)]) -> impl Iterator<Item = &'a str> {
     let lines = headers.iter().filter(|(name, _)| *name == "set-cookie");
     lines.filter_map(|(_, line)| line.split(';').next())
 }
 
-/// Who visits whom.
+/// Browser and tenant of an action.
 #[derive(Clone, Copy)]
 pub(super) struct Scene {
     pub(super) browser: usize,
@@ -81,12 +81,12 @@ impl Visits {
         isolate.ask(Some(at), call, &mut |isolate| self.something(isolate))
     }
 
-    /// A call with nothing of the browser's.
+    /// Creates a call without the browser's credentials.
     pub(super) fn call(isolate: &mut Isolate, at: usize, method: &'static str, path: &str) -> Call {
         Call::to(method, Self::url(isolate, at, path))
     }
 
-    /// A call from an address that nobody has called from before, so that no limit is near.
+    /// Sends the call from an unused address, so that no rate limit applies.
     pub(super) fn at_new_address(&mut self, call: Call) -> Call {
         self.serial += 1;
         call.with(
@@ -100,7 +100,7 @@ impl Visits {
         visit.map(|visit| visit.cookie.clone()).unwrap_or_default()
     }
 
-    /// What somebody has of another tenant, and whose it is.
+    /// Returns a visit at another tenant, with that tenant's index.
     pub(super) fn another(&mut self, isolate: &mut Isolate, at: usize) -> Option<(usize, Visit)> {
         let mut others: Vec<&(usize, usize)> = self.of.keys().collect();
         others.sort_unstable();
@@ -112,7 +112,7 @@ impl Visits {
         Some((key.1, self.of[&key].clone()))
     }
 
-    /// Any browser does anything at any tenant that is not being visited at this moment.
+    /// Performs a random action of a random browser, unless that tenant is being served.
     pub(super) fn something(&mut self, isolate: &mut Isolate) {
         let scene = Scene {
             browser: isolate.dice.below(BROWSERS),
@@ -123,7 +123,7 @@ impl Visits {
         }
     }
 
-    /// Somebody who has been there before comes again.
+    /// Repeats the visit of a random known browser.
     pub(super) fn return_of_somebody(&mut self, isolate: &mut Isolate) {
         let mut known: Vec<(usize, usize)> = self.of.keys().copied().collect();
         known.retain(|(_, at)| !self.out_of_order.contains(at));
@@ -150,7 +150,7 @@ impl Visits {
         }
     }
 
-    /// A request, and what its server says of the session.
+    /// Sends a request and lets its origin change the session.
     pub(super) fn talk(&mut self, isolate: &mut Isolate, scene: Scene) {
         let (forward, mut visit) = self.own(isolate, scene);
         let mark = isolate.residents[scene.at].mark.clone();
@@ -168,7 +168,7 @@ impl Visits {
             });
             said.push(format!("x-session-identify\n{who}"));
             visit.user = Some(user);
-            // What was kept for the guest is not kept for who signs in.
+            // Signing in discards the guest's vaulted cookie.
             visit.vaulted = None;
         }
         if isolate.dice.one_in(2) {
@@ -191,7 +191,7 @@ impl Visits {
         self.told("talked");
     }
 
-    /// The browser's own visit, which finds what it left.
+    /// Sends the browser's own request, and checks that it finds its data.
     pub(super) fn own(&mut self, isolate: &mut Isolate, scene: Scene) -> (Forward, Visit) {
         let Scene { browser, at } = scene;
         let visit = self.of.get(&(browser, at)).cloned().unwrap_or_default();
@@ -218,7 +218,7 @@ impl Visits {
         (forward, visit)
     }
 
-    /// What a server is told of a session is what the session holds.
+    /// Checks that the origin's headers match the expected session.
     pub(super) fn found(
         &mut self,
         isolate: &mut Isolate,
