@@ -1,8 +1,8 @@
-//! A record as CBOR (RFC 8949): a map with numbered fields.
+//! Encodes a record as CBOR (RFC 8949): a map with numbered fields.
 //!
-//! Written so that an older and a newer Worker can share a record: a field this release does not
-//! know is kept as it was read and written back behind the others; a field that is missing has its
-//! neutral value. Only another `kind` is something an older release must leave alone.
+//! Older and newer releases can share a record. A decoder keeps the bytes of unknown fields, and the encoder writes
+//! them back behind the others. A missing field has its neutral value. Only another `kind` must be left alone by an
+//! older release.
 
 use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
@@ -16,7 +16,7 @@ use crate::session::record::{Entry, Epoch, Previous, Record, Version};
 use crate::session::token_set::TokenSet;
 use crate::session::vault::Vault;
 
-/// The field numbers. Never reused.
+/// Field numbers. Never reused.
 mod field {
     pub(super) const KIND: u32 = 0;
     pub(super) const AT: u32 = 1;
@@ -50,13 +50,13 @@ mod field {
 const LIVE: u8 = 0;
 const ENDED: u8 = 1;
 
-/// Why bytes are not an entry.
+/// Reasons why bytes are not an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadFields {
-    /// Not the shape of one.
+    /// The bytes do not have the form of an entry.
     #[error("the fields are malformed")]
     Malformed,
-    /// A kind of a newer release.
+    /// A later release wrote this kind.
     #[error("the entry is of a kind of a later release")]
     NewerKind,
 }
@@ -67,10 +67,10 @@ impl From<minicbor::decode::Error> for BadFields {
     }
 }
 
-/// The entry as CBOR, in two pieces: numbers and random bytes, and texts, which can be compressed.
+/// Encodes an entry in two pieces: numbers and random bytes, and compressible texts.
 #[must_use]
 pub(crate) fn encode(entry: &Entry) -> [Vec<u8>; 2] {
-    // Indefinite length: unknown fields follow without being counted.
+    // An indefinite length, so that unknown fields may follow uncounted.
     let mut writer = Writer {
         numbers: Vec::with_capacity(160),
         texts: Vec::with_capacity(256),
@@ -148,7 +148,7 @@ impl Writer {
         self.texts.extend_from_slice(&record.unknown);
     }
 
-    // Writing to memory cannot fail, so nothing is lost by not looking at the results.
+    // Writing to memory cannot fail, so the results are ignored.
 
     fn number(&mut self, field: u32, number: u64) {
         let mut encoder = Encoder::new(&mut self.numbers);
@@ -168,7 +168,7 @@ impl Writer {
     }
 }
 
-/// What was read so far.
+/// Fields decoded so far.
 #[derive(Default)]
 struct Fields<'b> {
     kind: Option<u64>,
@@ -201,10 +201,10 @@ struct Fields<'b> {
     unknown: Vec<u8>,
 }
 
-/// Reads an entry.
+/// Decodes an entry.
 ///
 /// # Errors
-/// [`BadFields`].
+/// Returns [`BadFields`].
 pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, BadFields> {
     let mut decoder = Decoder::new(bytes);
     let counted = decoder.map()?;
@@ -229,7 +229,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, BadFields> {
 }
 
 impl<'b> Fields<'b> {
-    /// Takes the value of a known field; `false` for an unknown one.
+    /// Reads the value of a known field; returns `false` for an unknown one.
     fn read(&mut self, field: u32, decoder: &mut Decoder<'b>) -> Result<bool, BadFields> {
         match field {
             field::KIND => self.kind = Some(decoder.u64()?),

@@ -1,8 +1,7 @@
 //! Applies a change to a session.
 //!
-//! The one place where a session's state moves, for every caller and with either order of writes. Order of
-//! effects within one change: the end wins over everything; else identity, data, limits and pin
-//! change, and the id rotates last.
+//! All changes of a session's state happen here, for every caller and either order of writes. Within one change an end
+//! overrides everything. Otherwise identity, data, limits and pin change first, and the id rotates last.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,70 +17,70 @@ use crate::session::record::{Entry, Epoch, Previous, Record, Version};
 use crate::session::token_set::TokenSet;
 use crate::session::vault::{StoredCookie, Vault};
 
-/// What is asked of a session: by the origin, or by the gateway itself.
+/// Change of a session, requested by the origin or the gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Change {
-    /// Merge patch on the data.
+    /// Merge patch for the data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<String>,
-    /// Who it is, as JSON; see [`Identity::parse`].
+    /// New identity as JSON; see [`Identity::parse`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identify: Option<String>,
-    /// How many of its groups are not in that; beside it, because an older release's object knows no such
-    /// member in an identity.
+    /// Number of groups that the identity omits. Separate from `identify`, because an object of an older release
+    /// refuses an identity with that member.
     #[serde(skip_serializing_if = "is_neutral")]
     pub groups_omitted: u32,
-    /// When that was proved, if it was not now.
+    /// Time of the proof of identity, if it is not now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated: Option<UnixSeconds>,
-    /// It was proved to us, just now: whatever id the session had before serves nobody any more, not
-    /// even for what is on its way.
+    /// Whether the user proved the identity to the gateway just now. The previous id then gets no grace period, not
+    /// even for requests under way.
     #[serde(skip_serializing_if = "is_neutral")]
     pub proved: bool,
-    /// What an identity provider gave with it.
+    /// Tokens that the identity provider issued with the identity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<TokenSet>,
-    /// Cookies the origin set, that are kept here.
+    /// Cookies of the origin to keep in the vault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<StoredCookie>,
-    /// A new idle limit.
+    /// New idle limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<Seconds>,
-    /// A new id.
+    /// Whether to rotate the id.
     #[serde(skip_serializing_if = "is_neutral")]
     pub rotate: bool,
-    /// The end of the session.
+    /// Whether to end the session.
     #[serde(skip_serializing_if = "is_neutral")]
     pub end: bool,
-    /// Note that it is in use.
+    /// Whether to note the session's use.
     #[serde(skip_serializing_if = "is_neutral")]
     pub touch: bool,
-    /// Note that a connection was opened whose end nobody sees; that is use, too.
+    /// Whether to note an opened connection that Vestibule does not follow to its end. Opening counts as use.
     #[serde(skip_serializing_if = "is_neutral")]
     pub open: bool,
-    /// Where the conversation is: by name when the hash would choose another origin, else none.
+    /// New pin: an origin's name, or `None` to use the origin that the hash selects.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub pin: Option<Option<String>>,
 }
 
-/// What was not granted. The answer still reaches the client; this is logged.
+/// Name of a refused part. The client still gets the response; the refusal is logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused(pub &'static str);
 
-/// The session after the change.
+/// Result of applying a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// What the session is now.
+    /// Entry after the change.
     pub entry: Entry,
-    /// It must be stored.
+    /// Whether the entry must be stored.
     pub written: bool,
-    /// What was not granted.
+    /// Refused parts of the change.
     pub refused: Vec<Refused>,
 }
 
 impl Outcome {
-    /// The names of what was not granted.
+    /// Returns the names of the refused parts.
     #[must_use]
     pub(crate) fn refused_names(&self) -> Vec<String> {
         self.refused
@@ -91,21 +90,20 @@ impl Outcome {
     }
 }
 
-/// The rules and the circumstances of a change.
+/// Rules and state that a change is applied with.
 pub(crate) struct ApplyContext<'a> {
-    /// The tenant's limits.
+    /// Limits of the tenant.
     pub lifetime: &'a Lifetime,
-    /// The tenant's keys.
+    /// Keys of the tenant.
     pub keys: &'a KeyRing,
-    /// The last revocation known: a session that is first stored, or given an identity, now is not
-    /// subject to it.
+    /// Last known revocation. It does not apply to a session that is first stored, or gets a user, now.
     pub epoch: Epoch,
-    /// The time.
+    /// Current time.
     pub now: UnixSeconds,
 }
 
 impl Change {
-    /// To note that a session is in use.
+    /// Creates a change that notes the session's use.
     #[must_use]
     pub(crate) fn touch() -> Self {
         Self {
@@ -114,19 +112,18 @@ impl Change {
         }
     }
 
-    /// To note that a connection was opened whose end nobody sees.
+    /// Creates a change that notes an opened connection that is not followed to its end.
     #[must_use]
     pub(crate) fn opening() -> Self {
         Self {
             open: true,
-            // What an older release understands of it.
+            // Older releases read only this member.
             touch: true,
             ..Self::default()
         }
     }
 
-    /// What may still be granted to a request that came with the id before the last rotation: not
-    /// another rotation, and no sign-in.
+    /// Removes what a request with the id before the last rotation must not do: rotate again or sign in.
     #[must_use]
     pub(crate) fn in_grace(self) -> Self {
         Self {
@@ -138,15 +135,15 @@ impl Change {
         }
     }
 
-    /// Names what [`in_grace`](Self::in_grace) takes out.
+    /// Names the parts that [`in_grace`](Self::in_grace) removes.
     pub(crate) fn refused_in_grace(&self) -> impl Iterator<Item = Refused> + use<> {
         let identify = self.identify.is_some().then_some(Refused("identify"));
         let rotate = self.rotate.then_some(Refused("rotate"));
         identify.into_iter().chain(rotate)
     }
 
-    /// Takes out what can be granted to no session at all, and says what that was: nobody needs to
-    /// be troubled with it.
+    /// Removes the parts that no session accepts, and returns their names. The session's object then need not be called
+    /// for them.
     pub(crate) fn validate(&mut self, lifetime: &Lifetime) -> Vec<Refused> {
         let mut refused = Vec::new();
         if self
@@ -171,13 +168,13 @@ impl Change {
         refused
     }
 
-    /// Whether nothing is asked.
+    /// Returns whether nothing is requested.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Applies the change to the freshest `record` known.
+    /// Applies the change to the newest known `record`.
     #[must_use]
     pub(crate) fn apply(&self, record: &Record, circumstances: &ApplyContext<'_>) -> Outcome {
         let ApplyContext {
@@ -202,21 +199,19 @@ impl Change {
                 Ok((mut identity, remember)) => {
                     identity.groups_omitted = self.groups_omitted;
                     let before = record.identity.as_ref().map(|who| who.user.as_str());
-                    // A rise in privilege, or another person: whoever knew the old id must not
-                    // profit. The same person once more only proves it again, and what was revoked
-                    // meanwhile stays so.
+                    // Rotate, so that an attacker with the old id gains nothing from the sign-in. The same user only
+                    // proves the identity again, and earlier revocations of that user still apply.
                     let is_another = before != Some(identity.user.as_str());
                     by_sign_in = is_another || self.proved;
                     if is_another && holds(Rule::UserEpoch) {
                         next.user_epoch = *epoch;
                     }
-                    // What the origin and the provider gave was for whoever it was before, a guest
-                    // included.
+                    // Tokens and vaulted cookies belong to the previous user or guest.
                     if is_another {
                         next.vault = Vault::default();
                         next.grant = None;
                     }
-                    // What was somebody else's is not shown to this one.
+                    // Data and idle limit of another user must not reach this one.
                     if is_another && before.is_some() {
                         next.data = Data::default();
                         next.idle = None;
@@ -228,7 +223,7 @@ impl Change {
                 Err(_) => refused.push(Refused("identify")),
             }
         }
-        // What was given with an earlier proof goes with it.
+        // A new proof replaces the tokens of an earlier one.
         if self.proved || self.grant.is_some() {
             let earlier = next.grant.take();
             let given = self.grant.clone();
@@ -274,7 +269,7 @@ impl Change {
         if !stored && holds(Rule::TenantEpoch) {
             next.epoch = *epoch;
         }
-        // Whoever changes a session uses it.
+        // Changing a session counts as use.
         if changed || (self.touch && stored) {
             next.seen = record.seen.max(*now);
         }

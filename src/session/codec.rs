@@ -1,4 +1,4 @@
-//! Records as bytes: fields, packed, sealed by XChaCha20-Poly1305.
+//! Seals records for storage: CBOR fields, compressed, encrypted by XChaCha20-Poly1305.
 //!
 //! | bytes | |
 //! | --- | --- |
@@ -7,9 +7,8 @@
 //! | 24 | nonce, random |
 //! | rest | ciphertext and its 16-byte tag |
 //!
-//! The format, the tenant and the storage key are bound in as associated data: a record moved to
-//! another name, or to another tenant, does not open. The extended nonce makes random nonces safe
-//! for any number of writes.
+//! The associated data contains format, tenant and storage key. A record copied to another key or tenant does not open.
+//! The extended nonce makes random nonces safe for any number of writes.
 
 use chacha20::rand_core::Rng;
 use chacha20poly1305::XNonce;
@@ -22,38 +21,38 @@ use crate::session::compress;
 use crate::session::id::RecordName;
 use crate::session::record::Entry;
 
-/// Format that is written. The release before must be able to read it, because both serve during a deployment. A new
-/// format takes two releases: the first raises [`NEWEST`], the second raises this (`docs/internals/releases.md`).
+/// Format of written records. The previous release must read it, because both serve during a deployment. A new format
+/// takes two releases: the first raises [`NEWEST`], the second this (`docs/internals/releases.md`).
 const FORMAT: u8 = 3;
-/// Newest format that is read.
+/// Newest format that this release reads.
 const NEWEST: u8 = 3;
-/// The oldest that is still read. What differs is the packing: a release that knows only that one must not
-/// take the other for damage.
+/// Oldest format that this release reads. It differs in the compression only; the format tells a release that cannot
+/// decompress a record from damage.
 const OLDEST: u8 = 2;
 const _: () = assert!(OLDEST <= FORMAT && FORMAT <= NEWEST);
 const NONCE_BYTES: usize = 24;
 
-/// The largest value that is even looked at; ours are far smaller.
+/// Maximum bytes of a stored value to open; ours are far smaller.
 const LARGEST_SEALED: usize = 256 * 1024;
 
-/// Why stored bytes are not a record.
+/// Reasons why stored bytes are not a readable record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Unreadable {
-    /// Too short, too long, or not of our making.
+    /// The value is too short, too long, or not written by Vestibule.
     #[error("the record is malformed")]
     Malformed,
-    /// Written by a newer release.
+    /// A later release wrote the record.
     #[error("the record has the format of a later release")]
     NewerFormat,
-    /// Sealed under a key that is not listed (any more).
+    /// The record is sealed under a key that is not, or no longer, listed.
     #[error("the record is sealed under a key that is not listed")]
     UnknownKey,
-    /// The seal does not fit: damaged, or another tenant's or session's record.
+    /// The seal is invalid: the record is damaged, or belongs to another tenant or session.
     #[error("the seal of the record does not fit")]
     SealBroken,
 }
 
-/// Seals `entry` for storage under `name`.
+/// Seals an entry for storage under `name`.
 #[must_use]
 pub(crate) fn seal(
     entry: &Entry,
@@ -77,10 +76,10 @@ pub(crate) fn seal(
     Some([&[FORMAT], key.id.as_slice(), &nonce, &sealed].concat())
 }
 
-/// Opens what was stored under `name`.
+/// Opens the value stored under `name`.
 ///
 /// # Errors
-/// [`Unreadable`]; the bytes are then to be left as they are.
+/// Returns [`Unreadable`]; the stored bytes must then stay unchanged.
 pub(crate) fn open(bytes: &[u8], name: &RecordName, keys: &KeyRing) -> Result<Entry, Unreadable> {
     if bytes.len() > LARGEST_SEALED {
         return Err(Unreadable::Malformed);
@@ -106,7 +105,7 @@ pub(crate) fn open(bytes: &[u8], name: &RecordName, keys: &KeyRing) -> Result<En
         .record_cipher
         .decrypt(&XNonce::from(*nonce), payload)
         .map_err(|_| Unreadable::SealBroken)?;
-    // The seal is valid, so these bytes are ours.
+    // The seal is valid, so a Vestibule release wrote these bytes.
     let plain = compress::decompress(&plain).ok_or(if compress::is_of_later_release(&plain) {
         Unreadable::NewerFormat
     } else {
@@ -118,7 +117,7 @@ pub(crate) fn open(bytes: &[u8], name: &RecordName, keys: &KeyRing) -> Result<En
     })
 }
 
-/// The name holds the tenant and the hash of the id.
+/// Returns the associated data. The name contains the tenant and the hash of the handle.
 fn associated(format: u8, name: &RecordName) -> Vec<u8> {
     [&[format], name.as_str().as_bytes()].concat()
 }

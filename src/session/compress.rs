@@ -1,20 +1,18 @@
-//! Smaller records: what can be compressed, apart from what cannot, by DEFLATE (RFC 1951) with a preset
-//! dictionary.
+//! Compresses the text of records by DEFLATE (RFC 1951) with a preset dictionary, and stores random bytes separately.
 //!
-//! A token is base64url, four characters for three bytes, and what its payload repeats of other
-//! fields is hidden from the compressor by that. Signatures, hashes and ids are random: among the text
-//! they would cost more than they are long, because each of their bytes wants a code of its own. So the
-//! text is cut ([`token_split`]), and only what is text indeed is compressed, after a dictionary of what sessions
-//! usually hold. The first byte says how it is packed:
+//! A token is base64url, four characters for three bytes. This encoding hides from the compressor what the payload
+//! repeats of other fields. Signatures, hashes and ids are random; within the text each of their bytes would need a
+//! code of its own. So [`token_split`] separates them, and only real text is compressed, with a dictionary of common
+//! session content. The first byte names the method:
 //!
 //! | | |
 //! | --- | --- |
-//! | 0 | as it is: short, or not smaller otherwise |
-//! | 1 | parts, compressed after the first part of the dictionary; read, not written any more |
-//! | 2 | the length of what is not text, that, the text compressed after the dictionary, random values |
+//! | 0 | uncompressed: short, or not smaller otherwise |
+//! | 1 | parts, compressed with the first part of the dictionary; only read |
+//! | 2 | length of the head, head, text compressed with the dictionary, random values |
 //! | more | of a later release |
 //!
-//! Why this and not another encoding: the table in `docs/internals/session-engine.md`.
+//! `docs/internals/session-engine.md` compares other encodings.
 
 mod dictionary;
 mod first;
@@ -33,16 +31,17 @@ const PLAIN: u8 = 0;
 const PARTS: u8 = 1;
 const CUT: u8 = 2;
 
-/// A text below this is not worth the work.
+/// Minimum bytes of a text to compress.
 const MIN_LENGTH: usize = 64;
 
-/// A text below this is smaller by the codes that RFC 1951 has ready than by its own, which have to be told.
+/// Minimum bytes of a text for which custom Huffman codes are smaller than the fixed ones of RFC 1951, because the
+/// codes must be stored, too.
 const MIN_WITH_OWN_CODES_LENGTH: usize = 320;
 
-/// The largest text that is ever unpacked: data is limited to 64 KiB, the rest is far smaller.
+/// Maximum bytes of a decompressed text: data is limited to 64 KiB, the rest is far smaller.
 const LARGEST: usize = 160 * 1024;
 
-/// Packs `head`, which is kept as it is, and the `text` behind it.
+/// Stores `head` as it is and compresses the `text` after it.
 #[must_use]
 pub(crate) fn compress(head: &[u8], text: &[u8]) -> Vec<u8> {
     let compressed = (text.len() >= MIN_LENGTH)
@@ -52,8 +51,8 @@ pub(crate) fn compress(head: &[u8], text: &[u8]) -> Vec<u8> {
     compressed.unwrap_or_else(|| [&[PLAIN], head, text].concat())
 }
 
-/// Unpacks what [`compress`] made, head and text in one; `None` for anything else, and for what would be too
-/// large.
+/// Reverses [`compress`] and returns head and text in one. Returns `None` for other bytes, and for a result above
+/// [`LARGEST`].
 #[must_use]
 pub(crate) fn decompress(compressed: &[u8]) -> Option<Vec<u8>> {
     match compressed.split_first()? {
@@ -68,7 +67,7 @@ pub(crate) fn decompress(compressed: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Returns whether a later release packed these bytes.
+/// Returns whether a later release compressed these bytes.
 #[must_use]
 pub(crate) fn is_of_later_release(compressed: &[u8]) -> bool {
     compressed.first().is_some_and(|way| *way > CUT)
@@ -88,7 +87,7 @@ fn compress_split(head: &[u8], text: &[u8]) -> Option<Vec<u8>> {
 fn decompress_split(compressed: &[u8]) -> Option<Vec<u8>> {
     let mut rest = compressed;
     let head = take_part(&mut rest)?;
-    // What was compressed tells its own end.
+    // A DEFLATE stream marks its own end.
     let (text, length) = inflate(rest, dictionary::WHOLE)?;
     let text = token_split::join(&text, rest.get(length..)?, LARGEST)?;
     Some([head, &text].concat())
@@ -105,7 +104,7 @@ fn deflate(text: &[u8]) -> Option<Vec<u8>> {
     let flags = create_comp_flags_from_zip_params(LEVEL, RAW_WINDOW, codes as i32);
     let mut compressor = CompressorOxide::new(flags);
     let mut out = vec![0; 2 * (text.len() + dictionary::WHOLE.len()) + 512];
-    // Flushed to a byte's end, what the dictionary itself became can be left out: the reader has it.
+    // After a flush to a byte boundary the dictionary's own output can be dropped: the reader has it.
     let (status, _, _) = deflate_step(
         &mut compressor,
         dictionary::WHOLE,
@@ -120,7 +119,7 @@ fn deflate(text: &[u8]) -> Option<Vec<u8>> {
     (status == TDEFLStatus::Done).then_some(out)
 }
 
-/// What was compressed after `known`, and how many bytes of `compressed` that was.
+/// Decompresses with the dictionary `known`. Returns the text and the number of compressed bytes read.
 fn inflate(compressed: &[u8], known: &[u8]) -> Option<(Vec<u8>, usize)> {
     let start = known.len();
     let mut room = start + compressed.len() * 4 + 256;
@@ -137,14 +136,14 @@ fn inflate(compressed: &[u8], known: &[u8]) -> Option<(Vec<u8>, usize)> {
                 out.drain(..start);
                 return Some((out, read));
             }
-            // Hardly ever: what is so compressible is padding.
+            // Rare: only padding compresses that well.
             TINFLStatus::HasMoreOutput if room < LARGEST => room = LARGEST + start,
             _ => return None,
         }
     }
 }
 
-/// Length as LEB128, then the part.
+/// Writes the length as LEB128, then the part.
 fn put_part(parts: &mut Vec<u8>, part: &[u8]) {
     let mut length = part.len();
     while length > 0x7f {

@@ -1,27 +1,27 @@
-//! The session's data: one JSON object, changed by merge patches (RFC 7396), sent to origins as one
-//! line of ASCII.
+//! Holds a session's data: one JSON object, changed by merge patches (RFC 7396) and sent to origins as one line of
+//! ASCII.
 
 use thiserror::Error;
 
 use serde_json::{Map, Value};
 
-/// The most a session may hold, as compact JSON.
+/// Maximum bytes of a session's data as compact JSON.
 pub(crate) const LARGEST_DATA: usize = 64 * 1024;
 
-/// The longest name of a member, in bytes.
+/// Maximum bytes of a member's name.
 pub(crate) const MAX_NAME_LENGTH: usize = 512;
 
-/// A JSON object. Kept as compact JSON: it is written out far more often than it is changed.
+/// JSON object of a session, kept as compact JSON, because it is sent far more often than it changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Data(Option<String>);
 
-/// Why a patch was not applied.
+/// Reasons why a patch is not applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadPatch {
-    /// Not JSON, or nested too deeply.
+    /// The patch is not JSON, or nested too deeply.
     #[error("the patch is not JSON, or nested too deeply")]
     NotJson,
-    /// JSON, but not an object: data is always an object.
+    /// The patch is not an object.
     #[error("the patch is not an object")]
     NotAnObject,
     /// A member's name is longer than [`MAX_NAME_LENGTH`], or has control characters.
@@ -33,28 +33,28 @@ pub(crate) enum BadPatch {
 }
 
 impl Data {
-    /// Data stored earlier.
+    /// Restores stored data.
     #[must_use]
     pub(crate) fn from_stored(json: String) -> Self {
         Self((json != "{}" && !json.is_empty()).then_some(json))
     }
 
-    /// Compact JSON, or `None` for the empty object.
+    /// Returns compact JSON, or `None` for the empty object.
     #[must_use]
     pub(crate) fn stored(&self) -> Option<&str> {
         self.0.as_deref()
     }
 
-    /// Compact JSON; `{}` when there is nothing.
+    /// Returns compact JSON; `{}` without data.
     #[must_use]
     pub(crate) fn to_json(&self) -> &str {
         self.0.as_deref().unwrap_or("{}")
     }
 
-    /// The data with `patch` merged in.
+    /// Returns the data with `patch` merged in.
     ///
     /// # Errors
-    /// [`BadPatch`]; the data is unchanged then.
+    /// Returns [`BadPatch`]; the data is unchanged then.
     pub(crate) fn patched(&self, patch: &str) -> Result<Self, BadPatch> {
         let patch: Value = serde_json::from_str(patch).map_err(|_| BadPatch::NotJson)?;
         let Value::Object(patch) = patch else {
@@ -75,15 +75,14 @@ impl Data {
         Ok(Self::from_stored(json))
     }
 
-    /// One line of ASCII JSON for a header; everything else is escaped as `\uXXXX`.
+    /// Formats the data as one line of ASCII JSON for a header, with everything else escaped as `\uXXXX`.
     #[must_use]
     pub(crate) fn to_header(&self) -> Option<String> {
         self.0.as_deref().map(crate::encoding::ascii_json)
     }
 }
 
-/// Whether a member and all within it have names that can be told in a header and in a log. Depth is
-/// bounded by the parser.
+/// Returns whether all names in a member are fit for a header and a log. The parser bounds the depth.
 fn has_sound_names((name, value): (&String, &Value)) -> bool {
     let is_sound = name.len() <= MAX_NAME_LENGTH && !name.chars().any(char::is_control);
     is_sound
@@ -97,7 +96,7 @@ fn has_sound_names((name, value): (&String, &Value)) -> bool {
         }
 }
 
-/// RFC 7396 section 2. Depth is bounded by the parser, which refuses more than 128 levels.
+/// Merges a patch (RFC 7396 section 2). The parser bounds the depth to 128 levels.
 fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
     for (key, change) in patch {
         match change {
@@ -133,7 +132,7 @@ mod tests {
 
     #[test]
     fn patches_follow_rfc_7396() {
-        // The applicable cases of RFC 7396 appendix A: those whose target and patch are objects.
+        // RFC 7396 appendix A, as far as target and patch are objects.
         for (target, patch, result) in [
             (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
             (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),

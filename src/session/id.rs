@@ -1,11 +1,10 @@
-//! The names of a session, each for one purpose and none convertible into a stronger one.
+//! Defines the names of a session. Each has one purpose, and none can be converted into a stronger one.
 //!
 //! * [`SessionId`]: the secret in the cookie. Changes at every rotation.
-//! * [`Handle`]: the public name, sent to origins. Derived from the first id by a hash, so that a
-//!   guest has one before anything is stored; afterwards kept in the record. Also what decides
-//!   the origin, so rotation moves nobody.
-//! * [`RecordName`]: where storage keeps the record: a hash of the handle, so that a copy of the
-//!   namespace yields no cookie and cannot be matched with an origin's logs.
+//! * [`Handle`]: the public name, sent to origins. A hash of the first id, so that a guest has one before anything is
+//!   stored; afterwards the record keeps it. It also selects the origin, so rotation moves no session.
+//! * [`RecordName`]: the storage key, a hash of the handle. A copy of the namespace yields no cookie, and cannot be
+//!   matched with an origin's logs.
 
 use core::fmt;
 
@@ -17,10 +16,10 @@ use crate::encoding;
 use crate::keys::KeyRing;
 use crate::tenant_id::TenantId;
 
-/// Length of a session id: 128 random bits.
+/// Length of a session id in bytes: 128 random bits.
 pub(crate) const SESSION_ID_BYTES: usize = 16;
 
-/// The secret id in the cookie. Cannot be printed.
+/// Secret id in the cookie. It cannot be printed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SessionId([u8; SESSION_ID_BYTES]);
 
@@ -31,7 +30,7 @@ impl fmt::Debug for SessionId {
 }
 
 impl SessionId {
-    /// A new id from a cryptographic random source.
+    /// Generates an id from a cryptographic random source.
     #[must_use]
     pub(crate) fn generate(random: &mut impl Rng) -> Self {
         let mut bytes = [0; SESSION_ID_BYTES];
@@ -39,19 +38,19 @@ impl SessionId {
         Self(bytes)
     }
 
-    /// An id read from a cookie or a record.
+    /// Restores an id from a cookie or record.
     #[must_use]
     pub(crate) const fn from_bytes(bytes: [u8; SESSION_ID_BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes that go into the cookie.
+    /// Returns the bytes for the cookie.
     #[must_use]
     pub(crate) fn as_bytes(&self) -> &[u8; SESSION_ID_BYTES] {
         &self.0
     }
 
-    /// What tells a sign-in that led to this id from others. Says nothing about the id.
+    /// Derives the tag of the sign-in that created this id. It reveals nothing about the id.
     #[must_use]
     pub(crate) fn sign_in(&self) -> SignIn {
         let hash = Sha256::new()
@@ -61,9 +60,8 @@ impl SessionId {
         SignIn(hash.first_chunk().copied().unwrap_or_default())
     }
 
-    /// The id that follows this one at a rotation. A function of the old id and a secret key, so
-    /// that requests rotating the same session at the same time agree on one successor without
-    /// asking each other.
+    /// Derives the id that follows at a rotation from the old id and a secret key. Concurrent rotations of one session
+    /// thus agree on the successor without communication.
     #[must_use]
     pub(crate) fn successor(&self, keys: &KeyRing) -> Self {
         let mac = keys
@@ -77,30 +75,30 @@ impl SessionId {
     }
 }
 
-/// Tells the sign-ins of a session apart.
+/// Tag that distinguishes the sign-ins of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SignIn(pub [u8; 6]);
 
 impl SignIn {
-    /// As a part of a public name.
+    /// Formats the tag for a public name.
     #[must_use]
     pub(crate) fn to_text(self) -> String {
         encoding::base64url(&self.0)
     }
 
-    /// The counterpart of [`SignIn::to_text`].
+    /// Reverses [`SignIn::to_text`].
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         encoding::from_base64url_exact(text).map(Self)
     }
 }
 
-/// The public name of a session: 128 bits, 22 base64url characters.
+/// Public name of a session: 128 bits, 22 base64url characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Handle(pub [u8; 16]);
 
 impl Handle {
-    /// The handle of a session whose first id is `id`.
+    /// Derives the handle of a session from its first id.
     #[must_use]
     pub(crate) fn derive(tenant: &TenantId, id: &SessionId) -> Self {
         Self(
@@ -111,34 +109,34 @@ impl Handle {
         )
     }
 
-    /// As origins see it.
+    /// Formats the handle as sent to origins.
     #[must_use]
     pub(crate) fn to_text(self) -> String {
         encoding::base64url(&self.0)
     }
 
-    /// The counterpart of [`Handle::to_text`]; `None` when it cannot be one.
+    /// Reverses [`Handle::to_text`]; returns `None` for other text.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         encoding::from_base64url_exact(text).map(Self)
     }
 }
 
-/// The name that origins and operators know a session by (`X-Session-Id`): `<handle>` while it is a
-/// guest's, `<handle>.<sign-in>` once somebody has signed in.
+/// Name of a session for origins and operators (`X-Session-Id`): `<handle>` for a guest, `<handle>.<sign-in>` after a
+/// sign-in.
 ///
-/// Each sign-in makes another name, so a name that was learned from a guest's copied cookie does not
-/// reach the user whom the guest became.
+/// Each sign-in changes the name. A name learned from a guest's copied cookie thus does not reach the user that the
+/// guest became.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PublicName {
-    /// The session.
+    /// Handle of the session.
     pub handle: Handle,
-    /// Its sign-in; none for a guest.
+    /// Tag of its sign-in; `None` for a guest.
     pub sign_in: Option<SignIn>,
 }
 
 impl PublicName {
-    /// The counterpart of [`PublicName::to_text`]; `None` when it cannot be one.
+    /// Reverses [`PublicName::to_text`]; returns `None` for other text.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let Some((handle, tag)) = text.split_once('.') else {
@@ -154,7 +152,7 @@ impl PublicName {
         })
     }
 
-    /// As origins see it.
+    /// Formats the name as sent to origins.
     #[must_use]
     pub(crate) fn to_text(self) -> String {
         let handle = self.handle.to_text();
@@ -164,48 +162,48 @@ impl PublicName {
         }
     }
 
-    /// Whether this is the name of a session of the same handle whose sign-in is `sign_in`.
+    /// Returns whether the name matches a session with the same handle and this sign-in.
     #[must_use]
     pub(crate) fn is_of(&self, sign_in: Option<SignIn>) -> bool {
         self.sign_in == sign_in
     }
 
-    /// The same for operators, who may end and see any session: logs call a session by its handle alone,
-    /// so that means whoever has signed in. A sign-in that is named must still be the session's.
+    /// Returns whether an operator's name matches. Logs contain only the handle, so a bare handle matches any sign-in.
+    /// A named sign-in must be the session's.
     #[must_use]
     pub(crate) fn is_of_for_operators(&self, sign_in: Option<SignIn>) -> bool {
         self.sign_in.is_none() || self.is_of(sign_in)
     }
 }
 
-/// The storage key of a session's record: `s:<tenant>:<43 base64url characters>`. One key for all of
-/// the session's life, so that a rotation is one write, whole or not at all.
+/// Storage key of a session's record: `s:<tenant>:<43 base64url characters>`. It stays the same for the session's whole
+/// life, so a rotation is one atomic write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RecordName(String);
 
 impl RecordName {
-    /// Where the record of the session is kept, whatever its id is at the moment.
+    /// Derives the storage key of a session, independent of its current id.
     #[must_use]
     pub(crate) fn derive(tenant: &TenantId, handle: Handle) -> Self {
         let hash = encoding::base64url(&hash("record", tenant, &handle.0));
         Self(format!("s:{tenant}:{hash}"))
     }
 
-    /// Where an unreadable record is set aside, for the operator to look at.
+    /// Returns the key of the copy of an unreadable record, kept for the operator.
     #[must_use]
     pub(crate) fn quarantine(&self) -> String {
         format!("q:{}", self.0)
     }
 
-    /// The storage key.
+    /// Returns the storage key.
     #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What is hashed are 128 random bits, so a plain hash cannot be run backwards. No deployment key
-/// goes in: key rotation must neither rename a session nor lose its record.
+/// Hashes 128 random bits, which a plain hash protects from reversal. No deployment key is involved: key rotation must
+/// neither rename a session nor lose its record.
 fn hash(purpose: &str, tenant: &TenantId, secret: &[u8; 16]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in ["v1/", purpose, "/", tenant.as_str(), "/"] {

@@ -1,4 +1,4 @@
-//! Defines the identity of a session, as the origin or a sign-in states it.
+//! Defines the identity of a session, as stated by the origin or proved by a sign-in.
 
 use core::fmt;
 
@@ -10,18 +10,18 @@ use crate::session::names::{is_identifier, is_presentable};
 /// Maximum number of groups that are kept and sent.
 pub(crate) const MAX_GROUPS: usize = 64;
 
-/// A proven identity. Every text keeps to the rule for names: no blanks around it, and nothing that cannot be seen.
+/// Identity of a user. Every text follows the rule for names: no blanks at its ends and nothing invisible.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// What the application knows the user by; never empty.
+    /// User id of the application; never empty.
     pub user: String,
     /// E-mail address.
     pub email: Option<String>,
-    /// Name, for people to read.
+    /// Display name.
     pub name: Option<String>,
     /// Groups, each without a comma.
     pub groups: Vec<String>,
-    /// How many more groups there are that cannot be sent in a header.
+    /// Number of further groups, which do not fit into a header.
     pub groups_omitted: u32,
 }
 
@@ -31,19 +31,19 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Why an identity was not accepted.
+/// Reasons why an identity is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadIdentity {
-    /// Not a JSON object with a `user`.
+    /// The identity is not a JSON object with a `user`.
     #[error("an identity is a JSON object with a `user`")]
     Shape,
-    /// A member that is not known, of the wrong type, or against the rule for names.
+    /// A member is unknown, of the wrong type, or against the rule for names.
     #[error("an identity has a member that is unknown, of the wrong type, or no name")]
     Member,
 }
 
 impl Identity {
-    /// Names a user of whom nothing else is known.
+    /// Creates an identity with a user id only.
     #[must_use]
     pub fn new(user: impl Into<String>) -> Self {
         Self {
@@ -52,11 +52,11 @@ impl Identity {
         }
     }
 
-    /// Reads `{"user", "email"?, "name"?, "groups"?}`; `"remember": true` asks for the longer
-    /// limit and is returned beside.
+    /// Parses `{"user", "email"?, "name"?, "groups"?}`. Also returns whether `"remember": true` requests the longer
+    /// limit.
     ///
     /// # Errors
-    /// [`BadIdentity`].
+    /// Returns [`BadIdentity`].
     pub fn parse(json: &str) -> Result<(Self, bool), BadIdentity> {
         let Ok(Value::Object(object)) = serde_json::from_str(json) else {
             return Err(BadIdentity::Shape);

@@ -1,49 +1,49 @@
-//! How long a session lives: the idle and the absolute limit, and when activity is written down.
+//! Decides how long a session lives, by idle and absolute limit, and when to note its use.
 //!
-//! Enforced here on every use (P9 of `docs/internals/session-engine.md`). The time to live given to storage only makes expired
-//! bytes disappear.
+//! Every use checks the limits (P9 of `docs/internals/session-engine.md`). The time to live in storage only deletes
+//! expired bytes.
 
 use crate::clock::{Seconds, UnixSeconds};
 
-/// Storage refuses shorter times to live.
+/// Minimum time to live that storage accepts.
 const MIN_STORED_LENGTH: Seconds = Seconds(60);
 
-/// How much longer storage keeps a record than it is valid, so that a limit is always found by
-/// this code and reported as what it is.
+/// Seconds that storage keeps a record beyond its limit, so that this code finds the expired record and reports the
+/// limit.
 const STORED_MARGIN: u64 = 60;
 
-/// For so long a connection that was handed on may still be open: nobody sees its end. Longer than people stay at one
-/// page without loading anything else.
+/// Time for which an opened connection counts as use, because Vestibule does not see its end. People rarely stay on one
+/// page longer without loading anything.
 const MAY_BE_OPEN: Seconds = Seconds(86_400);
 
-/// A tenant's limits.
+/// Limits of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lifetime {
-    /// Ends a session that is not used for so long.
+    /// Time without use that ends a session.
     pub idle: Seconds,
-    /// Ends a session so long after it began, whatever happens.
+    /// Time after its begin that ends a session in any case.
     pub absolute: Seconds,
-    /// Takes the place of both for a visitor who asked to stay signed in, counted from the sign-in.
+    /// Replaces both limits for a user who chose to stay signed in; counted from the sign-in.
     pub remember: Seconds,
 }
 
-/// The times that decide whether one session still lives.
+/// Times that decide whether a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
-    /// When the session began.
+    /// Time when the session began.
     pub created: UnixSeconds,
-    /// When it was last known to be used.
+    /// Time of the last noted use.
     pub seen: UnixSeconds,
-    /// When a socket or an event stream was last opened whose end nobody sees.
+    /// Time when a socket or event stream that is not followed was last opened.
     pub opened: Option<UnixSeconds>,
-    /// This session's own idle limit, if the origin asked for one.
+    /// Own idle limit of this session, if the origin requested one.
     pub idle: Option<Seconds>,
-    /// When the visitor signed in, if they asked to stay so.
+    /// Time of the sign-in, if the user chose to stay signed in.
     pub remembered: Option<UnixSeconds>,
 }
 
 impl Lifetime {
-    /// The idle limit of this session: its own, never beyond the absolute one.
+    /// Returns the idle limit of this session: its own if set, and at most the absolute limit.
     #[must_use]
     pub(crate) fn idle_of(&self, span: &Span) -> Seconds {
         match (span.idle, span.remembered) {
@@ -53,13 +53,13 @@ impl Lifetime {
         }
     }
 
-    /// The idle limits an origin may ask for.
+    /// Returns whether an origin may request this idle limit.
     #[must_use]
     pub(crate) fn allows_idle(&self, idle: Seconds) -> bool {
         idle >= MIN_STORED_LENGTH && idle <= self.absolute
     }
 
-    /// When the absolute limit strikes.
+    /// Returns the time of the absolute limit.
     #[must_use]
     pub(crate) fn absolute_end(&self, span: &Span) -> UnixSeconds {
         match span.remembered {
@@ -74,20 +74,20 @@ impl Lifetime {
         self.absolute_end(span).since(now)
     }
 
-    /// The longest any session of this tenant can last.
+    /// Returns the maximum duration of this tenant's sessions.
     #[must_use]
     pub(crate) fn longest(&self) -> Seconds {
         self.absolute.max(self.remember)
     }
 
-    /// When the session ends if it is not used again.
+    /// Returns the session's end without further use.
     #[must_use]
     pub(crate) fn end(&self, span: &Span) -> UnixSeconds {
         self.idle_end(span).min(self.absolute_end(span))
     }
 
-    /// When the idle limit strikes if the session is not used again. What may still be open is use: a connection that
-    /// nobody follows keeps the session for a day from when it was opened.
+    /// Returns the time of the idle limit without further use. A connection that is not followed counts as use for a
+    /// day.
     #[must_use]
     pub(crate) fn idle_end(&self, span: &Span) -> UnixSeconds {
         let unused = span.seen + self.idle_of(span);
@@ -95,29 +95,28 @@ impl Lifetime {
             .map_or(unused, |since| unused.max(since + MAY_BE_OPEN))
     }
 
-    /// Whether a connection may still be open whose end nobody sees.
+    /// Returns whether a connection that is not followed may still be open.
     #[must_use]
     pub(crate) fn may_be_open(span: &Span, now: UnixSeconds) -> bool {
         span.opened.is_some_and(|since| now < since + MAY_BE_OPEN)
     }
 
-    /// Whether it is to be noted that a connection is opened whose end nobody sees: unless that was noted a moment ago.
+    /// Returns whether an opened connection must be noted: not if one was noted within the touch interval.
     #[must_use]
     pub(crate) fn opening_is_due(&self, span: &Span, spread: u8, now: UnixSeconds) -> bool {
         span.opened
             .is_none_or(|since| now.since(since) >= self.touch_interval(span, spread))
     }
 
-    /// Whether a limit has struck.
+    /// Returns whether a limit has passed.
     #[must_use]
     pub(crate) fn has_ended(&self, span: &Span, now: UnixSeconds) -> bool {
         now >= self.end(span)
     }
 
-    /// Activity is written down at most once in so long: `max(60 s, idle / 8)`, spread by up to a
-    /// tenth per session (`spread` is any evenly distributed number), so that sessions which began
-    /// together do not write together for ever. Never more than half the idle limit: a short limit
-    /// that were touched too late would strike down a session in use.
+    /// Returns the touch interval: `max(60 s, idle / 8)`, reduced by up to a tenth per session. `spread` is any evenly
+    /// distributed number, so that sessions that began together do not keep writing together. At most half the idle
+    /// limit: otherwise a short limit could end a session in use before its use is noted.
     #[must_use]
     pub(crate) fn touch_interval(&self, span: &Span, spread: u8) -> Seconds {
         let idle = self.idle_of(span).0;
@@ -126,21 +125,21 @@ impl Lifetime {
         Seconds((base - jitter).min(idle / 2))
     }
 
-    /// Whether the last noted use is old enough to note this one.
+    /// Returns whether the last noted use is old enough to note this one.
     #[must_use]
     pub(crate) fn touch_is_due(&self, span: &Span, spread: u8, now: UnixSeconds) -> bool {
         now.since(span.seen) >= self.touch_interval(span, spread)
     }
 
-    /// How long storage should keep the record.
+    /// Returns the record's time to live in storage.
     #[must_use]
     pub(crate) fn stored_for(&self, span: &Span, now: UnixSeconds) -> Seconds {
         stored_until(self.end(span), now)
     }
 }
 
-/// How long storage should keep what is over at `end`: longer, so that the limit is found by this
-/// code, and never less than storage accepts.
+/// Returns the time to live in storage of an entry that is over at `end`: longer, so that this code finds the limit,
+/// and at least the minimum of storage.
 #[must_use]
 pub(crate) fn stored_until(end: UnixSeconds, now: UnixSeconds) -> Seconds {
     Seconds(end.since(now).0 + STORED_MARGIN).max(MIN_STORED_LENGTH)

@@ -1,6 +1,6 @@
-//! A session: its identifiers, its record, how long it lives, and how it may change.
+//! Defines a session: its identifiers, record, lifetime and changes.
 //!
-//! Pure: knows neither HTTP nor storage.
+//! Performs no I/O, and depends on neither HTTP nor storage.
 
 pub(crate) mod cbor;
 pub(crate) mod change;

@@ -1,16 +1,16 @@
-//! One rule for the texts that say who somebody is, whichever way they come: the origin's word, the claims
-//! of a token, an account, the accounts' command line (`scripts/accounts.mjs` has the same rule).
+//! Checks names of users, groups and people by one rule for all sources: origins, token claims, accounts and the
+//! accounts' command line (`scripts/accounts.mjs` has the same rule).
 //!
-//! A server compares a user's name byte by byte, and a header must not change it on the way: HTTP drops
-//! blanks at the ends of a value (RFC 9110 section 5.5), and an invisible character makes a second name that
-//! looks like the first. So blanks at the ends, and what cannot be seen, are refused; everything else is
-//! told as its very bytes ([`header_text`]), so that another Unicode form of a name stays another name.
+//! A server compares user names byte by byte, so a header must not change one. HTTP drops blanks at the ends of a value
+//! (RFC 9110 section 5.5). An invisible character makes a second name that looks like the first. Blanks at the ends and
+//! invisible characters are therefore refused. All other bytes are sent unchanged ([`header_text`]), so different
+//! Unicode forms stay different names.
 
-/// The most bytes of a user's name, an address, a group or a name for people.
+/// Maximum bytes of a user name, address, group or display name.
 pub(crate) const MAX_LENGTH: usize = 320;
 
-/// Characters without an appearance of their own: general category Cf, Zl and Zp, and the derived property
-/// `Default_Ignorable_Code_Point` (Unicode 17). Both ends belong to a range.
+/// Invisible characters: general categories Cf, Zl and Zp, and the derived property `Default_Ignorable_Code_Point`
+/// (Unicode 17). Both ends belong to a range.
 const INVISIBLE: [(u32, u32); 25] = [
     (0xad, 0xad),
     (0x34f, 0x34f),
@@ -39,23 +39,23 @@ const INVISIBLE: [(u32, u32); 25] = [
     (0xe0000, 0xe0fff),
 ];
 
-/// Whether a text can be a user's name, a mail address or a group: 1 to [`MAX_LENGTH`] bytes, no blank at
-/// either end and none but the space within, no control character, nothing invisible.
+/// Returns whether a text can be a user name, mail address or group: 1 to [`MAX_LENGTH`] bytes without control or
+/// invisible characters. Spaces may only be inside; other blanks are refused.
 #[must_use]
 pub(crate) fn is_identifier(text: &str) -> bool {
     let is_odd = |c: char| c.is_control() || is_invisible(c) || (c.is_whitespace() && c != ' ');
     fits(text) && !text.contains(is_odd)
 }
 
-/// Whether a text can be a name for people to read: as [`is_identifier`], but with what scripts and emoji
-/// need between their characters, the joiners and variation selectors, and with blanks of any kind within.
+/// Returns whether a text can be a display name: as [`is_identifier`], but blanks of any kind inside, and the joiners
+/// and variation selectors of scripts and emoji, are allowed.
 #[must_use]
 pub(crate) fn is_presentable(text: &str) -> bool {
     fits(text) && !text.contains(|c| !is_readable(c))
 }
 
-/// The same made of any text: without what is not readable, blanks at the ends and what is too much. Empty
-/// if nothing is left.
+/// Makes a display name of any text: removes unreadable characters and blanks at the ends, and truncates. Returns an
+/// empty text if nothing is left.
 #[must_use]
 pub(crate) fn presentable(text: &str) -> String {
     let mut kept = String::new();
@@ -85,8 +85,8 @@ fn is_invisible(char: char) -> bool {
             .any(|(from, to)| (*from..=*to).contains(&code))
 }
 
-/// Text for a header: printable ASCII as it is; everything else, `%`, and a blank at either end
-/// percent-encoded (RFC 3986), so that no byte of a name is lost or misread on the way.
+/// Encodes a text for a header: printable ASCII unchanged; other bytes, `%` and a blank at either end percent-encoded
+/// (RFC 3986).
 #[must_use]
 pub(crate) fn header_text(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
@@ -94,7 +94,7 @@ pub(crate) fn header_text(text: &str) -> String {
     line
 }
 
-/// Texts for one header, with commas between them; a comma within one is encoded.
+/// Encodes texts for one header, separated by commas; a comma inside a text is encoded.
 #[must_use]
 pub(crate) fn header_list(texts: &[String]) -> String {
     let mut line = String::new();
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    /// What a server reads: HTTP has dropped the blanks at the ends, then it decodes.
+    /// Decodes as a server does: HTTP drops the blanks at the ends first.
     fn decoded(line: &str) -> String {
         let mut bytes = Vec::new();
         let mut rest = line.trim_matches([' ', '\t']).bytes();

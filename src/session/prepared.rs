@@ -1,4 +1,4 @@
-//! Prepares a live session: header values that each request carries are written once.
+//! Prepares a live session: computes the header values that every request needs once.
 
 use crate::keys::{KeyRing, UserTag};
 
@@ -8,25 +8,25 @@ use super::names::{header_list, header_text};
 use super::record::Record;
 use super::token_set::TokenSet;
 
-/// A live record with the texts that every request needs, made once.
+/// Live record with the header values of its requests.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Prepared {
-    /// The record.
+    /// Record of the session.
     pub record: Record,
-    /// `X-Session-Id`.
+    /// Value of `X-Session-Id`.
     pub handle: String,
-    /// `X-Session-Data`; none while there is no data.
+    /// Value of `X-Session-Data`; `None` without data.
     pub data: Option<String>,
-    /// `X-Session-User`, `-Email`, `-Name`, `-Groups` and `-Groups-Omitted`, a line each; empty for a guest.
+    /// Values of `X-Session-User`, `-Email`, `-Name`, `-Groups` and `-Groups-Omitted`, one per line; empty for a guest.
     pub identity: String,
-    /// What its user is listed under; none for a guest.
+    /// Tags that its user is listed under; empty for a guest.
     pub tags: Vec<UserTag>,
-    /// What revocations concern it: its user's, and its sign-in's at a provider.
+    /// Subjects of the revocations that apply: its user, and its sign-in at a provider.
     pub revocation_subjects: Vec<UserTag>,
 }
 
 impl Prepared {
-    /// Makes the texts.
+    /// Computes the header values of a record.
     #[must_use]
     pub(crate) fn new(record: Record, keys: &KeyRing) -> Self {
         let identity = record.identity.as_ref();
@@ -46,7 +46,7 @@ impl Prepared {
         }
     }
 
-    /// Approximately how many bytes its texts have.
+    /// Returns the approximate bytes of its texts.
     #[must_use]
     pub(crate) fn weight(&self) -> usize {
         let header = self.data.as_ref().map_or(0, String::len);
@@ -55,7 +55,7 @@ impl Prepared {
         header + self.record.data.to_json().len() + 2 * self.identity.len() + kept
     }
 
-    /// Whether it was changed, or used, after another copy of the session.
+    /// Returns whether this copy was changed, or used, later than another.
     #[must_use]
     pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
         let age = |prepared: &Self| (prepared.record.version, prepared.record.seen);

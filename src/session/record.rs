@@ -1,4 +1,4 @@
-//! What storage holds of a session.
+//! Defines the stored content of a session.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,124 +10,123 @@ use crate::session::lifetime::Span;
 use crate::session::token_set::TokenSet;
 use crate::session::vault::Vault;
 
-/// How long requests that were on their way when the id rotated may still use the old one.
+/// Time for which requests under way may still use the id from before a rotation.
 pub(crate) const ROTATION_GRACE: Seconds = Seconds(30);
 
-/// Counts the changes of a record's content. 0: never stored. Noting activity is not a change.
+/// Counter of changes to a record's content; 0 if it was never stored. Noting use is not a change.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub(crate) struct Version(pub u64);
 
 impl Version {
-    /// The version of a session that holds nothing and was never stored.
+    /// Version of a session that was never stored.
     pub(crate) const UNSTORED: Self = Self(0);
 
-    /// The version after one more change.
+    /// Returns the version after one more change.
     #[must_use]
     pub(crate) fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
 
-/// A point in a tenant's history of revocations. A session that began at an earlier point than its
-/// user, or its tenant, was revoked at is over.
+/// Point in a tenant's history of revocations. A session from an earlier point than the revocation of its user or
+/// tenant is over.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub(crate) struct Epoch(pub u64);
 
-/// The id a session had before its last rotation.
+/// Session id before the last rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Previous {
-    /// That id.
+    /// Previous id.
     pub id: SessionId,
-    /// When it was replaced.
+    /// Time of its replacement.
     pub at: UnixSeconds,
-    /// It was replaced because somebody signed in: it serves nobody any more, or whoever planted it
-    /// would be signed in too.
+    /// Whether a sign-in replaced it. It is invalid then: otherwise an attacker who planted it would be signed in, too.
     pub by_sign_in: bool,
 }
 
-/// A live session's content.
+/// Content of a live session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// Public name, where the record is kept, and what decides the origin. Survives rotation.
+    /// Handle, which names the record and selects the origin. Survives rotation.
     pub handle: Handle,
-    /// The id that is valid now.
+    /// Current id.
     pub id: SessionId,
-    /// The one before, for requests that were on their way.
+    /// Previous id, for requests under way.
     pub previous: Option<Previous>,
-    /// When the session began.
+    /// Time when the session began.
     pub created: UnixSeconds,
-    /// When it was last noted to be used.
+    /// Time of the last noted use.
     pub seen: UnixSeconds,
-    /// When a socket or an event stream was last opened whose end nobody sees.
+    /// Time when a socket or event stream that is not followed was last opened.
     pub opened: Option<UnixSeconds>,
-    /// How often the content changed.
+    /// Number of changes to the content.
     pub version: Version,
-    /// Which revocations of the tenant it is not subject to: those up to this one. Never raised, or
-    /// what was revoked could come back.
+    /// Latest revocation of the tenant that does not apply to this session. Never raised, or a revoked session would
+    /// become valid.
     pub epoch: Epoch,
-    /// The same for those of its user; set when it becomes this user's.
+    /// Latest revocation of the user that does not apply; set when the session gets this user.
     pub user_epoch: Epoch,
-    /// This session's own idle limit, if the origin asked for one.
+    /// Own idle limit of this session, if the origin requested one.
     pub idle: Option<Seconds>,
-    /// The visitor asked to stay signed in.
+    /// Whether the user chose to stay signed in.
     pub remembered: bool,
-    /// Who it is, once known.
+    /// Identity; `None` for a guest.
     pub identity: Option<Identity>,
-    /// When that was last proved.
+    /// Time when the identity was last proved.
     pub authenticated: Option<UnixSeconds>,
-    /// What its public name has more since it is this user's.
+    /// Tag that extends the public name since the session got this user.
     pub sign_in: Option<SignIn>,
-    /// The origin that holds the conversation, by name, when it is not the one the hash chooses.
+    /// Name of the origin with the conversation, if the hash selects another one.
     pub pin: Option<String>,
-    /// What kind of device it began on, for the visitor's own list.
+    /// Kind of device it began on, for the user's own list.
     pub device: Option<String>,
-    /// The country it began in, as two letters, for the visitor's own list.
+    /// Country it began in, as two letters, for the user's own list.
     pub country: Option<String>,
-    /// The application's data.
+    /// Data of the application.
     pub data: Data,
-    /// What an identity provider gave with the sign-in.
+    /// Tokens that the identity provider issued.
     pub grant: Option<TokenSet>,
-    /// The origin's own cookies.
+    /// Cookies of the origin that the browser does not get.
     pub vault: Vault,
-    /// Fields of a newer release, as they were read; written back untouched.
+    /// Encoded fields of a later release, written back unchanged.
     pub unknown: Vec<u8>,
 }
 
-/// What is stored under a session's name.
+/// Stored entry of a session.
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly every entry is the large one, and none is kept in bulk"
 )]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// The session lives.
+    /// Live session.
     Live(Record),
-    /// The session was ended; a late write must not bring it back.
+    /// Tombstone of an ended session; a late write must not replace it.
     Ended {
-        /// When that was.
+        /// Time of the end.
         at: UnixSeconds,
     },
 }
 
-/// How an id relates to a live record.
+/// Relation of an id to a live record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdMatch {
-    /// It is the valid one.
+    /// The id is current.
     Current,
-    /// It was replaced a moment ago and still serves what was on its way.
+    /// The id was replaced within [`ROTATION_GRACE`] and serves requests under way.
     Grace,
-    /// It was replaced a moment ago by a sign-in: the browser has, or is about to get, the new one.
+    /// A sign-in replaced the id within [`ROTATION_GRACE`]; the browser has the new id or is about to get it.
     Replaced,
-    /// It was replaced, too long ago.
+    /// The id was replaced too long ago.
     Outdated,
 }
 
 impl Record {
-    /// A session that has nothing stored yet.
+    /// Creates a session that was never stored.
     #[must_use]
     pub(crate) fn unstored(
         handle: Handle,
@@ -160,15 +159,14 @@ impl Record {
         }
     }
 
-    /// What origins see: `X-Session-Id`. Changes when somebody signs in, because a guest's
-    /// first cookie, which names no version and so is never looked up, must not pass for the session
-    /// that came of it.
+    /// Returns the value of `X-Session-Id`. It changes at a sign-in: a guest's first cookie names no version and is
+    /// never looked up, so it must not equal the user's session.
     #[must_use]
     pub(crate) fn public_name(&self) -> String {
         self.name().to_text()
     }
 
-    /// [`Record::public_name`], in its parts.
+    /// Returns the parts of [`Record::public_name`].
     #[must_use]
     pub(crate) fn name(&self) -> PublicName {
         PublicName {
@@ -177,7 +175,7 @@ impl Record {
         }
     }
 
-    /// The times that decide whether it still lives.
+    /// Returns the times that decide whether the session is over.
     #[must_use]
     pub(crate) fn span(&self) -> Span {
         Span {
@@ -189,14 +187,14 @@ impl Record {
         }
     }
 
-    /// An even spread for this session's touches.
+    /// Returns an evenly distributed number for this session's touch interval.
     #[must_use]
     pub(crate) fn spread(&self) -> u8 {
         let [.., last] = self.handle.0;
         last
     }
 
-    /// Whether `id` may use this session at `now`.
+    /// Returns how `id` relates to this session at `now`.
     #[must_use]
     pub(crate) fn fit(&self, id: &SessionId, now: UnixSeconds) -> IdMatch {
         match &self.previous {

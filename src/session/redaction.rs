@@ -1,16 +1,14 @@
-//! What of a session's data is kept from operators who look at it: what its name or its shape says is a
-//! secret.
+//! Hides secrets in a session's data from operators, by the names and shapes of the values.
 //!
-//! Nobody who looks after sessions needs a visitor's tokens to do so. It is a safeguard, not a proof: an
-//! application that calls a password `note` shows it. In doubt a value is hidden, because what is hidden
-//! wrongly costs a look elsewhere.
+//! Operators need no tokens to manage sessions. This is a safeguard without guarantee: a password under the name `note`
+//! is shown. In doubt a value is hidden, because an operator can find it elsewhere.
 
 use serde_json::{Map, Value};
 
-/// Replaces a secret.
+/// Replacement of a secret.
 pub(crate) const HIDDEN: &str = "•••";
 
-/// Anywhere in a key, whatever is between: `accessToken`, `X-Api-Key`, `db_passwd`.
+/// Parts of a key that mark a secret, whatever surrounds them: `accessToken`, `X-Api-Key`, `db_passwd`.
 const SECRET_PARTS: [&str; 18] = [
     "token",
     "secret",
@@ -32,16 +30,16 @@ const SECRET_PARTS: [&str; 18] = [
     "bearer",
 ];
 
-/// A word of a key: shorter ones would be found in the middle of harmless names.
+/// Words of a key that mark a secret. They are too short to match inside other words.
 const SECRET_WORDS: [&str; 16] = [
     "pwd", "pass", "pw", "sid", "jwt", "auth", "csrf", "xsrf", "otp", "pin", "ssn", "card", "pan",
     "cvv", "cvc", "iban",
 ];
 
-/// The last word of a key.
+/// Last words of a key that mark a secret.
 const SECRET_ENDS: [&str; 2] = ["key", "keys"];
 
-/// What issuers put before their secrets, so that these are known when they leak.
+/// Prefixes that issuers give their secrets to make leaks recognisable.
 const SECRET_PREFIXES: [&str; 11] = [
     "sk-",
     "sk_",
@@ -56,29 +54,28 @@ const SECRET_PREFIXES: [&str; 11] = [
     "AKIA",
 ];
 
-/// The fewest characters of a text that may be a secret by its shape.
+/// Minimum characters of a text that is secret by its shape.
 const MIN_SECRET_LENGTH: usize = 32;
 
-/// The fewest after a telling beginning.
+/// Minimum characters after a known prefix.
 const MIN_REST: usize = 12;
 
-/// Bits per character from which on a text is random: words and identifiers stay below, 32 characters
-/// of base64 hardly ever do.
+/// Minimum bits per character of random text. Words and identifiers stay below; 32 characters of base64 hardly ever do.
 const RANDOM_BITS: f64 = 4.2;
 
-/// The same for hexadecimal digits, which have four at most.
+/// Minimum for hexadecimal digits, which have at most four bits.
 const RANDOM_BITS_OF_HEX: f64 = 3.0;
 
-/// Data as it may be shown.
+/// Data without its secrets.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Redacted {
-    /// The data, with [`HIDDEN`] for what is kept back.
+    /// Data with [`HIDDEN`] in place of secrets.
     pub value: Value,
-    /// Where that is: `user.tokens[0]`, in the order of the data.
+    /// Paths of the secrets, such as `user.tokens[0]`, in the order of the data.
     pub paths: Vec<String>,
 }
 
-/// Hides what looks like a secret.
+/// Hides the values that look like secrets.
 #[must_use]
 pub(crate) fn redacted(value: &Value) -> Redacted {
     let mut paths = Vec::new();
@@ -122,8 +119,8 @@ fn hidden(path: String, paths: &mut Vec<String>) -> Value {
     Value::from(HIDDEN)
 }
 
-/// Whether a text says of a part of itself that it is a secret: `?access_token=…`, JSON within a text. So does a
-/// number of a payment card.
+/// Returns whether a text contains a labelled secret, such as `?access_token=…` or JSON within a text, or a payment
+/// card number.
 fn holds_secret(text: &str) -> bool {
     let named = text.match_indices(['=', ':']).any(|(at, _)| {
         let before = text.get(..at).unwrap_or_default();
@@ -136,7 +133,7 @@ fn holds_secret(text: &str) -> bool {
     named || is_card(text)
 }
 
-/// Whether a text is a number of 13 to 19 digits whose last one is right (ISO/IEC 7812-1, annex B).
+/// Returns whether a text is a number of 13 to 19 digits with a valid check digit (ISO/IEC 7812-1, annex B).
 fn is_card(text: &str) -> bool {
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
     let is_number = text
@@ -154,14 +151,14 @@ fn is_card(text: &str) -> bool {
     is_number && (13..=19).contains(&digits.len()) && sum.is_multiple_of(10)
 }
 
-/// Whether a key says that its value is a secret.
+/// Returns whether a key marks its value as secret.
 fn names_a_secret(key: &str) -> bool {
     let mut whole: String = key.chars().filter(|c| is_of_word(*c)).collect();
     whole.make_ascii_lowercase();
     if SECRET_PARTS.iter().any(|part| whole.contains(part)) {
         return true;
     }
-    // By what separates them, and by capitals: `user_pwd`, `userPwd`; `API_KEY` has no humps.
+    // Split by separators, and also by capitals: `user_pwd`, `userPwd`. `API_KEY` must not be split at its capitals.
     [words(key, false), words(key, true)].iter().any(|words| {
         let is_word = |word: &String| SECRET_WORDS.contains(&word.as_str());
         let ends = |word: &String| SECRET_ENDS.contains(&word.as_str());
@@ -169,7 +166,7 @@ fn names_a_secret(key: &str) -> bool {
     })
 }
 
-/// The words of a key in lower case; `by_humps` also where a capital follows a small letter.
+/// Splits a key into words in lower case; with `by_humps` also before a capital after a small letter.
 fn words(key: &str, by_humps: bool) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_small = false;
@@ -189,19 +186,20 @@ fn words(key: &str, by_humps: bool) -> Vec<String> {
     words
 }
 
-/// All names that tell are in ASCII; tables for other scripts would weigh more than they find.
+/// Returns whether a character belongs to a word. All known names are ASCII; tables for other scripts would cost more
+/// than they find.
 fn is_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || !c.is_ascii()
 }
 
-/// Whether a text has a secret's shape somewhere.
+/// Returns whether part of a text has the shape of a secret.
 fn is_secret(text: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_+/=.".contains(c);
     text.split(|c| !is_part(c))
         .any(|part| is_jwt(part) || begins_like_one(part) || part.split('.').any(is_random))
 }
 
-/// Three parts in base64url of which the first is an object (RFC 7519 section 3).
+/// Returns whether a text is a JWT: three base64url parts, of which the first is an object (RFC 7519 section 3).
 fn is_jwt(part: &str) -> bool {
     let is_text = |text: &&str| {
         text.bytes()
@@ -218,7 +216,7 @@ fn begins_like_one(part: &str) -> bool {
     })
 }
 
-/// Whether a text without blanks is long and has no pattern, as keys and tokens have none.
+/// Returns whether a text without blanks is long and as random as a key or token.
 fn is_random(run: &str) -> bool {
     if run.len() < MIN_SECRET_LENGTH {
         return false;
@@ -226,14 +224,14 @@ fn is_random(run: &str) -> bool {
     let has = |is: fn(&u8) -> bool| run.as_bytes().iter().any(is);
     let (small, capital) = (has(u8::is_ascii_lowercase), has(u8::is_ascii_uppercase));
     let digit = has(u8::is_ascii_digit);
-    // A UUID has dashes, and names a thing.
+    // A UUID has dashes and identifies a thing, so it is shown.
     let is_hex = run.bytes().all(|b| b.is_ascii_hexdigit()) && digit && (small || capital);
     let is_mixed = (small && capital) || (digit && (small || capital));
     let bits = bits_per_character(run);
     (is_hex && bits >= RANDOM_BITS_OF_HEX) || (is_mixed && bits >= RANDOM_BITS)
 }
 
-/// Shannon's entropy of the characters.
+/// Computes the Shannon entropy per character.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a session holds far less than 2^52 characters"

@@ -1,5 +1,5 @@
-//! What an identity provider gave with a sign-in (OpenID Connect Core 1.0): kept in the session, never
-//! shown to the browser.
+//! Holds the tokens of a sign-in at an identity provider (OpenID Connect Core 1.0), in the session and never in the
+//! browser.
 
 use core::fmt;
 
@@ -10,38 +10,38 @@ use crate::clock::{Seconds, UnixSeconds};
 use crate::encoding::json;
 use crate::message::Unexpected;
 
-/// The tokens of a sign-in, and who they were given for. Cannot be printed.
+/// Tokens of a sign-in with their subject. They cannot be printed.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Value", try_from = "Value")]
 pub struct TokenSet {
-    /// The provider, as the tenant names it.
+    /// Name of the provider in the tenant document.
     pub provider: String,
-    /// Its issuer identifier.
+    /// Issuer identifier of the provider.
     pub issuer: String,
-    /// `sub`: what it knows the user by.
+    /// `sub`: the provider's id of the user.
     pub subject: String,
-    /// `sid`: what it knows this sign-in by.
+    /// `sid`: the provider's id of this sign-in.
     pub sid: Option<String>,
-    /// What the origin may be handed.
+    /// Access token, which the origin may receive.
     pub access_token: Option<String>,
-    /// When that runs out.
+    /// Expiry of the access token.
     pub expires: Option<UnixSeconds>,
-    /// How long it was valid when it was new.
+    /// Lifetime of the access token when it was issued.
     pub lasts: Option<Seconds>,
-    /// What a new one is had for.
+    /// Refresh token.
     pub refresh_token: Option<String>,
-    /// Proof, to the provider, of whose sign-out is asked for.
+    /// ID token, which identifies the user to the provider at sign-out.
     pub id_token: Option<String>,
-    /// The last sign-ins of this session that came back from a provider, the latest first.
+    /// Last finished sign-ins of this session, newest first.
     pub finished: Vec<Finished>,
 }
 
-/// A sign-in that came back from its provider, kept for a browser that goes the same way back once more.
+/// Finished sign-in, kept for a browser that repeats the callback.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Finished {
-    /// Its `state`, which was good once.
+    /// Its `state`, which is valid once.
     pub state: String,
-    /// Where it led to.
+    /// Return URL of the sign-in.
     pub return_to: String,
 }
 
@@ -51,36 +51,36 @@ impl fmt::Debug for TokenSet {
     }
 }
 
-/// So many finished sign-ins are kept of a session at most, and so many bytes of them.
+/// Maximum number of finished sign-ins kept per session, and of their bytes.
 const MAX_FINISHED: usize = 10;
 const MAX_FINISHED_BYTES: usize = 2_048;
 
-/// The longest time before its end at which an access token is asked for again.
+/// Maximum time before its expiry at which an access token is refreshed.
 const MARGIN: Seconds = Seconds(60);
 
-/// Beyond this an access token's lifetime, in seconds, is no lifetime.
+/// Maximum plausible lifetime of an access token, in seconds.
 const MAX_LIFETIME: f64 = 1e12;
 
-/// The texts of a grant, in the order in which they are written.
+/// Number of texts in the encoding, in fixed order.
 const TEXTS: usize = 7;
 
 impl TokenSet {
-    /// The access token, unless it has run out.
+    /// Returns the access token unless it has expired.
     #[must_use]
     pub fn usable_token(&self, now: UnixSeconds) -> Option<&str> {
         let has_run_out = self.expires.is_some_and(|expires| now >= expires);
         self.access_token.as_deref().filter(|_| !has_run_out)
     }
 
-    /// How long before its end a new one is asked for, so that nobody has to wait for it: a minute, or
-    /// a quarter of its life if that is shorter.
+    /// Returns how long before its expiry a token is refreshed, so that no request waits: a minute, or a quarter of a
+    /// shorter lifetime.
     #[must_use]
     pub fn margin(&self) -> Seconds {
         let quarter = self.lasts.map_or(MARGIN, |lasts| Seconds(lasts.0 / 4));
         quarter.min(MARGIN)
     }
 
-    /// The same with an access token, as a token endpoint gave it.
+    /// Replaces the access token with that of a token response.
     #[must_use]
     pub fn with_token(self, token: String, answer: &Map<String, Value>, now: UnixSeconds) -> Self {
         let lasts = lifetime(answer);
@@ -92,8 +92,7 @@ impl TokenSet {
         }
     }
 
-    /// The same in place of an earlier one of the same session, whose finished sign-ins are kept with it as far as
-    /// there is room.
+    /// Takes over the finished sign-ins of the session's earlier tokens, as far as there is room.
     #[must_use]
     pub fn following(mut self, earlier: Option<&Self>) -> Self {
         for finished in earlier.into_iter().flat_map(|earlier| &earlier.finished) {
@@ -111,7 +110,7 @@ impl TokenSet {
         self
     }
 
-    /// Where the sign-in of this `state` led to, if it is one of the last.
+    /// Returns the return URL of a recent sign-in with this `state`.
     #[must_use]
     pub fn finished_at(&self, state: &str) -> Option<&str> {
         let mut finished = self.finished.iter();
@@ -131,14 +130,14 @@ impl TokenSet {
         ]
     }
 
-    /// How many bytes there are.
+    /// Returns the bytes of all texts.
     #[must_use]
     pub fn weight(&self) -> usize {
         let texts: usize = self.texts().into_iter().flatten().map(str::len).sum();
         texts + self.finished.iter().map(Finished::weight).sum::<usize>()
     }
 
-    /// As JSON, for the object that orders a session's writes, and for the record.
+    /// Encodes the tokens as JSON, for the session's object and the record.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut json = vec![
@@ -153,7 +152,7 @@ impl TokenSet {
         Value::Array(json)
     }
 
-    /// The counterpart of [`TokenSet::to_json`].
+    /// Reverses [`TokenSet::to_json`].
     #[must_use]
     pub fn from_json(value: &Value) -> Option<Self> {
         let texts = value.get(0)?;
@@ -176,8 +175,8 @@ impl TokenSet {
         })
     }
 
-    /// What this sign-in can be ended by at its provider's word: its `sid`, and its `sub`. Each is a
-    /// text that can be no user's name.
+    /// Returns the subjects by which the provider can revoke this sign-in: its `sid` and its `sub`. Neither can be a
+    /// user name.
     #[must_use]
     pub fn subjects(&self) -> Vec<String> {
         let sid = self.sid.as_deref().map(|sid| sid_of(&self.issuer, sid));
@@ -215,31 +214,31 @@ impl Finished {
     }
 }
 
-/// What every sign-in of this user at this provider is revoked under.
+/// Returns the revocation subject of all sign-ins of this user at this provider.
 #[must_use]
 pub(crate) fn subject_of(issuer: &str, subject: &str) -> String {
     ["\0sub\0", issuer, "\0", subject].concat()
 }
 
-/// What this very sign-in at this provider is revoked under.
+/// Returns the revocation subject of one sign-in at this provider.
 #[must_use]
 pub(crate) fn sid_of(issuer: &str, sid: &str) -> String {
     ["\0sid\0", issuer, "\0", sid].concat()
 }
 
-/// What a token endpoint answered to a refresh (RFC 6749 section 6).
+/// Result of a token refresh (RFC 6749 section 6).
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Refreshed {
-    /// New tokens; whether the ID token among them may be believed, nobody has looked yet.
+    /// New tokens; the ID token is not verified yet.
     Granted(Box<TokenSet>),
-    /// The sign-in is over, and asking again will not help.
+    /// The sign-in is over, and a retry would not help.
     Over,
-    /// Nothing that can be relied on; perhaps later.
+    /// No usable response; a later retry may help.
     Later,
 }
 
 impl Refreshed {
-    /// Reads the answer to a refresh of `grant`; a status of 0 stands for none.
+    /// Parses the response to a refresh of `grant`; a status of 0 means no response.
     #[must_use]
     pub(crate) fn read(grant: &TokenSet, status: u16, body: &str, now: UnixSeconds) -> Self {
         let Ok(Value::Object(answer)) = serde_json::from_str(body) else {
@@ -255,15 +254,15 @@ impl Refreshed {
                     ..renewed
                 }))
             }
-            // Of the errors of RFC 6749 section 5.2 only this is about the sign-in; the others are about
-            // us, and may be mended.
+            // Of the errors in RFC 6749 section 5.2 only this one concerns the sign-in. The others concern our requests
+            // or configuration.
             (400..=499, _, Some("invalid_grant")) => Self::Over,
             _ => Self::Later,
         }
     }
 }
 
-/// How long an access token is valid, from `expires_in`; a provider that does not say leaves it open.
+/// Returns the lifetime of an access token from `expires_in`, if the provider states one.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -271,7 +270,7 @@ impl Refreshed {
 )]
 fn lifetime(answer: &Map<String, Value>) -> Option<Seconds> {
     let seconds = answer.get("expires_in")?;
-    // Some providers send it as a text, or with a fraction.
+    // Some providers send a string or a fraction.
     let text = seconds.as_str();
     let read: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
     let number = read.as_ref().unwrap_or(seconds).as_f64()?;

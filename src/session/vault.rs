@@ -1,8 +1,8 @@
-//! An origin's own cookies, kept in the session instead of in the browser (`docs/guide/sign-in.md`).
+//! Keeps an origin's cookies in the session instead of the browser (`docs/guide/sign-in.md`).
 //!
-//! What a browser would do with them (RFC 6265 section 5.3 and 5.4) is done here: `Path`, `Max-Age`,
-//! `Expires` and deletion are honoured. `Domain`, `Secure` and `SameSite` say where a browser may send
-//! a cookie, and it only ever goes to the origin that set it.
+//! Applies `Path`, `Max-Age`, `Expires` and deletion as a browser does (RFC 6265 sections 5.3 and 5.4). Ignores
+//! `Domain`, `Secure` and `SameSite`: they restrict where a browser sends a cookie, and the vault sends it only to the
+//! origin that set it.
 
 use core::fmt;
 
@@ -15,26 +15,26 @@ use crate::encoding::json;
 use crate::message::Unexpected;
 use crate::sorted;
 
-/// The most bytes of one cookie, name and value; browsers take no more (RFC 6265bis section 5.6).
+/// Maximum bytes of one cookie, name and value; the limit of browsers (RFC 6265bis section 5.6).
 const LARGEST: usize = 4_096;
-/// The most bytes of an attribute's value; browsers ignore a longer one.
+/// Maximum bytes of an attribute's value; browsers ignore a longer one.
 const LARGEST_ATTRIBUTE: usize = 1_024;
-/// The most bytes of all of a session's: what a server accepts in a header, and more than any needs.
+/// Maximum bytes of all cookies of a session: as many as servers accept in a header.
 const LARGEST_SUM: usize = 16_384;
-/// The most cookies.
+/// Maximum cookies of a session.
 const MAX_COUNT: usize = 32;
 
-/// A cookie as it is kept. Cannot be printed: its value is a credential.
+/// Stored cookie. It cannot be printed, because its value is a credential.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Value", try_from = "Value")]
 pub struct StoredCookie {
-    /// Its name; empty for a cookie without one.
+    /// Name; empty for a cookie without one.
     pub name: String,
-    /// Its value, byte for byte.
+    /// Value, byte for byte.
     pub value: String,
-    /// The path it is for.
+    /// Path of the cookie.
     pub path: String,
-    /// When it runs out; none for the end of the session.
+    /// Expiry; `None` for the end of the session.
     pub expires: Option<UnixSeconds>,
 }
 
@@ -44,25 +44,26 @@ impl fmt::Debug for StoredCookie {
     }
 }
 
-/// The kept cookies of a session, in the order in which they were first set.
+/// Stored cookies of a session, in the order in which they were first set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Vault(pub Vec<StoredCookie>);
 
-/// Why a cookie was not kept.
+/// Error for a cookie that does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{count} cookies of {bytes} bytes are more than a session keeps")]
 pub(crate) struct TooLarge {
-    /// How many the session would keep.
+    /// Number of cookies the session would keep.
     pub count: usize,
-    /// How many bytes all of them would have.
+    /// Bytes of all those cookies.
     pub bytes: usize,
 }
 
 impl Vault {
-    /// Sets a cookie, replaces the one of the same name and path, or deletes it if it has run out.
+    /// Sets a cookie, replaces the one of the same name and path, or deletes it if the new one has expired.
     ///
     /// # Errors
-    /// [`TooLarge`]; the one of that name and path is gone then, because the server believes it replaced.
+    /// Returns [`TooLarge`]. The cookie of the same name and path is deleted then, because the server considers it
+    /// replaced.
     pub(crate) fn set(&mut self, cookie: StoredCookie, now: UnixSeconds) -> Result<(), TooLarge> {
         let same = |other: &StoredCookie| cookie.replaces(other);
         if cookie.has_run_out(now) {
@@ -86,8 +87,8 @@ impl Vault {
         Ok(())
     }
 
-    /// The `name=value` pairs for a request to `path`, longer paths first (RFC 6265 section 5.4), as
-    /// in a `Cookie` header; empty if there are none.
+    /// Formats the `Cookie` header for a request to `path`, longer paths first (RFC 6265 section 5.4); empty without
+    /// cookies.
     #[must_use]
     pub(crate) fn header(&self, path: &str, now: UnixSeconds) -> String {
         let mut sent: Vec<&StoredCookie> = self
@@ -103,19 +104,19 @@ impl Vault {
         pairs.join("; ")
     }
 
-    /// How many bytes there are.
+    /// Returns the bytes of all cookies.
     #[must_use]
     pub(crate) fn weight(&self) -> usize {
         self.0.iter().map(size).sum()
     }
 
-    /// As JSON.
+    /// Encodes the cookies as JSON.
     #[must_use]
     pub(crate) fn to_json(&self) -> Value {
         self.0.iter().map(StoredCookie::to_json).collect()
     }
 
-    /// The counterpart of [`Vault::to_json`]; what is no cookie is left out.
+    /// Reverses [`Vault::to_json`]; skips malformed cookies.
     #[must_use]
     pub(crate) fn from_json(value: &Value) -> Self {
         let cookies = value.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -124,14 +125,14 @@ impl Vault {
 }
 
 impl StoredCookie {
-    /// Reads a `Set-Cookie` line as a browser does (RFC 6265bis section 5.6). `request_path` is where it was asked
-    /// for, which a cookie without a path is for. `None` for what a browser ignores: neither name nor value, or
-    /// control characters in them.
+    /// Parses a `Set-Cookie` line as a browser does (RFC 6265bis section 5.6). A cookie without a path gets its default
+    /// from `request_path`. Returns `None` for a line that browsers ignore: without name and value, or with control
+    /// characters in them.
     #[must_use]
     pub fn parse(line: &str, request_path: &str, now: UnixSeconds) -> Option<Self> {
         let mut parts = line.split(';');
         let pair = parts.next()?;
-        // Without `=` all of it is the value of a cookie without a name.
+        // Without `=` the whole text is the value of a nameless cookie.
         let (name, value) = pair.split_once('=').unwrap_or(("", pair));
         let (name, value) = (trim(name), trim(value));
         let is_control = |byte: u8| byte != b'\t' && byte.is_ascii_control();
@@ -147,7 +148,7 @@ impl StoredCookie {
             if value.len() > LARGEST_ATTRIBUTE {
                 continue;
             }
-            // The last of an attribute counts.
+            // The last occurrence of an attribute applies.
             match trim(attribute).to_ascii_lowercase().as_str() {
                 "path" => path = Some(value),
                 "max-age" => max_age = seconds(value).or(max_age),
@@ -156,7 +157,7 @@ impl StoredCookie {
             }
         }
         let expires = match max_age {
-            // Max-Age counts more than Expires.
+            // Max-Age overrides Expires.
             Some(age) if age <= 0 => Some(UnixSeconds(0)),
             Some(age) => Some(UnixSeconds(now.0.saturating_add(age.unsigned_abs()))),
             None => expires,
@@ -173,18 +174,18 @@ impl StoredCookie {
         })
     }
 
-    /// Whether it deletes the cookie of its name and path instead of setting one.
+    /// Returns whether it deletes the cookie of its name and path instead of setting one.
     #[must_use]
     pub fn has_run_out(&self, now: UnixSeconds) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// Whether a browser would take no cookie of that size.
+    /// Returns whether it exceeds the size that browsers accept.
     fn is_too_large(&self) -> bool {
         self.name.len() + self.value.len() > LARGEST
     }
 
-    /// Whether it takes the place of the other.
+    /// Returns whether it replaces another cookie.
     fn replaces(&self, other: &Self) -> bool {
         self.name == other.name && self.path == other.path
     }
@@ -196,7 +197,7 @@ impl StoredCookie {
         format!("{}={}", self.name, self.value)
     }
 
-    /// As JSON.
+    /// Encodes the cookie as JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!([
@@ -207,7 +208,7 @@ impl StoredCookie {
         ])
     }
 
-    /// The counterpart of [`StoredCookie::to_json`].
+    /// Reverses [`StoredCookie::to_json`].
     #[must_use]
     pub fn from_json(value: &Value) -> Option<Self> {
         let text = |at: usize| value.get(at).and_then(Value::as_str).map(str::to_owned);
@@ -234,8 +235,8 @@ impl TryFrom<Value> for StoredCookie {
     }
 }
 
-/// What is left of `cookies`, in their order, where none was kept before: a deletion takes back what was set
-/// before it, and is itself nothing to be kept.
+/// Returns the cookies that remain of a response, in order, for an empty vault. A deletion removes earlier cookies and
+/// is not kept itself.
 #[must_use]
 pub(crate) fn left_of(cookies: Vec<StoredCookie>, now: UnixSeconds) -> Vec<StoredCookie> {
     let mut left: Vec<StoredCookie> = Vec::with_capacity(cookies.len());
@@ -257,8 +258,7 @@ fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// RFC 6265 section 5.2.2: digits, or `-` and digits. So large a number that it does not fit is for
-/// ever, or was never.
+/// Parses digits, or `-` and digits (RFC 6265 section 5.2.2). A number that does not fit saturates.
 fn seconds(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -268,7 +268,7 @@ fn seconds(text: &str) -> Option<i64> {
     Some(text.parse().unwrap_or(extreme))
 }
 
-/// RFC 6265 section 5.1.4.
+/// Returns the default path of a request's cookies (RFC 6265 section 5.1.4).
 fn default_path(request_path: &str) -> &str {
     match request_path.rfind('/') {
         Some(last) if last > 0 => request_path.get(..last).unwrap_or("/"),
@@ -276,7 +276,7 @@ fn default_path(request_path: &str) -> &str {
     }
 }
 
-/// RFC 6265 section 5.1.4: whether a cookie of this path goes to a request's.
+/// Returns whether a request path matches a cookie's path (RFC 6265 section 5.1.4).
 fn is_below(path: &str, of: &str) -> bool {
     match path.strip_prefix(of) {
         Some(rest) => rest.is_empty() || of.ends_with('/') || rest.starts_with('/'),

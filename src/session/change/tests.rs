@@ -1,4 +1,4 @@
-//! What a session becomes, change by change.
+//! Tests the effect of each change on a session.
 
 use super::*;
 use crate::encoding::base64url;

@@ -18,7 +18,7 @@ use crate::session::record::{Epoch, Previous, Record};
 use crate::session::token_set::{Finished, TokenSet};
 use crate::session::vault::{StoredCookie, Vault};
 
-/// Newest way of packing that the last release reads.
+/// Newest compression method that the last release reads.
 const LAST_METHOD: u8 = 2;
 
 const AT: UnixSeconds = UnixSeconds(1_700_000_900);
@@ -131,7 +131,7 @@ fn last_release_reads_what_is_written() {
     golden::check_written("record-fields.json", &fields);
 }
 
-/// Our own records never lead to 503 `schema_newer`.
+/// Records of this release never cause 503 `schema_newer`.
 #[test]
 fn written_records_do_not_count_as_newer() {
     for (name, entry) in entries() {
@@ -139,7 +139,8 @@ fn written_records_do_not_count_as_newer() {
     }
 }
 
-/// A valid seal proves that a record is ours: an unknown compression is of a later release, not damage.
+/// A valid seal proves that Vestibule wrote a record, so an unknown compression method means a later release, not
+/// damage.
 #[test]
 fn unknown_compression_counts_as_newer_not_as_damage() {
     let name = name("t1", 1);
@@ -159,7 +160,7 @@ fn unknown_compression_counts_as_newer_not_as_damage() {
     };
     for (plain, why) in [
         ([LAST_METHOD + 1, 0].as_slice(), Unreadable::NewerFormat),
-        // A map of one field, the kind: 2.
+        // Map of one field, the kind: 2.
         (&[0, 0xa1, 0, 2], Unreadable::NewerFormat),
         (&[LAST_METHOD, 255], Unreadable::Malformed),
         (&[0, 255], Unreadable::Malformed),

@@ -1,4 +1,4 @@
-//! How small sessions become, and that those of an older release can be read.
+//! Checks the sizes of sealed records, and that an older release's record opens.
 
 use super::tests::{keys, name, random, record};
 use super::*;
@@ -12,7 +12,7 @@ use crate::session::token_set::TokenSet;
 use chacha20::ChaCha20Rng;
 use serde_json::{Value, json};
 
-/// A token of an identity provider: about 800 characters, signed by ES256 (64 bytes) or RS256 (256).
+/// Creates an identity provider's token of about 800 characters, signed by ES256 (64 bytes) or RS256 (256).
 fn token(claims: &Value, signature: usize, random: &mut ChaCha20Rng) -> String {
     let mut bytes = vec![0; signature];
     random.fill_bytes(&mut bytes);
@@ -24,7 +24,7 @@ fn token(claims: &Value, signature: usize, random: &mut ChaCha20Rng) -> String {
     parts.join(".")
 }
 
-/// Somebody's session: who it is, what their tokens say, and the server's data.
+/// Session with identity, token claims and data.
 struct Session {
     identity: Value,
     id_claims: Value,
@@ -33,7 +33,7 @@ struct Session {
 }
 
 impl Session {
-    /// What it takes in storage, and as JSON.
+    /// Returns its size in storage, and as JSON.
     fn sizes(&self, signature: usize) -> (usize, usize) {
         let mut random = random();
         let id_token = token(&self.id_claims, signature, &mut random);
@@ -66,14 +66,15 @@ impl Session {
     }
 }
 
-/// `claims` with those of `more`.
+/// Merges two sets of claims.
 fn with(claims: &Value, more: &Value) -> Value {
     let mut all = claims.as_object().unwrap().clone();
     all.extend(more.as_object().unwrap().clone());
     all.into()
 }
 
-/// An identity, two tokens of 800 characters, twelve members of data with a summary of 600 bytes.
+/// Creates a session with an identity, two tokens of 800 characters, and twelve members of data with a summary of 600
+/// bytes.
 fn reference() -> Session {
     let identity = json!({
         "user": "f2b6f7a0-6c1b-4e57-9f6e-3f1f0c8a7d21", "email": "zoe.mueller@acme.example",
@@ -108,8 +109,8 @@ fn reference() -> Session {
     }
 }
 
-/// Of the same kind, about other things: another provider's claims, other settings, another conversation.
-/// The dictionary was not written with it in view.
+/// Creates a similar session with another provider's claims, settings and conversation. The dictionary was not written
+/// for it.
 fn another() -> Session {
     let identity = json!({
         "user": "71c0a5de-44b9-4f0e-9d51-08c2b6e7f913", "email": "amina@harbour.example",
@@ -148,7 +149,7 @@ fn another() -> Session {
 #[test]
 fn record_is_two_fifths_of_its_json() {
     for session in [reference(), another()] {
-        // Signed by ES256, and by RS256, of which 512 bytes are signatures.
+        // Limits per mille for ES256 and for RS256, whose signatures take 512 bytes.
         for (signature, most) in [(64, 400), (256, 480)] {
             let (stored, json) = session.sizes(signature);
             assert!(stored * 1000 / json <= most, "{stored} of {json} bytes");
@@ -156,7 +157,7 @@ fn record_is_two_fifths_of_its_json() {
     }
 }
 
-/// The table "Small records" in `docs/internals/session-engine.md`.
+/// Checks the table "Small records" in `docs/internals/session-engine.md`.
 #[test]
 fn small_record_is_its_seal_its_random_bytes_its_data_and_27_more() {
     let mut random = random();
@@ -178,7 +179,7 @@ fn small_record_is_its_seal_its_random_bytes_its_data_and_27_more() {
     assert_eq!(sealed.unwrap().len(), seal + handle_and_id + data + 27);
 }
 
-/// Sealed by a release that wrote format 2.
+/// Record sealed by a release that wrote format 2.
 const OLDER: &str = concat!(
     "Alq-7sWaN0RQRWBjnsZwt6F9SSsnPgd7Cpa-9Yt0ZHqgNQ--4q0c0ZpkRnXX-9lbqUlU73muEkEgo80VFSGQpRza",
     "f_jwgmG5qanI9iV5oyLTDknopIgZjYKKE5cbcie5DqIv_oagKpBMO1r1NgQCKshjDIi2ZfUCZczCxYdhb1iRd6Vd",

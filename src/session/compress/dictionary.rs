@@ -1,14 +1,13 @@
-//! What sessions usually hold: what a record is compressed after. Never changed, because records depend
-//! on it; what is better comes behind, and the number of the packing says how much of it there was.
+//! Defines the compression dictionary of common session content. It never changes, because stored records depend on it.
+//! Better content is appended, and each compression method uses a fixed part.
 //!
-//! The nearer to its end, the fewer bits it takes to point there. It knows the claims of tokens (`OpenID`
-//! Connect Core 1.0, and those of common providers), names of settings, and frequent words; the control
-//! characters are those of [`super::token_split`].
+//! Content near the end costs fewer bits. It contains claims of tokens (`OpenID` Connect Core 1.0 and common
+//! providers), names of settings, and frequent words. The control characters are those of [`super::token_split`].
 
-/// How much of it there was for packing 1.
+/// Bytes of the dictionary that method 1 uses.
 pub(super) const FIRST: usize = 925;
 
-/// All of it, for packing 2.
+/// Whole dictionary, which method 2 uses.
 pub(super) const WHOLE: &[u8] = concat!(
     r#""nonce":"","at_hash":"","session_state":"","sid":"","jti":"","acr":"1","azp":"","#,
     r#""amr":["pwd"],"zoneinfo":"Europe/London","locale":"en","preferred_username":"","#,
@@ -23,7 +22,7 @@ pub(super) const WHOLE: &[u8] = concat!(
     r#" which has been "language":"en","theme":"dark","model":"","temperature":0.7,"#,
     r#""streaming":true,"timezone":"Europe/Berlin","onboarding":"done","tier":"pro","#,
     r#""role":"user","content":"","messages":[{"summary":"The "#,
-    // Behind what packing 1 knew: words, then settings, then tokens.
+    // After the part of method 1: words, then settings, then tokens.
     "because everything between another without through yesterday tomorrow however something ",
     "nothing should could would before after question problem customer request response ",
     "account number address password payment invoice order delivery. The user wants to know ",

@@ -1,5 +1,5 @@
-//! How parts were cut before there was [`super::token_split`]: text, and the bytes of long runs of base64url, by
-//! turns, each with its length before it.
+//! Joins the parts of compression method 1: texts, and bytes of long base64url runs, alternating, each after its
+//! length.
 
 use super::{LARGEST, take_part};
 use crate::encoding;

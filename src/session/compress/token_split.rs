@@ -1,7 +1,7 @@
-//! A text without what only looks like text: tokens are opened, and values that are random are put
-//! aside as the bytes they stand for, because they do not compress and spoil the code of what does.
+//! Splits text for compression: decodes tokens, and moves random values out as bytes, because they do not compress and
+//! worsen the codes of the rest.
 //!
-//! Where something was taken out stands a separator, which JSON never contains:
+//! A separator, which JSON never contains, marks each replaced run:
 //!
 //! | byte | |
 //! | --- | --- |
@@ -10,8 +10,8 @@
 //! | 1d … 1f | the text between them in base64url |
 //! | 1e, n | the n-th random value, in base64url |
 //!
-//! A value that comes again has the number it had: what two tokens say alike stays alike. The values
-//! lie one after the other, each with its length before it.
+//! A repeated value keeps its number, so claims that two tokens share stay equal text. The values follow one another,
+//! each after its length.
 
 use core::ops::Range;
 
@@ -24,21 +24,21 @@ const OPENED: u8 = 0x1d;
 const BASE64URL: u8 = 0x1e;
 const CLOSED: u8 = 0x1f;
 
-/// The shortest run of base64url that is random rather than a word.
+/// Minimum length of a base64url run that counts as random.
 const MIN_RANDOM_LENGTH: usize = 20;
-/// What the base64url of a JSON object begins with.
+/// Prefix of a JSON object in base64url.
 const OBJECT: &[u8] = b"eyJ";
 const UUID_LENGTH: usize = 36;
 
-/// What became of a text.
+/// Result of splitting a text.
 pub(super) struct Cut {
-    /// What can be compressed.
+    /// Compressible text.
     pub(super) text: Vec<u8>,
-    /// What cannot: the random values.
+    /// Random values, which do not compress.
     pub(super) random: Vec<u8>,
 }
 
-/// Takes out of `plain` what is only written as text.
+/// Decodes tokens and moves random values out of `plain`.
 pub(super) fn split(plain: &[u8]) -> Cut {
     let mut cutter = Cutter {
         split: Cut {
@@ -51,7 +51,7 @@ pub(super) fn split(plain: &[u8]) -> Cut {
     cutter.split
 }
 
-/// The counterpart of [`split`]; `None` for what it cannot have made, and for more than `most` bytes.
+/// Reverses [`split`]; returns `None` for malformed input, and for a result of more than `most` bytes.
 pub(super) fn join(text: &[u8], mut random: &[u8], most: usize) -> Option<Vec<u8>> {
     let room = text.len() * 4 / 3 + random.len() * 9 / 4;
     let mut values = Vec::with_capacity(16);
@@ -93,14 +93,14 @@ pub(super) fn join(text: &[u8], mut random: &[u8], most: usize) -> Option<Vec<u8
     (opened.is_none() && plain.len() <= most).then_some(plain)
 }
 
-/// Whether a run may be opened: what lies in a token is not opened again.
+/// Nesting of a run; runs inside a token are not decoded again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
     Record,
     Token,
 }
 
-/// What was found out about a run.
+/// Classification of a run.
 enum Run {
     Text(Vec<u8>),
     Random(u8, Vec<u8>),
@@ -109,7 +109,7 @@ enum Run {
 
 struct Cutter {
     split: Cut,
-    /// Where in the random values each of them lies.
+    /// Positions of the values within `random`.
     values: Vec<Range<usize>>,
 }
 
@@ -137,7 +137,7 @@ impl Cutter {
         }
     }
 
-    /// Puts a value's number in its place; `false` if there are too many.
+    /// Writes a reference to a value; returns `false` if there are too many values.
     fn refer(&mut self, form: u8, value: &[u8]) -> bool {
         let random = &mut self.split.random;
         let is_known = |at: &Range<usize>| random.get(at.clone()) == Some(value);
@@ -155,7 +155,7 @@ impl Cutter {
     }
 }
 
-/// What a run stands for, if writing that out gives the same run again.
+/// Classifies a run; decodes it only if encoding the result returns the same run.
 fn recognise(run: &[u8]) -> Run {
     if let Some(value) = uuid(run) {
         return Run::Random(UUID, value);
@@ -214,7 +214,7 @@ fn put_uuid(plain: &mut Vec<u8>, value: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Capitals, small letters and digits: hardly a word.
+/// Returns whether a run mixes capitals, small letters and digits, as words hardly do.
 fn is_mixed(run: &[u8]) -> bool {
     run.iter().any(u8::is_ascii_uppercase)
         && run.iter().any(u8::is_ascii_lowercase)

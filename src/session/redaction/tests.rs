@@ -1,4 +1,4 @@
-//! What is hidden and what is shown.
+//! Tests which values are hidden and which are shown.
 
 use super::*;
 
@@ -129,7 +129,7 @@ fn secret_texts_are_recognised() {
     }
 }
 
-/// A telling name, however it is written.
+/// Generates a key that marks a secret, in any spelling.
 fn telling() -> impl Strategy<Value = String> {
     let names: Vec<&str> = SECRET_PARTS
         .into_iter()
@@ -153,7 +153,7 @@ fn harmless() -> impl Strategy<Value = String> {
     "[a-f]{1,4}[g-j]{0,4}".prop_filter("is no telling name", |key| !names_a_secret(key))
 }
 
-/// JSON with the mark `hunter2` wherever something is secret, and nowhere else.
+/// Generates JSON with `hunter2` in every secret value and nowhere else.
 fn data() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -172,7 +172,7 @@ fn data() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The value at a path as it is told.
+/// Returns the value at a reported path.
 fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
     let steps = path.split(['.', '[']).filter(|step| !step.is_empty());
     steps.fold(value, |value, step| match step.strip_suffix(']') {
@@ -181,7 +181,7 @@ fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
     })
 }
 
-/// What there is without what is at a path.
+/// Removes the values at the given paths.
 fn without(mut value: Value, paths: &[String]) -> Value {
     for path in paths {
         let (before, last) = path.rsplit_once('.').unwrap_or(("", path));

@@ -108,7 +108,7 @@ fn nameless_cookie_is_sent_as_a_browser_does() {
 }
 
 proptest::proptest! {
-    /// What is left is what a vault that takes every line in order holds, whatever the order.
+    /// The cookies that remain equal those of a vault that applies every line in order.
     #[test]
     fn vault_holds_what_a_browser_would(
         steps in proptest::collection::vec((0_usize..3, 0_usize..2, 0_usize..3), 0..12),

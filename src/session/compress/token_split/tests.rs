@@ -1,4 +1,4 @@
-//! What is cut comes back, and what is not of our making is refused.
+//! Checks that split text joins again, and that malformed input is rejected.
 
 use super::*;
 use proptest::prelude::*;
