@@ -1,4 +1,4 @@
-//! The messages of a session's object. In an answer the sealed record follows the line of JSON.
+//! Defines the messages of a session's object. In a reply the sealed record follows the line of JSON.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -13,103 +13,103 @@ use crate::session::lifetime::Lifetime;
 use crate::session::record::{Epoch, Version};
 use crate::tenant_id::TenantId;
 
-/// Something said to a session's object.
+/// Command to a session's object.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Command {
-    /// The tenant's limits.
+    /// Limits of the tenant.
     pub lifetime: Lifetime,
-    /// The most sessions a user may have.
+    /// Maximum sessions of a user.
     pub max_per_user: Option<u64>,
-    /// The record as the namespace has it, should the object have none: from before the tenant
-    /// ordered its writes.
+    /// Record from the namespace, in case the object has none: it dates from before the tenant used `strong`
+    /// consistency.
     pub adopt: Option<Vec<u8>>,
-    /// The sign-in in the name the asker knows the session by, none for a guest: if the session has
-    /// another one by now, nothing is done and [`Status::Outdated`] is the answer. None if the asker means the
-    /// session whoever signed in.
+    /// Sign-in tag in the session name that the caller has; `Some(None)` for a guest's name. If the session has another
+    /// tag now, the object does nothing and returns [`Status::Outdated`]. `None` addresses the session under any
+    /// sign-in.
     pub named: Option<Option<SignIn>>,
-    /// What to do.
+    /// Operation to perform.
     pub order: Operation,
 }
 
-/// What to do.
+/// Operation on a session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Operation {
-    /// Tell what there is.
+    /// Return the entry.
     Read,
-    /// Tell what there is, and show it to the namespace again, which has invalid data.
+    /// Return the entry, and write it to the namespace again, which has invalid data.
     Repair,
-    /// Change it.
+    /// Apply a change.
     Change(Box<UpdateCommand>),
-    /// Take the right to change it alone, or keep it longer.
+    /// Take or extend a lease, which reserves changes for its holder.
     Lease {
-        /// For how long.
+        /// Duration of the lease.
         seconds: Seconds,
-        /// The token of whoever has it already.
+        /// Token of the lease to extend.
         token: Option<u64>,
-        /// Tells one that is delivered twice.
+        /// Idempotency key.
         #[serde(default)]
         once: u64,
     },
-    /// Ask the identity provider for a new access token, if the one there is has run out.
+    /// Request a new access token from the identity provider if the current one has expired.
     Refresh {
-        /// Which, as the tenant names it.
+        /// Name of the provider in the tenant document.
         provider: String,
-        /// How; the refresh token is the object's to add.
+        /// Token request; the object adds the refresh token.
         call: Outbound,
-        /// What the provider's word is judged by that comes with it; an older release says nothing of that.
+        /// Rules that the new identity is checked by; an older release sends none.
         #[serde(default)]
         renewal: Option<Box<Renewal>>,
     },
-    /// Give that right back.
+    /// Release a lease.
     Release {
-        /// Its token.
+        /// Token of the lease.
         token: u64,
     },
 }
 
-/// A change, and when it is to be applied.
+/// Change with its conditions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct UpdateCommand {
-    /// What is asked.
+    /// Change to apply.
     pub change: Change,
-    /// Tells a change that is delivered twice.
+    /// Idempotency key.
     pub once: u64,
-    /// The id the asker came with; none for one who needs no cookie.
+    /// Session id of the caller; `None` for a caller without a cookie.
     #[serde(
         default,
         serialize_with = "write_optional_id",
         deserialize_with = "read_optional_id"
     )]
     pub id: Option<SessionId>,
-    /// How the session begins if nothing is recorded of it yet.
+    /// Begin of the session, if it was never stored.
     pub begin: Option<InitialState>,
-    /// The last revocation the asker knows.
+    /// Last revocation that the caller has seen.
     #[serde(default)]
     pub epoch: Epoch,
-    /// Only to this version.
+    /// Version that the change requires.
     #[serde(rename = "if")]
     pub if_version: Option<Version>,
-    /// The token of the asker's lease.
+    /// Token of the caller's lease.
     pub lease: Option<u64>,
 }
 
-/// A session of which nothing is recorded yet.
+/// Initial state of a session that was never stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct InitialState {
-    /// Its id.
+    /// Id of the session.
     #[serde(serialize_with = "write_id", deserialize_with = "read_id")]
     pub id: SessionId,
-    /// When it began.
+    /// Time when the session began.
     pub created: UnixSeconds,
-    /// On what kind of device.
+    /// Kind of device.
     pub device: Option<String>,
-    /// In which country.
+    /// Country, as two letters.
     pub country: Option<String>,
 }
 
 impl UpdateCommand {
-    /// A change nobody set a condition for.
+    /// Creates a change without conditions.
     #[must_use]
     pub(crate) fn new(change: Change, once: u64, epoch: Epoch) -> Self {
         Self {
@@ -125,7 +125,7 @@ impl UpdateCommand {
 }
 
 impl Command {
-    /// To say it to the object of a session; the answer is filed under `key`.
+    /// Builds the call to the object of a session; the answer is filed under `key`.
     #[must_use]
     pub(crate) fn need(&self, tenant: &TenantId, handle: Handle, key: String) -> Need {
         Need::Call {
@@ -137,7 +137,7 @@ impl Command {
         }
     }
 
-    /// Returns the command as text.
+    /// Serializes the command.
     #[must_use]
     pub(crate) fn to_text(&self) -> String {
         message::write(&Message {
@@ -153,10 +153,10 @@ impl Command {
         })
     }
 
-    /// Reads a command; the counterpart of [`Command::to_text`].
+    /// Parses a command; reverses [`Command::to_text`].
     ///
     /// # Errors
-    /// Returns why it is none of this release.
+    /// Returns why the text is not a command of this release.
     pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
         let message: Message<Operation> = message::read(text.as_bytes())?;
         Ok(Self {
@@ -179,7 +179,7 @@ impl Command {
     }
 }
 
-/// A command as it is written.
+/// Serialized form of a command.
 #[derive(Serialize, Deserialize)]
 struct Message<O> {
     absolute: Seconds,
@@ -214,56 +214,56 @@ fn read_optional_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Session
     Ok(bytes.map(SessionId::from_bytes))
 }
 
-/// The object's name: tenant and handle.
+/// Returns the object's name: tenant and handle.
 #[must_use]
 pub(crate) fn object_name(tenant: &TenantId, handle: Handle) -> String {
     format!("{tenant}/{}", handle.to_text())
 }
 
-/// The counterpart of [`object_name`].
+/// Reverses [`object_name`].
 #[must_use]
 pub(crate) fn parse_object_name(name: &str) -> Option<(TenantId, Handle)> {
     let (tenant, handle) = name.split_once('/')?;
     Some((TenantId::parse(tenant)?, Handle::parse(handle)?))
 }
 
-/// What an object says there is.
+/// State of the session in an object's reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
-    /// A record; it follows.
+    /// The session is live; its record follows.
     Live,
-    /// A session that was ended.
+    /// The session was ended.
     Ended,
-    /// Nothing.
+    /// The object has no entry.
     Absent,
-    /// The asker's id, or the sign-in in the asker's name for the session, is not valid any more.
+    /// The caller's id, or the sign-in in its name for the session, is no longer valid.
     Outdated,
-    /// Another version than the asker's; the record follows.
+    /// The version differs from the required one; the record follows.
     Conflict,
-    /// Somebody else's lease.
+    /// Another caller holds the lease.
     Held,
-    /// A record that cannot be read.
+    /// The object cannot read the record.
     Unreadable,
 }
 
-/// What an object answers.
+/// Reply of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
-    /// What there is.
+    /// State of the session.
     pub is: Status,
-    /// What was asked and not granted.
+    /// Names of the refused parts of the change.
     pub refused: Vec<String>,
-    /// The lease's token, and until when it holds.
+    /// Token and end of the lease.
     pub lease: Option<(u64, UnixMillis)>,
-    /// What the caller waits for was not done: the change will be announced later.
+    /// Whether the announcement that the caller waited for failed; the object will retry it.
     pub unannounced: bool,
-    /// The record, sealed.
+    /// Sealed record.
     pub sealed: Vec<u8>,
 }
 
 impl Reply {
-    /// An answer without anything else.
+    /// Creates a reply with a status only.
     #[must_use]
     pub(crate) fn is(is: Status) -> Self {
         Self {
@@ -275,7 +275,7 @@ impl Reply {
         }
     }
 
-    /// Returns the line of JSON and the record.
+    /// Serializes the line of JSON and the record.
     #[must_use]
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let line = message::write(&Line {
@@ -287,7 +287,7 @@ impl Reply {
         [line.as_bytes(), b"\n", &self.sealed].concat()
     }
 
-    /// Parses an answer; the counterpart of [`Reply::to_bytes`].
+    /// Parses a reply; reverses [`Reply::to_bytes`].
     #[must_use]
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
@@ -302,7 +302,7 @@ impl Reply {
     }
 }
 
-/// An answer's line.
+/// First line of a reply.
 #[derive(Serialize, Deserialize)]
 struct Line {
     is: Status,

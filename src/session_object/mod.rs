@@ -1,13 +1,12 @@
-//! The object that orders one session's changes (consistency `strong`).
+//! Decides the changes of one session in its Durable Object (consistency `strong`).
 //!
-//! There is one for each session, named by tenant and handle, and only it writes the session's
-//! record: to its own row, and through to the namespace for everybody to read. Commands are applied
-//! one after the other, each whole: read the row, decide here, write the row, answer. What must
-//! still happen elsewhere is part of the row (its *outbox*), so an object that dies anywhere in
-//! between goes on where it was.
+//! Each session has one object, named by tenant and handle. Only the object writes the session's record: to its own
+//! row, and through to the namespace for all readers. It applies commands one at a time: read the row, decide, write
+//! the row, reply. The row also contains the work left elsewhere (its *outbox*), so an object that dies at any point
+//! resumes from its row.
 //!
-//! Like the gateway this is synchronous and does no I/O: the edge hands the row in, keeps what comes
-//! out, and runs the outbox items one at a time.
+//! This code is synchronous and performs no I/O. The Worker passes the row in, stores the result, and runs the outbox
+//! items one at a time.
 
 pub(crate) mod command;
 pub(crate) mod object;
@@ -37,40 +36,40 @@ pub(crate) use row::BadRow;
 #[cfg(test)]
 pub(crate) use row::sealed_in;
 
-/// How many changes an object remembers, to know one that is delivered twice.
+/// Maximum idempotency keys that an object remembers.
 const REMEMBERED: usize = 64;
 
-/// The longest lease.
+/// Maximum duration of a lease.
 const MAX_LEASE: Seconds = Seconds(300);
 
-/// Whose session an object orders, and with what.
+/// Session of an object, with its keys and randomness.
 pub(crate) struct Executor<'a, R> {
-    /// The tenant.
+    /// Tenant of the session.
     pub tenant: &'a TenantId,
-    /// The session.
+    /// Handle of the session.
     pub handle: Handle,
-    /// The tenant's keys.
+    /// Keys of the tenant.
     pub keys: &'a KeyRing,
-    /// A cryptographic random source.
+    /// Cryptographic random source.
     pub random: &'a mut R,
-    /// The time.
+    /// Current time.
     pub now: UnixMillis,
 }
 
-/// What a command came to.
+/// Result of a command.
 #[derive(Debug)]
 pub(crate) struct Verdict {
-    /// The caller's answer.
+    /// Reply to the caller.
     pub reply: Reply,
-    /// The row, if it changed; to be stored before the caller gets its answer.
+    /// New row; it must be stored before the reply.
     pub row: Option<Vec<u8>>,
-    /// This has to be asked first; the answer goes to [`Executor::refreshed`].
+    /// Request to perform first; its response goes to [`Executor::refreshed`].
     pub fetch: Option<Outbound>,
-    /// So has this, before that answer can be judged.
+    /// Needs to perform before that response can be checked.
     pub needs: Vec<Need>,
-    /// What is logged for the operator.
+    /// Event to log.
     pub event: Option<Event>,
-    /// The caller gets its answer only when the next outbox item is done, and whether it was.
+    /// Whether the reply waits for the next outbox item and reports its success.
     pub wait: bool,
 }
 
@@ -78,7 +77,7 @@ impl<R: Rng> Executor<'_, R> {
     /// Applies a command to the row.
     ///
     /// # Errors
-    /// [`BadRow`] if the row is not one; nothing is changed then.
+    /// Returns [`BadRow`] if the row is invalid; nothing changes then.
     pub(crate) fn command(
         &mut self,
         command: &Command,
@@ -114,13 +113,13 @@ impl<R: Rng> Executor<'_, R> {
             }
             Operation::Release { token } => self.release(row.as_mut(), *token),
         };
-        // One that is delivered twice waits for the announcement like the first time, and so does whoever ends the
-        // session once more: either is told that it is over.
+        // A repeated command waits for the announcement as the first one did, and so does a second end: both replies
+        // report the end.
         let ends = matches!(&command.order, Operation::Change(changing) if changing.change.end);
         let is_concerned = (changed || is_repeated || (ends && holds(Rule::RepeatedEndWaits)))
             && holds(Rule::WaitForAnnouncement);
         let wait = is_concerned && row.as_ref().is_some_and(|row| row.announce_due);
-        // Like the first time it is announced at once, though that has failed a moment ago.
+        // Announce at once, even while a retry after a failure is pending.
         let pausing = row
             .as_mut()
             .filter(|row| wait && ends && row.retry_at > self.now.0);
@@ -136,7 +135,7 @@ impl<R: Rng> Executor<'_, R> {
         })
     }
 
-    /// Whether the session lives, and has another sign-in than the name it is known by to the asker.
+    /// Returns whether the session is live with another sign-in than in the caller's name for it.
     fn is_named_otherwise(&self, command: &Command, row: Option<&Row>) -> bool {
         let Some(sign_in) = command.named else {
             return false;
@@ -147,7 +146,7 @@ impl<R: Rng> Executor<'_, R> {
         }
     }
 
-    /// A session that was recorded before there was an object for it is taken over as it is.
+    /// Takes over the record of a session that has no object yet, unchanged.
     fn adopt(&mut self, command: &Command, row: &mut Option<Row>) -> bool {
         match &command.adopt {
             Some(sealed) if row.is_none() => {
@@ -169,7 +168,7 @@ impl<R: Rng> Executor<'_, R> {
     ) -> (Reply, bool) {
         let record = match self.subject(command, changing, row.as_ref()) {
             Ok(record) => record,
-            // With what cannot be read here: the caller may have the key, or the release, that can.
+            // Return the unreadable record: the caller may have its key, or the release that reads it.
             Err(is) => return (self.tell_as(is, row.as_ref()), false),
         };
         if let Some(row) = row.as_mut() {
@@ -177,7 +176,7 @@ impl<R: Rng> Executor<'_, R> {
                 return (self.tell(Some(row), &[]), false);
             }
             let held = row.lease_at(self.now).map(|lease| lease.token);
-            // A token that does not hold any more is refused also when nobody else has the lease.
+            // An expired token is refused even if the lease is free.
             if changing.lease.is_some() && changing.lease != held && holds(Rule::LeaseToken) {
                 return (Reply::is(Status::Held), false);
             }
@@ -205,7 +204,7 @@ impl<R: Rng> Executor<'_, R> {
             },
         );
         if !outcome.written {
-            // Nothing is recorded of it, and nothing needs to be.
+            // The session remains unstored, and needs no row.
             let sealed = codec::seal(&outcome.entry, &self.name(), self.keys, self.random);
             let reply = Reply {
                 refused: outcome.refused_names(),
@@ -217,7 +216,7 @@ impl<R: Rng> Executor<'_, R> {
         self.write(command, changing, &record, &outcome, row)
     }
 
-    /// The record a change is about, or why there is none.
+    /// Returns the record to change, or the status that explains why there is none.
     fn subject(
         &self,
         command: &Command,
@@ -230,14 +229,14 @@ impl<R: Rng> Executor<'_, R> {
                 Some(Entry::Ended { .. }) => Err(Status::Ended),
                 None => Err(Status::Unreadable),
             },
-            // What was recorded before and cannot be read here is not begun again.
+            // An unreadable record must not be replaced by a new one.
             (None, _) if self.is_unread(command) => Err(Status::Unreadable),
             (None, Some(begin)) => Ok(self.first(begin)),
             (None, None) => Err(Status::Absent),
         }
     }
 
-    /// Whether the namespace has a record of this session that only another release or place can read.
+    /// Returns whether the namespace has a record that only another release or key can read.
     fn is_unread(&self, command: &Command) -> bool {
         command.adopt.as_ref().is_some_and(|sealed| {
             let opened = codec::open(sealed, &self.name(), self.keys);
@@ -279,7 +278,7 @@ impl<R: Rng> Executor<'_, R> {
                 row.announce_due = true;
                 row.list_due = row.list_no_more() || row.list_due;
                 row.end_lease();
-                // Whoever signs out waits for this.
+                // The user's sign-out waits for this.
                 row.retry_at = 0;
             }
             Entry::Live(record) => {
@@ -298,8 +297,8 @@ impl<R: Rng> Executor<'_, R> {
         (self.tell(Some(row), &outcome.refused_names()), true)
     }
 
-    /// A session is listed when it is first stored, and again when it belongs to somebody else, the name for its
-    /// user changed, or it lasts longer than the list says.
+    /// Lists a session when it is first stored. Lists it again when its user or the user's tag changes, or it lasts
+    /// longer than listed.
     fn list(&self, command: &Command, record: &Record, row: &mut Row) {
         let user = record.identity.as_ref().map(|who| who.user.as_str());
         let tag = user.and_then(|user| self.keys.user_tags(user).next());
@@ -360,7 +359,7 @@ impl<R: Rng> Executor<'_, R> {
             None => Status::Absent,
             Some(None) => Status::Unreadable,
             Some(Some(Entry::Ended { .. })) => Status::Ended,
-            // What ran out is told with its record, so that the caller finds the limit.
+            // An expired session is returned with its record, so that the caller finds the limit.
             Some(Some(Entry::Live(_))) => Status::Live,
         };
         Reply {
@@ -385,8 +384,8 @@ impl<R: Rng> Executor<'_, R> {
     }
 }
 
-/// Until when a row matters: a live session until its limit, an ended one until no cookie of it can
-/// be valid any more, so that nothing ever begins again under its handle.
+/// Returns the time until which a row is needed: for a live session its limit. For an ended one the time when no cookie
+/// of it can be valid, so that its handle never begins a session again.
 fn expiry(entry: &Entry, before: &Record, lifetime: &Lifetime) -> UnixSeconds {
     match entry {
         Entry::Live(record) => lifetime.end(&record.span()),

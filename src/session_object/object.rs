@@ -1,9 +1,8 @@
-//! Runs the object of one session: which call waits for what, which outbox item is under way, when the
-//! alarm is set.
+//! Runs the object of one session: decides which call waits for what, which outbox item runs, and when the alarm is
+//! set.
 //!
-//! Sans-IO: each input returns the [`Action`]s that follow from it. The Worker and the simulation perform
-//! them in their order and decide nothing. Nothing is awaited between two actions, so no other input
-//! comes between reading the row and storing it.
+//! Sans-IO: each input returns [`Action`]s. The Worker and the simulation perform them in order and decide nothing.
+//! They await nothing between two actions, so no other input comes between reading the row and storing it.
 
 use chacha20::rand_core::Rng;
 
@@ -18,96 +17,96 @@ use crate::session::id::Handle;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant_id::TenantId;
 
-/// Maximum time that one outbox item may take.
+/// Maximum time for one outbox item, in milliseconds.
 pub(crate) const ITEM_DEADLINE_MS: u32 = 5_000;
 
-/// Time after a change at which an alarm looks at the outbox, should the object die before that.
+/// Time after a change at which an alarm checks the outbox, in case the object dies, in milliseconds.
 const RESUME_AFTER_MS: u64 = 3_000;
 
-/// Time after which an outbox that this release cannot read is looked at again.
+/// Time after which an outbox that this release cannot read is checked again, in milliseconds.
 const UNREADABLE_AFTER_MS: u64 = 60_000;
 
-/// Identifies one call of the object while it is under way.
+/// Id of one call of the object in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CallId(pub u64);
 
-/// Something to do outside of the object that is part of the row until it is done.
+/// Outbox item: an effect outside the object, which stays in the row until done.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Item {
-    /// Store this in the namespace.
+    /// Store a value in the namespace.
     Store(Write),
-    /// Send this command to the tenant's directory object.
+    /// Send a command to the tenant's directory object.
     Tell {
-        /// The directory object's name.
+        /// Tenant of the directory object.
         tenant: TenantId,
-        /// The command.
+        /// Serialized command.
         command: String,
     },
 }
 
-/// Something the runtime performs.
+/// Effect for the runtime to perform.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Action {
-    /// Store the object's name. Comes with the first row: an alarm does not bring the name along.
+    /// Store the object's name, together with the first row, because an alarm does not provide it.
     StoreName(String),
     /// Store the row.
     StoreRow(Vec<u8>),
-    /// Set the alarm, in place of the one before.
+    /// Set the alarm and replace the previous one.
     SetAlarm(UnixMillis),
-    /// Delete everything stored, the alarm included.
+    /// Delete all stored data, including the alarm.
     DeleteAll,
     /// Perform this item, then call [`SessionObject::item_done`].
     Run(Item),
-    /// Ask the identity provider, then call [`SessionObject::provider_answered`].
+    /// Send this request to the identity provider, then call [`SessionObject::provider_answered`].
     Fetch(Outbound),
-    /// Meet these needs, then call [`SessionObject::needs_met`].
+    /// Perform these needs, then call [`SessionObject::needs_met`].
     Meet(Vec<Need>),
-    /// Answer a call. What was stored before must be safe first.
+    /// Reply to a call, once everything stored before is durable.
     Reply(CallId, Vec<u8>),
     /// Return from the alarm handler of this call.
     AlarmDone(CallId),
-    /// Log this.
+    /// Log an event.
     Log(Event),
 }
 
-/// What a step decides with.
+/// Parameters of each step.
 pub(crate) struct Context<'a, R> {
-    /// The tenant's keys.
+    /// Keys of the tenant.
     pub keys: &'a KeyRing,
-    /// A cryptographic random source.
+    /// Cryptographic random source.
     pub random: &'a mut R,
-    /// The time.
+    /// Current time.
     pub now: UnixMillis,
 }
 
-/// An identity provider being asked, and who waits for what comes of it.
+/// Refresh in progress, with the calls that wait for it.
 struct Refresh {
     command: Command,
     sent: Outbound,
-    /// Status and body.
+    /// Status and body of the provider's response.
     heard: Option<(u16, String)>,
     answers: Answers,
     calls: Vec<CallId>,
 }
 
-/// The object of one session, in memory. What must outlive it is in the row.
+/// In-memory state of the object of one session. The row holds all that must survive.
 #[derive(Default)]
 pub(crate) struct SessionObject {
     name: Option<(TenantId, Handle)>,
     row: Option<Vec<u8>>,
-    /// When the alarm is set for, as far as this object knows.
+    /// Time of the alarm, as far as this instance has set it.
     alarm_at: Option<UnixMillis>,
     running: Option<Running>,
     refresh: Option<Refresh>,
-    /// Calls that are answered once the end, or the new id, is announced.
+    /// Replies that wait for the announcement of the end or new id.
     unannounced: Vec<(CallId, Reply)>,
-    /// Alarm handlers, which return once the outbox is at rest: should the object die before, the
-    /// platform calls the handler again.
+    /// Alarm handlers that return once the outbox is idle. If the object dies earlier, the platform calls the handler
+    /// again.
     alarms: Vec<CallId>,
 }
 
 impl SessionObject {
-    /// Makes the object from what is stored.
+    /// Restores the object from storage.
     #[must_use]
     pub(crate) fn restored(name: Option<&str>, row: Option<Vec<u8>>, now: UnixMillis) -> Self {
         Self {
@@ -117,7 +116,7 @@ impl SessionObject {
         }
     }
 
-    /// Takes a command.
+    /// Applies a command.
     pub(crate) fn command<R: Rng>(
         &mut self,
         call: CallId,
@@ -150,7 +149,7 @@ impl SessionObject {
         unreadable([call])
     }
 
-    /// Takes what the identity provider answered; a status of 0 stands for no answer.
+    /// Handles the identity provider's response; a status of 0 means none.
     pub(crate) fn provider_answered<R: Rng>(
         &mut self,
         status: u16,
@@ -163,7 +162,7 @@ impl SessionObject {
         self.judge(context)
     }
 
-    /// Takes what was found for each of the needs, and when that was asked.
+    /// Handles the results of the needs, each with the time of its request.
     pub(crate) fn needs_met<R: Rng>(
         &mut self,
         found: impl IntoIterator<Item = (String, Found, UnixMillis)>,
@@ -177,7 +176,7 @@ impl SessionObject {
         self.judge(context)
     }
 
-    /// Takes whether the outbox item succeeded.
+    /// Handles the end of an outbox item.
     pub(crate) fn item_done(&mut self, succeeded: bool, now: UnixMillis) -> Vec<Action> {
         let mut actions = Vec::new();
         let Some(running) = self.running.take() else {
@@ -196,20 +195,20 @@ impl SessionObject {
         actions
     }
 
-    /// Takes the alarm.
+    /// Handles the alarm.
     pub(crate) fn alarm(&mut self, call: CallId, now: UnixMillis) -> Vec<Action> {
         let mut actions = Vec::new();
         self.alarm_at = None;
         self.alarms.push(call);
         if self.row.is_none() {
-            // An object that died before it stored its first row leaves its name.
+            // The object died after storing its name and before its first row.
             actions.push(Action::DeleteAll);
         }
         self.run(now, &mut actions);
         actions
     }
 
-    /// Asks the identity provider, unless it is being asked: all who come meanwhile get what comes of that.
+    /// Sends a request to the identity provider, or joins the one in progress.
     fn refresh(
         &mut self,
         call: CallId,
@@ -239,7 +238,7 @@ impl SessionObject {
         actions
     }
 
-    /// Decides what follows from what the identity provider answered.
+    /// Decides on the identity provider's response.
     fn judge<R: Rng>(&mut self, context: &mut Context<'_, R>) -> Vec<Action> {
         let Some(refresh) = self.refresh.take() else {
             return Vec::new();
@@ -271,7 +270,7 @@ impl SessionObject {
         }
     }
 
-    /// Stores what came of a command, sees to what follows from it, and answers.
+    /// Stores the result of a command, starts outbox work, and replies.
     fn settle(&mut self, calls: Vec<CallId>, verdict: Verdict, now: UnixMillis) -> Vec<Action> {
         let mut actions: Vec<Action> = verdict.event.map(Action::Log).into_iter().collect();
         let is_due = verdict.row.is_some() || verdict.wait;
@@ -291,8 +290,8 @@ impl SessionObject {
         actions
     }
 
-    /// Stores a row that brings something to do, so that it is done even if this object dies. What was performed before
-    /// an instance traps stays, so the alarm comes first and the row last.
+    /// Sets the alarm before it stores a row with outbox work. Performed actions survive a trap of the instance, so in
+    /// this order no stored work is left without an alarm.
     fn store_first(&mut self, row: Vec<u8>, now: UnixMillis, actions: &mut Vec<Action>) {
         if holds(Rule::OutboxAlarm) {
             self.wake_at(UnixMillis(now.0 + RESUME_AFTER_MS), actions);
@@ -310,8 +309,7 @@ impl SessionObject {
         actions.push(Action::StoreRow(row));
     }
 
-    /// Sets the alarm, unless an earlier one is set: the outbox is looked at again then. So a session that
-    /// is changed often does not write its alarm as often.
+    /// Sets the alarm unless an earlier one is set. A session that changes often thus writes its alarm rarely.
     fn wake_at(&mut self, at: UnixMillis, actions: &mut Vec<Action>) {
         if self.alarm_at.is_none_or(|set| at < set) {
             self.alarm_at = Some(at);
@@ -319,7 +317,7 @@ impl SessionObject {
         }
     }
 
-    /// Runs the next outbox item; one at a time.
+    /// Starts the next outbox item; one runs at a time.
     fn run(&mut self, now: UnixMillis, actions: &mut Vec<Action>) {
         if self.running.is_some() && holds(Rule::OneItemAtATime) {
             return;
@@ -343,7 +341,7 @@ impl SessionObject {
                     };
                     actions.push(Action::DeleteAll);
                 }
-                // A row of a newer release is left to it.
+                // A row of a later release is left unchanged.
                 Ok(_) | Err(_) => {
                     self.wake_at(UnixMillis(now.0 + UNREADABLE_AFTER_MS), actions);
                 }
@@ -353,7 +351,7 @@ impl SessionObject {
     }
 
     fn begin(&mut self, running: Running, item: Item, actions: &mut Vec<Action>) {
-        // An announcement comes before everything else: there is none left.
+        // Announcements come first, so none is pending now.
         if running.kind != Kind::Announce {
             self.announced(true, actions);
         }
@@ -369,7 +367,7 @@ impl SessionObject {
         actions.extend(alarms.into_iter().map(Action::AlarmDone));
     }
 
-    /// Answers those who wait for an announcement.
+    /// Sends the replies that wait for an announcement.
     fn announced(&mut self, done: bool, actions: &mut Vec<Action>) {
         for (call, mut reply) in core::mem::take(&mut self.unannounced) {
             reply.unannounced = !done;

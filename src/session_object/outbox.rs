@@ -1,6 +1,6 @@
-//! What a session's object still has to do elsewhere: tell the directory that the session ended, or
-//! that its id was replaced; show the record to the namespace; keep the directory's list. Each is in
-//! the row until it is done, so each is done at least once; all of them may be repeated.
+//! Decides the outbox work of a session's object: announce an end or replaced id to the directory, write the record to
+//! the namespace, and maintain the directory's list. Each item stays in the row until done, so it happens at least once
+//! and must be repeatable.
 
 use crate::clock::{Seconds, UnixMillis};
 use crate::effect::Write;
@@ -16,57 +16,56 @@ use crate::store::revocations::Subject;
 use crate::store::session_index::message as directory;
 use crate::tenant_id::TenantId;
 
-/// The namespace takes one write a second per key.
+/// Minimum interval between writes of one key, in milliseconds, which the namespace imposes.
 const SPACING_MS: u64 = 1_000;
 
-/// How long after the end of a session its object keeps the row.
+/// Time after a session's end for which its object keeps the row.
 const FORGET_AFTER: Seconds = Seconds(60);
 
-/// How long single sessions stay in the feed: far longer than the namespace takes to show the
-/// tombstone everywhere. While that is not written, the feed gets it again with every attempt.
+/// Time for which a single session stays in the feed: far longer than the namespace needs to show the tombstone
+/// everywhere. Each failed write of the tombstone announces it again.
 const ANNOUNCED_FOR: Seconds = Seconds(600);
 
-/// The longest pause between two attempts.
+/// Maximum delay between two attempts, in milliseconds.
 const MAX_PAUSE_MS: u64 = 60_000;
 
-/// What to do next.
+/// Next work of an outbox.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum OutboxItem {
-    /// Say this to the directory, then [`done`].
+    /// Send this command to the directory, then call [`done`].
     Directory(String),
-    /// Store this, then [`done`].
+    /// Store this value, then call [`done`].
     Write(Write),
-    /// Nothing before then.
+    /// Do nothing before this time.
     Sleep(UnixMillis),
-    /// The row serves nobody any more; delete it.
+    /// Delete the row, which has no use any more.
     Forget,
 }
 
-/// Which outbox item was run; handed from [`next`] to [`done`] with the row's serial number, so that a
-/// change in between is not taken for done.
+/// Kind of an outbox item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The end, or the new id, was announced.
+    /// Announcement of the end or new id.
     Announce,
-    /// The record was stored.
+    /// Write of the record to the namespace.
     Write,
-    /// The list was kept.
+    /// Update of the directory's list.
     List,
 }
 
-/// An outbox item under way.
+/// Outbox item in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Running {
-    /// What it is.
+    /// Kind of the item.
     pub kind: Kind,
-    /// The row's serial number when it was begun.
+    /// Serial number of the row when the item began; a change meanwhile is then not taken as done.
     pub serial: u64,
 }
 
-/// What to do next for `handle`, and what to say to [`done`] afterwards.
+/// Returns the next work for `handle`, and the value to pass to [`done`] afterwards.
 ///
 /// # Errors
-/// [`BadRow`].
+/// Returns [`BadRow`] if the row is invalid.
 pub(crate) fn next(
     tenant: &TenantId,
     handle: Handle,
@@ -140,7 +139,7 @@ fn list_command(row: &Row, handle: Handle) -> String {
     command.to_text()
 }
 
-/// What ends a session that is one too many for its user.
+/// Builds the command that ends a surplus session of its user.
 fn end_command(longest: Seconds) -> Command {
     let end = Change {
         end: true,
@@ -155,16 +154,15 @@ fn end_command(longest: Seconds) -> Command {
         max_per_user: None,
         adopt: None,
         named: None,
-        // Ending twice is ending once, so it need not be told apart.
+        // Ending is idempotent, so the command needs no key.
         order: Operation::Change(Box::new(UpdateCommand::new(end, 0, Epoch::default()))),
     }
 }
 
-/// The row as an object finds it that was started again. What was being written when the one before
-/// it ended may have been written a moment ago.
+/// Prepares the row after a restart of the object: assumes that an interrupted write was sent just now.
 ///
 /// # Errors
-/// [`BadRow`].
+/// Returns [`BadRow`] if the row is invalid.
 pub(crate) fn resumed(row: &[u8], now: UnixMillis) -> Result<Vec<u8>, BadRow> {
     let mut row = Row::decode(row)?;
     if row.namespace_due {
@@ -173,15 +171,15 @@ pub(crate) fn resumed(row: &[u8], now: UnixMillis) -> Result<Vec<u8>, BadRow> {
     Ok(row.encode())
 }
 
-/// Whether everybody has heard of the end, or of the new id, as far as there was one.
+/// Returns whether no announcement is pending.
 pub(super) fn is_announced(row: &[u8]) -> bool {
     Row::decode(row).is_ok_and(|row| !row.announce_due)
 }
 
-/// The row after an outbox item was run.
+/// Returns the row after an outbox item ended.
 ///
 /// # Errors
-/// [`BadRow`].
+/// Returns [`BadRow`] if the row is invalid.
 pub(crate) fn done(
     row: &[u8],
     running: Running,
@@ -206,7 +204,7 @@ pub(crate) fn done(
         row.retries += 1;
         let pause = 500_u64 << row.retries.min(8);
         row.retry_at = now.0 + pause.min(MAX_PAUSE_MS);
-        // What could not be shown to the namespace must stay in the feed meanwhile.
+        // The feed must show an end or new id until the namespace does.
         let has_news = (row.is_ended || row.replaced_with > 0) && holds(Rule::AnnounceAgain);
         row.announce_due |= running.kind == Kind::Write && has_news;
     }

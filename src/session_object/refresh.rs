@@ -1,4 +1,4 @@
-//! New access tokens: asked for by the object, because only one may ask.
+//! Refreshes access tokens in the session's object, so that only one request at a time uses the refresh token.
 
 use chacha20::rand_core::Rng;
 use serde_json::Value;
@@ -16,11 +16,11 @@ use crate::session::record::{Entry, Epoch, Record};
 use crate::session::token_set::{Refreshed, TokenSet};
 use crate::telemetry::log::{ConfigName, Event, Level};
 
-/// How long a provider that did not answer as it should is left alone, in milliseconds.
+/// Time without further requests after a provider's failure, in milliseconds.
 const REST_MS: u64 = 5_000;
 
 impl<R: Rng> Executor<'_, R> {
-    /// What the provider has to be asked, if it has to be.
+    /// Returns the token request to send, if the token must be refreshed.
     pub(super) fn refresh(
         &self,
         provider: &str,
@@ -28,13 +28,13 @@ impl<R: Rng> Executor<'_, R> {
         row: Option<&Row>,
     ) -> Option<Outbound> {
         let row = row.filter(|row| self.now.0 >= row.refresh_after)?;
-        // Who asks may know an older sign-in; a token is for its own provider only.
+        // The caller may have an older sign-in. A refresh token goes only to its own provider.
         let grant = self
             .live(row)?
             .grant
             .filter(|grant| grant.provider == provider)?;
         let now = self.now.seconds();
-        // Somebody else may have just done so.
+        // Another call may have refreshed it just now.
         let margin = grant.margin();
         let is_fresh = grant
             .expires
@@ -43,12 +43,12 @@ impl<R: Rng> Executor<'_, R> {
         Some(authorization::with_refresh_token(call, &token))
     }
 
-    /// Takes what the provider answered to what was `sent`; a status of 0 stands for no answer. What was
-    /// asked with another refresh token than the session's has nothing to do with it any more. What has to be asked
-    /// besides before the answer can be judged is a need of the verdict, and is found among the `answers` next time.
+    /// Handles the provider's response to the request `sent`; a status of 0 means none. A response to a refresh token
+    /// that the session no longer has is ignored. If the check of the response needs more data, the verdict contains
+    /// needs, and the next call finds them in `answers`.
     ///
     /// # Errors
-    /// [`BadRow`] if the row is not one; nothing is changed then.
+    /// Returns [`BadRow`] if the row is invalid; nothing changes then.
     pub(crate) fn refreshed(
         &mut self,
         command: &Command,
@@ -99,7 +99,7 @@ impl<R: Rng> Executor<'_, R> {
         }
     }
 
-    /// What follows from new tokens, by what their provider says of the user with them.
+    /// Decides on new tokens by the identity that the provider states with them.
     fn judged(
         &self,
         record: &Record,
@@ -144,7 +144,7 @@ impl<R: Rng> Executor<'_, R> {
         }
     }
 
-    /// Makes a change that nobody set a condition for.
+    /// Applies a change without conditions.
     fn apply(&mut self, command: &Command, change: Change, record: &Record, row: Row) -> Verdict {
         let outcome = change.apply(
             record,
@@ -169,7 +169,7 @@ impl<R: Rng> Executor<'_, R> {
         }
     }
 
-    /// Tells what there is.
+    /// Returns the entry unchanged.
     fn unchanged(&self, row: &Row) -> Verdict {
         Verdict {
             reply: self.tell(Some(row), &[]),
@@ -189,13 +189,13 @@ impl<R: Rng> Executor<'_, R> {
     }
 }
 
-/// What follows from a provider's answer.
+/// Consequence of a provider's response.
 enum Follows {
-    /// A change, and what is logged of it.
+    /// A change, with an event to log.
     Change(Box<Change>, Option<Event>),
-    /// Nothing yet: this has to be asked first.
+    /// Needs to perform first.
     Asks(Vec<Need>),
-    /// Nothing that can be relied on; the provider is asked again later.
+    /// No usable response; the provider is tried again later.
     Later(Option<Event>),
 }
 
@@ -213,7 +213,7 @@ fn giving(grant: TokenSet) -> Box<Change> {
     })
 }
 
-/// What has to change for a session to be of this identity, which proves nothing again; none if it is another user's.
+/// Returns the change that updates the identity without a new proof. Returns `None` if the claims name another user.
 fn identified(record: &Record, claimed: &Claimed) -> Option<Change> {
     let (mut said, _) = Identity::parse(&claimed.identity.to_string()).ok()?;
     said.groups_omitted = claimed.groups_omitted;

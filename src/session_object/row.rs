@@ -1,4 +1,4 @@
-//! What a session's object keeps: the record, what it still has to do, and what it must remember.
+//! Defines the row of a session's object: the record, the outbox, and the state for leases and idempotency.
 
 use minicbor::{Decode, Encode};
 use thiserror::Error;
@@ -8,16 +8,16 @@ use crate::keys::UserTag;
 
 use super::command::Operation;
 
-/// A row that cannot be read: not of our making, or of a newer release.
+/// Error for a row that is damaged or of a later release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadRow {
-    /// The bytes are no row of this release.
+    /// The bytes are not a row of this release.
     #[error("a row of {bytes} bytes cannot be read")]
     Malformed {
-        /// How many there are.
+        /// Number of bytes.
         bytes: usize,
     },
-    /// The command that a provider was asked for renews no token.
+    /// The command of a provider's response is not a refresh.
     #[error("the command renews no token")]
     NotRenewing,
     /// The record in the row cannot be read.
@@ -25,87 +25,87 @@ pub(crate) enum BadRow {
     Unreadable,
 }
 
-/// The row, as CBOR. Fields are numbered, and numbers are never reused; one that is missing has its
-/// default, so that releases on both sides of a deployment can share it.
+/// Row, encoded as CBOR. Field numbers are never reused, and a missing field has its default, so two releases can share
+/// a row during a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(super) struct Row {
-    /// The entry as the namespace gets it.
+    /// Entry as written to the namespace.
     #[cbor(n(0), with = "minicbor::bytes")]
     pub(super) sealed: Vec<u8>,
-    /// Counts the entries there were.
+    /// Number of entries so far.
     #[cbor(n(1), default)]
     pub(super) serial: u64,
-    /// Changes that were applied lately.
+    /// Idempotency keys of recent changes.
     #[cbor(n(2), default)]
     pub(super) applied: Vec<u64>,
-    /// Until when the entry matters, in Unix seconds.
+    /// Time until which the entry is needed, in Unix seconds.
     #[cbor(n(3), default)]
     expires: u64,
-    /// The namespace does not have the entry yet.
+    /// Whether the namespace lacks the entry.
     #[cbor(n(4), default)]
     pub(super) namespace_due: bool,
-    /// When it was last written there, in Unix milliseconds.
+    /// Time of the last write there, in Unix milliseconds.
     #[cbor(n(5), default)]
     pub(super) namespace_at: u64,
-    /// Everybody must hear that the session ended, or that its id was replaced.
+    /// Whether the end, or the replaced id, must be announced.
     #[cbor(n(6), default)]
     pub(super) announce_due: bool,
-    /// The session index must learn the session's user, or that it ended.
+    /// Whether the session index must be updated with the session's user or end.
     #[cbor(n(7), default)]
     pub(super) list_due: bool,
-    /// How often an outbox item failed in a row.
+    /// Number of consecutive failures of outbox items.
     #[cbor(n(8), default)]
     pub(super) retries: u32,
-    /// No outbox item before then, in Unix milliseconds.
+    /// Earliest time of the next outbox item, in Unix milliseconds.
     #[cbor(n(9), default)]
     pub(super) retry_at: u64,
-    /// What it is listed under: a user's tag, or nothing for a guest.
+    /// Tag in the list: a user's, or empty for a guest; `None` if the session is not listed.
     #[cbor(n(10), with = "minicbor::bytes")]
     listed: Option<Vec<u8>>,
-    /// When the session began, for the list, in Unix seconds.
+    /// Time when the session began, for the list, in Unix seconds.
     #[cbor(n(11), default)]
     pub(super) created: u64,
-    /// The most sessions its user may have.
+    /// Maximum sessions of its user.
     #[n(12)]
     pub(super) most: Option<u64>,
-    /// The last token given to a lease.
+    /// Last lease token issued.
     #[cbor(n(13), default)]
     pub(super) fence: u64,
-    /// Until when that lease holds, in Unix milliseconds.
+    /// End of that lease, in Unix milliseconds.
     #[cbor(n(14), default)]
     lease_until: u64,
-    /// Who took the lease, to know one who asks again because the answer was lost.
+    /// Idempotency key of the request that took the lease.
     #[n(18)]
     pub(super) lease_once: Option<u64>,
-    /// The version with which the id was last replaced.
+    /// Version of the last change that replaced the id.
     #[cbor(n(17), default)]
     pub(super) replaced_with: u64,
-    /// How long any session of the tenant can last, in seconds.
+    /// Maximum duration of the tenant's sessions, in seconds.
     #[cbor(n(16), default)]
     pub(super) longest: u64,
-    /// The identity provider is not asked for a new token before then, in Unix milliseconds.
+    /// Earliest time of the next token request, in Unix milliseconds.
     #[cbor(n(19), default)]
     pub(super) refresh_after: u64,
-    /// Until when the list shows it, in Unix seconds.
+    /// Time until which the list shows the session, in Unix seconds.
     #[cbor(n(20), default)]
     listed_until: u64,
-    /// The entry is a tombstone.
+    /// Whether the entry is a tombstone.
     #[cbor(n(15), default)]
     pub(super) is_ended: bool,
 }
 
-/// The right to change a session alone.
+/// Exclusive right to change a session for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lease {
-    /// Tells the holder from those before.
+    /// Fencing token, higher than those of earlier holders.
     pub(super) token: u64,
-    /// Until when.
+    /// End of the lease.
     pub(super) until: UnixMillis,
 }
 
 impl Row {
-    /// A row for what was recorded before there was one.
+    /// Creates the row of a record that had none.
     pub(super) fn adopting(sealed: Vec<u8>, expires: UnixSeconds) -> Self {
         Self {
             sealed,
@@ -118,7 +118,7 @@ impl Row {
         minicbor::decode(bytes).map_err(|_| BadRow::Malformed { bytes: bytes.len() })
     }
 
-    /// Writing to memory cannot fail.
+    /// Encodes the row. Writing to memory cannot fail.
     pub(super) fn encode(&self) -> Vec<u8> {
         minicbor::to_vec(self).unwrap_or_default()
     }
@@ -131,12 +131,12 @@ impl Row {
         self.expires = at.0;
     }
 
-    /// Whether this is a change that was applied lately.
+    /// Returns whether a change was already applied.
     pub(super) fn has_applied(&self, order: &Operation) -> bool {
         matches!(order, Operation::Change(changing) if self.applied.contains(&changing.once))
     }
 
-    /// The lease that holds at `now`.
+    /// Returns the lease that is valid at `now`.
     pub(super) fn lease_at(&self, now: UnixMillis) -> Option<Lease> {
         (now.0 < self.lease_until).then_some(Lease {
             token: self.fence,
@@ -144,7 +144,7 @@ impl Row {
         })
     }
 
-    /// Gives the lease to a new holder, with a higher token than any before, or extends it.
+    /// Extends the lease, or issues one with a higher token than any before.
     pub(super) fn set_lease(&mut self, now: UnixMillis, until: UnixMillis) -> u64 {
         if self.lease_at(now).is_none() {
             self.fence += 1;
@@ -157,7 +157,7 @@ impl Row {
         self.lease_until = 0;
     }
 
-    /// Whether the list is to show it under `tag`, which it does not yet.
+    /// Sets the listed tag and returns whether it changed.
     pub(super) fn list_under(&mut self, tag: Option<UserTag>) -> bool {
         let listed = Some(tag.map(|tag| tag.to_vec()).unwrap_or_default());
         let changed = self.listed != listed;
@@ -165,8 +165,8 @@ impl Row {
         changed
     }
 
-    /// Whether the list has to be told that it lasts longer than the list says. It is told an idle limit more than
-    /// needed, if the session can last so long: so it is told once in an idle limit, not with every touch.
+    /// Returns whether the listed end is too early, and extends it. It adds one idle limit, if the session can last
+    /// that long, so the list is updated once per idle limit instead of once per touch.
     pub(super) fn list_until(&mut self, now: UnixSeconds, latest: UnixSeconds) -> bool {
         let is_short = self.expires > self.listed_until;
         if is_short {
@@ -176,23 +176,23 @@ impl Row {
         is_short
     }
 
-    /// Until when the list shows it.
+    /// Returns the time until which the list shows the session.
     pub(super) fn listed_until(&self) -> UnixSeconds {
         UnixSeconds(self.listed_until).max(self.expires())
     }
 
-    /// The list is to show it no more. Whether it did.
+    /// Removes the session from the list and returns whether it was listed.
     pub(super) fn list_no_more(&mut self) -> bool {
         self.listed.take().is_some()
     }
 
-    /// What the list shows it under; empty for a guest, none if it does not show it.
+    /// Returns the listed tag: empty for a guest, `None` if the session is not listed.
     pub(super) fn listed(&self) -> Option<&[u8]> {
         self.listed.as_deref()
     }
 }
 
-/// The record in a row.
+/// Returns the record in a row.
 #[cfg(test)]
 pub(crate) fn sealed_in(row: &[u8]) -> Vec<u8> {
     Row::decode(row).map(|row| row.sealed).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The executor by itself: commands on a row, and what is left to do.
+//! Tests the executor alone: commands on a row, and the outbox they leave.
 
 mod object;
 mod refresh;
@@ -21,7 +21,7 @@ const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 const HANDLE: Handle = Handle([1; 16]);
 const ID: SessionId = SessionId::from_bytes([2; 16]);
 
-/// An object without an edge.
+/// Object without a runtime.
 struct Object {
     row: Option<Vec<u8>>,
     now: UnixMillis,
@@ -121,7 +121,7 @@ impl Object {
         self.row = Some(outbox::done(&row, running, succeeded, self.now).unwrap());
     }
 
-    /// Runs outbox items until there are none for now; which they were.
+    /// Runs the outbox until it is idle, and returns the kinds of its items.
     fn run(&mut self) -> Vec<Kind> {
         let mut kinds = Vec::new();
         while let (_, Some(running)) = self.next() {
@@ -138,7 +138,7 @@ fn changes_are_applied_in_order_and_once() {
     assert_eq!(object.say(Operation::Read).is, Status::Absent);
     object.change(patch(r#"{"a":1}"#, 1));
     object.change(patch(r#"{"a":2,"b":1}"#, 2));
-    // The first is delivered once more.
+    // Delivers the first change again.
     let reply = object.change(patch(r#"{"a":1}"#, 1));
     assert_eq!(reply.is, Status::Live);
     assert_eq!(object.data(), r#"{"a":2,"b":1}"#);
@@ -195,7 +195,7 @@ fn kv_gets_the_last_record_at_most_once_a_second() {
     let (_, Some(running)) = object.next() else {
         panic!("it is time");
     };
-    // A change comes while it is being written: what was written is not the last.
+    // A change during a write leaves another write to do.
     object.change(patch(r#"{"a":3}"#, 3));
     object.done(running, true);
     object.now.0 += 1_000;
@@ -364,6 +364,6 @@ fn session_in_use_renews_its_list_entry_once_per_idle_limit() {
         object.now.0 += 75_000;
         object.change(UpdateCommand::new(Change::touch(), once, Epoch(1)));
     }
-    // 47 minutes of use, of which ten were known beforehand each time.
+    // The session is used for 47 minutes, and each listing lasts ten minutes ahead.
     assert!((2..=6).contains(&listed), "{listed}");
 }

@@ -1,4 +1,4 @@
-//! Checks commands to a session's object, and its answers, against those of earlier releases.
+//! Checks commands to a session's object, and its replies, against those of earlier releases.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::golden;
 use crate::session::token_set::{Finished, TokenSet};
 use crate::session::vault::StoredCookie;
 
-/// What an object says there is, and its name.
+/// All statuses with their names.
 pub(super) const ALL: [(Status, &str); 7] = [
     (Status::Live, "live"),
     (Status::Ended, "ended"),

@@ -1,4 +1,4 @@
-//! Commands and answers come through as they were sent.
+//! Checks that commands and replies round-trip.
 
 use super::golden::ALL;
 use super::*;

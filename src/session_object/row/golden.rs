@@ -1,4 +1,4 @@
-//! Checks the rows of session objects, and the work left in them, against those of earlier releases.
+//! Checks the rows of session objects, and their outboxes, against those of earlier releases.
 
 use serde_json::{Value, json};
 
@@ -102,12 +102,12 @@ fn golden_rows_are_written_and_read() {
     );
 }
 
-/// A row of a later release is readable. Its unknown fields are dropped, so a release reads and keeps a new field before
-/// the next one writes it.
+/// A row of a later release is readable. Its unknown fields are dropped, so a release reads and keeps a new field
+/// before the next one writes it.
 #[test]
 fn row_with_an_unknown_field_is_read() {
     let mut encoded = row().encode();
-    // One more entry in the map, whose key is 900: a text.
+    // One more entry in the map, with key 900: a text.
     assert_eq!(encoded[0] & 0xe0, 0xa0, "a short map");
     encoded[0] += 1;
     encoded.extend(b"\x19\x03\x84\x65later");

@@ -1,10 +1,10 @@
-//! The object by itself: what waits for what, and what is performed when.
+//! Tests the object alone: which reply waits for what, and the order of its actions.
 
 use super::refresh::{new_tokens, order as refreshing, signed_in_change};
 use super::*;
 use crate::session_object::object::{Action, CallId, Context, Item, SessionObject};
 
-/// An object, and what it has stored.
+/// Object with its storage.
 struct Runtime {
     object: SessionObject,
     name: Option<String>,
@@ -14,7 +14,7 @@ struct Runtime {
     calls: u64,
 }
 
-/// What is left of actions once everything to be stored is.
+/// Action that remains after the storage actions.
 #[derive(Debug, PartialEq)]
 enum Does {
     Stores,
@@ -45,7 +45,7 @@ impl Runtime {
         }
     }
 
-    /// The object dies; what was stored stays.
+    /// Kills the object; its storage stays.
     fn dies(&mut self) {
         self.object = SessionObject::restored(self.name.as_deref(), self.row.clone(), self.now);
     }
@@ -127,7 +127,7 @@ impl Runtime {
         does
     }
 
-    /// Lets time pass, with the alarms that come in it.
+    /// Advances the time and fires the alarms on the way.
     fn wait(&mut self, ms: u64) {
         let until = UnixMillis(self.now.0 + ms);
         while self.alarm.is_some_and(|at| at <= until) {
@@ -137,7 +137,7 @@ impl Runtime {
         self.now = until;
     }
 
-    /// Performs every item until the outbox is at rest.
+    /// Performs items until the outbox is idle.
     fn settle(&mut self, mut does: Vec<Does>) {
         while matches!(does.last(), Some(Does::Stores | Does::Tells(_))) {
             does = self.item_done(true);
@@ -153,7 +153,7 @@ fn tells(command: &str) -> Does {
     Does::Tells(command.to_owned())
 }
 
-/// An object with a session whose outbox is at rest, a minute later.
+/// Creates an object with a session and an idle outbox, and advances a minute.
 fn stored() -> Runtime {
     let mut runtime = Runtime::new();
     let (_, does) = runtime.change(patch(r#"{"a":1}"#, 1));
@@ -162,7 +162,7 @@ fn stored() -> Runtime {
     runtime
 }
 
-/// The same with tokens that have run out.
+/// Creates such an object with expired tokens.
 fn with_old_tokens() -> Runtime {
     let mut runtime = Runtime::new();
     let (_, does) = runtime.change(signed_in_change());
@@ -180,14 +180,14 @@ fn change_is_answered_at_once_and_outbox_items_run_one_by_one() {
     assert_eq!(does, [Does::Replies(call, Status::Live, Yes)], "one runs");
     assert_eq!(runtime.item_done(true), [tells("list-in")]);
     assert_eq!(runtime.item_done(true), []);
-    // What was stored is not the last.
+    // The stored record is not the last one.
     let (call, does) = runtime.alarm_comes();
     assert_eq!(runtime.now.0, NOW.0 + 1_000);
     assert_eq!(does, [Does::Stores]);
     assert_eq!(runtime.item_done(true), [Does::ReturnsFromAlarm(call)]);
 }
 
-/// What an instance that traps has performed of an object's actions stays.
+/// Actions that a trapping instance has performed stay performed.
 #[test]
 fn a_death_between_two_actions_leaves_nothing_or_what_an_alarm_performs() {
     let first = command(Operation::Change(Box::new(patch(r#"{"a":1}"#, 1)))).to_text();
@@ -246,7 +246,7 @@ fn destroy_reports_a_failed_announcement() {
         runtime.item_done(false),
         [Does::Replies(call, Status::Ended, Not)]
     );
-    // After a pause it is announced all the same.
+    // After a delay the announcement is repeated.
     assert_eq!(runtime.alarm, Some(UnixMillis(runtime.now.0 + 1_000)));
     let (_, does) = runtime.alarm_comes();
     assert_eq!(does, [tells("revoke")]);
@@ -283,7 +283,7 @@ fn concurrent_destroy_waits_for_the_announcement() {
     assert_eq!(does, []);
     let replied = [first, second].map(|call| Does::Replies(call, Status::Ended, Yes));
     assert_eq!(runtime.item_done(true)[..2], replied);
-    // By then everybody knows.
+    // The end is already announced.
     let (third, does) = runtime.change(end(4));
     assert_eq!(does, [Does::Replies(third, Status::Ended, Yes)]);
 }
@@ -295,7 +295,7 @@ fn earlier_failed_item_does_not_count_as_the_announcement() {
     assert_eq!(does.last(), Some(&Does::Stores));
     let (call, does) = runtime.change(end(3));
     assert_eq!(does, []);
-    // The pause after the failure holds back the announcement, too.
+    // The delay after the failure also delays the announcement.
     assert_eq!(
         runtime.item_done(false),
         [Does::Replies(call, Status::Ended, Not)]
@@ -353,7 +353,7 @@ fn concurrent_refreshes_share_one_request() {
     assert_eq!(does, [Does::Fetches]);
     let (second, does) = runtime.call(&command(refreshing()));
     assert_eq!(does, []);
-    // Others do not wait for it.
+    // Other commands do not wait for the provider.
     let (other, does) = runtime.change(patch(r#"{"b":1}"#, 2));
     assert_eq!(does[0], Does::Replies(other, Status::Live, Yes));
     let does = runtime.provider_answers(200, &new_tokens());
@@ -372,7 +372,7 @@ fn refresh_after_the_answer_asks_again() {
     let mut runtime = with_old_tokens();
     runtime.call(&command(refreshing()));
     runtime.provider_answers(0, "");
-    // It is left alone for a while.
+    // After a failure the object sends no request for a while.
     let (call, does) = runtime.call(&command(refreshing()));
     assert_eq!(does, [Does::Replies(call, Status::Live, Yes)]);
     runtime.now.0 += 5_000;

@@ -1,4 +1,4 @@
-//! New access tokens: who asks, with what, and what becomes of the answer.
+//! Tests token refreshes: when they are sent, with which token, and how the response is applied.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ pub(super) fn grant() -> TokenSet {
     }
 }
 
-/// As a gateway says it: it knows no refresh token, or one from before.
+/// Builds the gateway's token request, without a refresh token.
 pub(super) fn call() -> Outbound {
     Outbound {
         url: "https://id.example/token".to_owned(),
@@ -65,7 +65,7 @@ pub(super) fn signed_in_change() -> UpdateCommand {
 }
 
 impl Object {
-    /// Whom the object asks for a new token, if it does.
+    /// Returns the token request that the object sends, if any.
     pub(super) fn refresh(&mut self) -> Option<Outbound> {
         let verdict = self.apply(&command(order()));
         assert!(!verdict.wait);
@@ -76,7 +76,7 @@ impl Object {
         self.hear_of("r1", status, body)
     }
 
-    /// What the provider answers to a refresh token.
+    /// Delivers the provider's response to a refresh token.
     pub(super) fn hear_of(&mut self, sent: &str, status: u16, body: &str) -> Verdict {
         let verdict = self.hear_with(order(), sent, &heard(status, body), &Answers::default());
         assert!(verdict.fetch.is_none(), "one answer is enough");
@@ -84,7 +84,7 @@ impl Object {
         verdict
     }
 
-    /// The same where its word is judged.
+    /// Delivers a response whose identity is checked.
     pub(super) fn hear_with(
         &mut self,
         order: Operation,
@@ -141,7 +141,7 @@ pub(super) fn new_tokens() -> String {
 fn fresh_token_is_not_refreshed() {
     let mut object = signed_in(grant());
     assert!(object.refresh().is_none());
-    // A minute before its end is early enough.
+    // A refresh is due a minute before the expiry.
     object.now.0 += (TOKEN_LASTS.0 - 61) * 1_000;
     assert!(object.refresh().is_none());
     object.now.0 += 1_000;

@@ -1,4 +1,4 @@
-//! What comes of new tokens is judged as a sign-in is.
+//! Tests that a refresh checks the user as a sign-in does.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::clock::UnixSeconds;
 use crate::effect::{Answers, Found, Need};
 use crate::encoding::base64url;
 
-/// An order whose answer is judged: who is of `staff` may stay, and userinfo is asked.
+/// Builds a refresh that admits only the group `staff` and reads userinfo.
 fn judging() -> Operation {
     let claim = |name: &str| name.to_owned();
     Operation::Refresh {
@@ -35,7 +35,7 @@ fn judging() -> Operation {
     }
 }
 
-/// What comes of new tokens where userinfo says this.
+/// Delivers new tokens with this userinfo.
 fn told(object: &mut Object, userinfo: &str) -> Verdict {
     let tokens = new_tokens();
     let heard = heard(200, &tokens);

@@ -1,4 +1,4 @@
-//! What this release, or its keys, cannot read is left as it is.
+//! Tests that data which this release or its keys cannot read stays unchanged.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn record_of_an_unknown_key_or_later_release_is_neither_changed_nor_replaced() {
     object.run();
     let sealed = object.say(Operation::Read).sealed;
     for at in [0, 1] {
-        // The format, and the key's name.
+        // Change the format, and the key id.
         let mut foreign = sealed.clone();
         foreign[at] += 1;
         let mut fresh = Object::new();
@@ -42,7 +42,7 @@ fn record_of_an_unknown_key_or_later_release_is_neither_changed_nor_replaced() {
     object.row = Some(row.encode());
     let before = object.row.clone();
     let reply = object.change(patch(r#"{"b":1}"#, 3));
-    // The caller is given what it may be able to read.
+    // The caller gets the record, which it may be able to read.
     assert_eq!(
         (reply.is, reply.sealed.is_empty()),
         (Status::Unreadable, false)
