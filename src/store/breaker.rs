@@ -1,23 +1,22 @@
-//! Decides whether storage is asked at all: after some failed reads in a row nobody asks for a while, then
-//! one probe does (a circuit breaker; Nygard, *Release It!*, chapter 5).
+//! Decides whether storage may be read: after consecutive failures reads pause, then one probe reads first (a circuit
+//! breaker; Nygard, *Release It!*, chapter 5).
 //!
-//! A read costs its deadline while storage hangs. Requests that can be served without it should not pay that
-//! one after the other.
+//! While storage hangs, each read costs its whole deadline. Requests that can be served without storage should not wait
+//! for it in turn.
 
 use crate::clock::UnixMillis;
 use crate::rule::{Rule, holds};
 
-/// Number of failed reads in a row after which nobody asks.
+/// Number of consecutive failed reads that open the breaker.
 const BREAK_AFTER: u32 = 3;
 
-/// How long nobody asks then, in milliseconds.
+/// Time for which an open breaker refuses reads, in milliseconds.
 const BREAK_MS: u64 = 1_000;
 
-/// Time after which a probe without an outcome holds up the next one no longer, in milliseconds: whoever sent
-/// it is gone.
+/// Time after which a probe without an outcome no longer blocks the next one, in milliseconds: its caller is gone.
 const PROBE_LASTS_MS: u64 = 1_000;
 
-/// The breaker of one isolate.
+/// Breaker of one isolate.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
     state: State,
@@ -25,11 +24,11 @@ pub(crate) struct Breaker {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// Everybody may ask; so many reads in a row have failed.
+    /// Reads are allowed; this many have failed in a row.
     Closed { failures: u32 },
-    /// Nobody may ask, since then.
+    /// Reads are refused since this time.
     Open { since: UnixMillis },
-    /// One asks, since then.
+    /// One probe reads since this time.
     Probing { since: UnixMillis },
 }
 
@@ -39,15 +38,15 @@ impl Default for State {
     }
 }
 
-/// Entitles its holder to one read, whose outcome it reports.
+/// Permission for one read, used to report its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Permit {
-    /// When the probe began, if it is one.
+    /// Time when the probe began; `None` for an ordinary read.
     probe: Option<UnixMillis>,
 }
 
 impl Breaker {
-    /// Returns a permit to ask now; none while storage counts as not answering.
+    /// Returns permission for a read, or `None` while storage counts as unavailable.
     #[must_use]
     pub(crate) fn admit(&mut self, now: UnixMillis) -> Option<Permit> {
         let (since, lasts_ms) = match self.state {
@@ -55,7 +54,7 @@ impl Breaker {
             State::Open { since } => (since, BREAK_MS),
             State::Probing { since } => (since, PROBE_LASTS_MS),
         };
-        // A clock that was set back keeps nobody out.
+        // A clock that was set back must not block reads.
         let is_kept_out = matches!(self.state, State::Open { .. }) || holds(Rule::SingleProbe);
         if since <= now && now.millis_since(since) < lasts_ms && is_kept_out {
             return None;
@@ -64,7 +63,7 @@ impl Breaker {
         Some(Permit { probe: Some(now) })
     }
 
-    /// Takes note that storage has answered.
+    /// Records that a read succeeded.
     pub(crate) fn record_success(&mut self, permit: Permit) {
         let counts = match self.state {
             State::Closed { .. } => true,
@@ -75,7 +74,7 @@ impl Breaker {
         }
     }
 
-    /// Takes note that storage has not answered, or with an error.
+    /// Records that a read failed or got no response.
     pub(crate) fn record_failure(&mut self, permit: Permit, now: UnixMillis) {
         match self.state {
             State::Closed { failures } if failures + 1 < BREAK_AFTER || !holds(Rule::Breaker) => {
@@ -86,7 +85,7 @@ impl Breaker {
             State::Probing { since } if permit.probe == Some(since) || !holds(Rule::StaleProbe) => {
                 self.state = State::Open { since: now };
             }
-            // Begun before storage counted as not answering: nothing new.
+            // The read began before the breaker opened, so its failure is not news.
             State::Open { .. } | State::Probing { .. } => {}
         }
     }
@@ -102,7 +101,7 @@ mod tests {
         UnixMillis(1_700_000_000_000 + ms)
     }
 
-    /// A breaker that three reads have just opened.
+    /// Creates a breaker that three reads have just opened.
     fn opened() -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..BREAK_AFTER {
@@ -154,7 +153,7 @@ mod tests {
         let gone = breaker.admit(at(1_000)).unwrap();
         assert_eq!(breaker.admit(at(1_999)), None);
         let probe = breaker.admit(at(2_000)).unwrap();
-        // What the first one reports late does not end the second one's turn.
+        // A late report of the first probe does not end the second one.
         breaker.record_failure(gone, at(2_001));
         breaker.record_success(probe);
         assert!(breaker.admit(at(2_002)).is_some());
@@ -193,8 +192,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens to reads, cancelled ones included: in a second without a closed breaker at most
-        /// one is begun, and once storage answers, everybody is let in again within two seconds.
+        /// For any outcomes, including cancelled reads: an open breaker starts at most one read per second. Within two
+        /// seconds of a recovery it admits all reads again.
         #[test]
         fn open_breaker_admits_one_read_a_second_and_closes_soon_after_recovery(
             steps in prop::collection::vec((0..600_u64, 0..3_u8), 1..200)

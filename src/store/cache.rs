@@ -1,8 +1,8 @@
-//! Caches recent records in the isolate, so that a conversation's requests cost no storage.
+//! Caches recent records in the isolate, so that a conversation's requests cost no storage reads.
 //!
-//! Bounded by weight, in two generations: what is used moves to the young one; when that is full
-//! it becomes the old one and the previous old one is dropped. Every operation is O(1), and a
-//! flood of one-time visitors cannot push out what is in use.
+//! Two generations bound the cache by weight. Entries in use move to the young generation. When that is full, it
+//! becomes the old one, and the previous old one is dropped. Every operation is O(1), and a flood of one-time visitors
+//! cannot evict entries in use.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -13,29 +13,29 @@ use crate::session::id::Handle;
 use crate::session::prepared::Prepared;
 use crate::session::record::{Entry, Record, Version};
 
-/// Approximate bytes each generation may hold; an isolate has 128 MB for everything.
+/// Maximum weight of each generation, in approximate bytes; an isolate has 128 MB for everything.
 const GENERATION_WEIGHT: usize = 12 * 1024 * 1024;
 
-/// Approximate bytes the caches of all tenants of an isolate may hold together: a third more than one
-/// tenant's, so that one is never cut down for its own sake.
+/// Maximum weight of all tenants' caches in an isolate, in approximate bytes: a third more than one tenant's, so a
+/// single tenant is never cut.
 pub(crate) const ISOLATE_WEIGHT: usize = 32 * 1024 * 1024;
 
-/// What an entry weighs beside its data: map slot, identifiers, numbers.
+/// Weight of an entry without its data: map slot, identifiers, numbers.
 const ENTRY_WEIGHT: usize = 400;
 
-/// What is known of a session.
+/// Cached state of a session.
 #[derive(Clone, Debug)]
 pub(crate) enum Known {
-    /// A live record.
+    /// Live record.
     Live(Rc<Prepared>),
-    /// It was ended.
+    /// Ended session.
     Ended,
-    /// There was nothing when somebody with a cookie set then came.
+    /// Missing record, looked up for a cookie set at this time.
     Absent(UnixSeconds),
 }
 
 impl Known {
-    /// From a stored entry.
+    /// Prepares a stored entry for the cache.
     #[must_use]
     pub(crate) fn new(entry: Entry, keys: &KeyRing) -> Self {
         match entry {
@@ -62,10 +62,10 @@ impl Known {
     }
 }
 
-/// What is known, and for how long.
+/// Cached state with its age.
 #[derive(Debug)]
 pub(crate) struct Hit {
-    /// What.
+    /// State of the session.
     pub known: Known,
     /// Milliseconds since storage was read or written.
     pub age_ms: u64,
@@ -75,11 +75,11 @@ pub(crate) struct Hit {
 struct Slot {
     known: Known,
     since: UnixMillis,
-    /// When storage was last asked again in the background.
+    /// Time of the last background read.
     asked: UnixMillis,
 }
 
-/// The cache of one tenant in one isolate.
+/// Cache of one tenant in one isolate.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     young: HashMap<Handle, Slot>,
@@ -89,7 +89,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// What is known of `handle`, however old.
+    /// Returns the cached state of `handle`, however old.
     pub(crate) fn get(&mut self, handle: Handle, now: UnixMillis) -> Option<Hit> {
         let hit = |slot: &Slot| Hit {
             known: slot.known.clone(),
@@ -104,7 +104,7 @@ impl Cache {
         Some(found)
     }
 
-    /// A cache that knows of `handle` what this one does, and nothing else.
+    /// Copies the entry of `handle` into a cache of its own.
     #[must_use]
     pub(crate) fn of_one(&self, handle: Handle) -> Self {
         let mut one = Self::default();
@@ -115,7 +115,7 @@ impl Cache {
         one
     }
 
-    /// Notes what was written to storage, or read from it, at `at`.
+    /// Caches a state written to storage, or read from it, at `at`.
     pub(crate) fn put(&mut self, handle: Handle, known: Known, at: UnixMillis) {
         self.leave_old(handle);
         let slot = Slot {
@@ -126,9 +126,9 @@ impl Cache {
         self.insert(handle, slot);
     }
 
-    /// Notes what storage said when it was `asked`, unless this isolate knows better: storage may be
-    /// behind, so an older version does not replace a newer one and nothing brings back what ended.
-    /// Returns what is known now.
+    /// Caches a state read from storage at time `asked`, unless the cached one is newer. Storage may be behind: an
+    /// older version never replaces a newer one, and an ended session stays ended. Returns the state that is cached
+    /// now.
     pub(crate) fn learn(&mut self, handle: Handle, read: Known, asked: UnixMillis) -> Known {
         let known = match (self.get(handle, asked).map(|hit| hit.known), read) {
             (Some(Known::Ended), _) => Known::Ended,
@@ -141,7 +141,7 @@ impl Cache {
         known
     }
 
-    /// Whether storage should be asked again now, in the background; says so once in `period_ms`.
+    /// Returns whether a background read is due, at most once per `period_ms`.
     pub(crate) fn ask_anew(&mut self, handle: Handle, period_ms: u64, now: UnixMillis) -> bool {
         match self.young.get_mut(&handle) {
             Some(slot) if now.millis_since(slot.asked) >= period_ms => {
@@ -152,8 +152,8 @@ impl Cache {
         }
     }
 
-    /// Notes that a live session is in use, without making what is known of it any fresher: so
-    /// that of many requests at once only the first writes it down.
+    /// Notes that a live session is in use, without making its entry fresher. Of many concurrent requests only the
+    /// first then writes the use.
     pub(crate) fn note_use(&mut self, handle: Handle, at: UnixSeconds, keys: &KeyRing) {
         if let Some(Slot {
             known: Known::Live(prepared),
@@ -168,7 +168,7 @@ impl Cache {
         }
     }
 
-    /// Approximately how many bytes are remembered.
+    /// Returns the approximate bytes of all entries.
     #[must_use]
     pub(crate) fn weight(&self) -> usize {
         self.young_weight + self.old_weight

@@ -1,5 +1,5 @@
-//! What an isolate keeps of what storage holds: the cache of sessions, the feed of revocations, and what the
-//! directory object makes of a command. And the rules by which it asks storage and objects: when and how often.
+//! Holds an isolate's copies of stored data (session cache, revocation feed), decides the directory object's commands,
+//! and limits calls to storage and objects.
 
 pub(crate) mod breaker;
 pub(crate) mod cache;

@@ -1,16 +1,15 @@
-//! Decides whether and when a call to a Durable Object is tried again.
+//! Decides whether and when a call to a Durable Object is retried.
 //!
-//! A command may be delivered twice: each change carries what tells it apart. An object that is overloaded is
-//! not asked again
+//! Commands may arrive twice: each change carries an idempotency key. An overloaded object is not retried
 //! (<https://developers.cloudflare.com/durable-objects/best-practices/error-handling/>).
 
 use crate::clock::UnixMillis;
 use crate::rule::{Rule, holds};
 
-/// How long to wait, about, before each attempt, in milliseconds.
+/// Delay before each attempt, before jitter, in milliseconds.
 const DELAYS_MS: [u64; 3] = [0, 100, 400];
 
-/// One call, with everything that is tried again.
+/// State of one call over all its attempts.
 #[derive(Debug)]
 pub(crate) struct Retry {
     began: UnixMillis,
@@ -18,26 +17,26 @@ pub(crate) struct Retry {
     attempts: usize,
 }
 
-/// Why an attempt failed.
+/// Reason why an attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// The object has more to do than it can.
+    /// The object is overloaded.
     Overloaded,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
-/// What to do after a failed attempt.
+/// Decision after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Wait for so many milliseconds, then try again.
+    /// Wait this many milliseconds, then retry.
     After(u64),
     /// Report the failure.
     GiveUp,
 }
 
 impl Retry {
-    /// Begins a call that may take so long altogether; its first attempt goes at once.
+    /// Begins a call with a total deadline; the first attempt starts at once.
     #[must_use]
     pub(crate) fn begin(deadline_ms: u32, now: UnixMillis) -> Self {
         Self {
@@ -47,15 +46,15 @@ impl Retry {
         }
     }
 
-    /// Returns how long the attempt that begins now may take, in milliseconds.
+    /// Returns the remaining time for the attempt that begins now, in milliseconds.
     #[must_use]
     pub(crate) fn left_ms(&self, now: UnixMillis) -> u64 {
         let spent = now.millis_since(self.began);
         self.deadline_ms.saturating_sub(spent)
     }
 
-    /// Decides what follows a failed attempt. `random` spreads the attempts of many callers: each waits for
-    /// half to one and a half times the delay.
+    /// Decides what follows a failed attempt. `random` adds jitter: each caller waits half to one and a half times the
+    /// delay.
     #[must_use]
     pub(crate) fn after_failure(&mut self, cause: Cause, random: u32, now: UnixMillis) -> Next {
         let delay = match (cause, DELAYS_MS.get(self.attempts)) {
@@ -124,8 +123,8 @@ mod tests {
     }
 
     proptest! {
-        /// However long attempts take and whatever is drawn: at most three are begun, all before the deadline,
-        /// and no two at once.
+        /// For any durations and random numbers: at most three attempts begin, all before the deadline, one after the
+        /// other.
         #[test]
         fn attempts_are_limited_and_within_the_deadline(
             deadline in 1..20_000_u32,

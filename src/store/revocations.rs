@@ -1,10 +1,9 @@
-//! The revocations an isolate knows: a tenant's feed, asked for at most twice in a cache period for
-//! all sessions together.
+//! Holds the revocations that an isolate knows: a tenant's feed, polled at most twice per cache period for all sessions
+//! together.
 //!
-//! A revocation is a point in the tenant's history ([`Epoch`]): one session, one user everywhere, or
-//! everybody. A session that began at an earlier point than its user was revoked at is over, so "log
-//! out everywhere" is one entry however many sessions there are, and no session that is being made
-//! at the same moment slips through.
+//! A revocation has a point in the tenant's history ([`Epoch`]) and ends one session, one user's sessions, or all. A
+//! session that began at an earlier point than its user's revocation is over. So "log out everywhere" is one entry for
+//! any number of sessions, and catches sessions that begin at the same moment.
 
 use std::collections::HashMap;
 
@@ -18,32 +17,30 @@ use crate::session::id::Handle;
 use crate::session::record::{Epoch, Record, Version};
 use crate::store::session_index::message::Feed;
 
-/// Above so many entries old ones of single sessions are forgotten.
+/// Number of entries above which old revocations of single sessions are forgotten.
 const MAX_REMEMBERED: usize = 50_000;
 
-/// How long a single session's revocation is remembered then: far longer than storage takes to show
-/// its tombstone everywhere.
+/// Time for which they are kept then, in milliseconds: far longer than storage needs to show the tombstone everywhere.
 const SESSION_REMEMBERED_MS: u64 = 600_000;
 
-/// How long nobody asks again after asking in vain.
+/// Time without further polls after a failed one, in milliseconds.
 const PAUSE_MS: u64 = 1_000;
 
-/// What is revoked.
+/// Subject of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Subject {
-    /// One session. Storage holds its tombstone; this tells isolates that hold a copy.
+    /// One session. Storage holds its tombstone; the revocation reaches isolates with a cached copy.
     Session(Handle),
     /// All sessions of a user.
     User(UserTag),
     /// All sessions of the tenant.
     Tenant,
-    /// What a session was before this version: its id was replaced with it, and a copy from before
-    /// would still serve the old one.
+    /// Copies of a session before this version, which replaced its id: an earlier copy would still accept the old id.
     Before(Handle, Version),
 }
 
 impl Subject {
-    /// A letter and, but for the tenant, 22 base64url characters.
+    /// Formats the subject: a letter and, except for the tenant, 22 base64url characters.
     #[must_use]
     pub(crate) fn to_text(self) -> String {
         match self {
@@ -54,7 +51,7 @@ impl Subject {
         }
     }
 
-    /// Parses a subject; the counterpart of [`Subject::to_text`].
+    /// Parses a subject; reverses [`Subject::to_text`].
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (letter, name) = text.split_at_checked(1)?;
         match letter {
@@ -71,59 +68,59 @@ impl Subject {
     }
 }
 
-/// How fresh this isolate's knowledge is.
+/// Freshness of an isolate's revocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// Fresh enough, and not to be asked for again yet.
+    /// Fresh, and no poll is due.
     Fresh,
-    /// Fresh enough; to be asked for again in the background.
+    /// Fresh, and a background poll is due.
     Due,
-    /// Too old to decide by.
+    /// Too old to decide with.
     Stale,
-    /// Too old to decide by, and it could not be asked for a moment ago.
+    /// Too old to decide with, and a poll has just failed.
     Unreachable,
 }
 
-/// What one isolate knows.
+/// Revocations known to one isolate.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Revocations {
     revoked: HashMap<Subject, Epoch>,
-    /// The version a session's record must have at least.
+    /// Minimum versions of sessions' records.
     least: HashMap<Handle, (Version, Epoch)>,
     last: Epoch,
-    /// When that was asked for which was answered.
+    /// Time of the last poll that succeeded, when it was sent.
     learned: Option<UnixMillis>,
-    /// When it was last asked for in the background.
+    /// Time of the last background poll.
     asked: UnixMillis,
-    /// When it was last asked for in vain.
+    /// Time of the last failed poll.
     failed: Option<UnixMillis>,
 }
 
-/// A feed that cannot be read.
+/// Error for a feed that cannot be read.
 #[derive(Debug, Error)]
 pub(crate) enum BadFeed {
-    /// The answer is not one.
+    /// The answer is not a feed.
     #[error("the feed cannot be read: {0}")]
     Unreadable(#[from] MessageError),
-    /// A revocation is none.
+    /// An entry is not a revocation.
     #[error("revocation {0} of the feed cannot be read")]
     Entry(usize),
 }
 
 impl Revocations {
-    /// The last revocation known.
+    /// Returns the last known revocation.
     #[must_use]
     pub(crate) fn last(&self) -> Epoch {
         self.last
     }
 
-    /// Whether anything was ever heard.
+    /// Returns whether any poll has succeeded.
     #[must_use]
     pub(crate) fn is_known(&self) -> bool {
         self.learned.is_some()
     }
 
-    /// How fresh the knowledge is when it must not be older than `period_ms`.
+    /// Returns the freshness for a maximum age of `period_ms`.
     #[must_use]
     pub(crate) fn freshness(&self, period_ms: u64, now: UnixMillis) -> Freshness {
         let age = self.learned.map_or(u64::MAX, |at| now.millis_since(at));
@@ -139,20 +136,20 @@ impl Revocations {
         }
     }
 
-    /// When the knowledge will be too old to decide by, if it must not be older than `period_ms`.
+    /// Returns the time when the revocations will exceed a maximum age of `period_ms`.
     #[must_use]
     pub(crate) fn stale_at(&self, period_ms: u64) -> UnixMillis {
         let learned = self.learned.unwrap_or_default();
         UnixMillis(learned.0.saturating_add(period_ms))
     }
 
-    /// Notes that it is being asked for in the background.
+    /// Records that a background poll was sent.
     pub(crate) fn note_asked(&mut self, now: UnixMillis) {
         self.asked = now;
     }
 
-    /// Notes what a namespace listed when it was `asked`, under [`prefix`]:
-    /// `r:<tenant>:<subject>:<epoch>`. What is no such name is passed over.
+    /// Applies names that a namespace listed under [`prefix`] at time `asked`: `r:<tenant>:<subject>:<epoch>`. Skips
+    /// other names.
     ///
     /// [`prefix`]: super::session_index::revocation_prefix
     pub(crate) fn learn_names<'a>(
@@ -171,11 +168,11 @@ impl Revocations {
         self.learned = self.learned.max(Some(asked));
     }
 
-    /// Notes what the feed said when it was `asked`: `{"epoch": last, "revoked": [[subject, epoch], …]}`. What
-    /// is known already stays known.
+    /// Applies a feed requested at time `asked`: `{"epoch": last, "revoked": [[subject, epoch], …]}`. Known revocations
+    /// stay.
     ///
     /// # Errors
-    /// [`BadFeed`] if it is not a feed; nothing is learned then.
+    /// Returns [`BadFeed`] if it is not a feed; nothing is applied then.
     pub(crate) fn learn(&mut self, feed: &[u8], asked: UnixMillis) -> Result<(), BadFeed> {
         let feed: Feed = message::read(feed)?;
         for (at, Pair(subject, epoch)) in feed.revoked.iter().enumerate() {
@@ -188,7 +185,7 @@ impl Revocations {
         Ok(())
     }
 
-    /// Notes that it was asked for in vain; nobody else asks for a moment. Whether that is news.
+    /// Records a failed poll, which delays the next one. Returns whether it is the first within [`PAUSE_MS`].
     pub(crate) fn note_failed(&mut self, now: UnixMillis) -> bool {
         let known = self
             .failed
@@ -199,7 +196,7 @@ impl Revocations {
         !known
     }
 
-    /// Notes one revocation.
+    /// Applies one revocation.
     pub(crate) fn note(&mut self, subject: Subject, epoch: Epoch) {
         if let Subject::Before(handle, version) = subject {
             let known = self.least.entry(handle).or_default();
@@ -210,7 +207,7 @@ impl Revocations {
         *known = (*known).max(epoch);
     }
 
-    /// The version a session's record must have at least.
+    /// Returns the minimum version of a session's record.
     #[must_use]
     pub(crate) fn least_version(&self, handle: Handle) -> Version {
         if self.least.is_empty() {
@@ -221,7 +218,7 @@ impl Revocations {
             .map_or(Version::UNSTORED, |(version, _)| *version)
     }
 
-    /// Forgets revoked sessions that by now everybody reads as ended from storage.
+    /// Forgets revoked sessions whose tombstones storage now shows everywhere.
     fn forget_old_sessions(&mut self, now: UnixMillis) {
         let is_young =
             |epoch: &Epoch| now.millis_since(UnixMillis(epoch.0)) < SESSION_REMEMBERED_MS;
@@ -235,7 +232,7 @@ impl Revocations {
         }
     }
 
-    /// Whether a session whose user is listed under `tags` is over.
+    /// Returns whether a session whose user has these `tags` is over.
     #[must_use]
     pub(crate) fn covers(&self, record: &Record, tags: &[UserTag]) -> bool {
         if self.revoked.is_empty() {

@@ -1,9 +1,8 @@
-//! Indexes a tenant's sessions: its revocations, and the sessions of each user.
+//! Indexes a tenant's revocations, and the sessions of each user.
 //!
-//! `strong`: a Durable Object per tenant holds both, and a revocation is one row there. `eventual`:
-//! the namespace holds a key for each revocation and for each session of a user, and nothing is ever
-//! read to be written again, so no two writers can undo each other. Either way the list of sessions
-//! is a hint: what is on it is looked up before it is believed.
+//! `strong`: a Durable Object per tenant holds both, and a revocation is one row. `eventual`: the namespace holds a key
+//! per revocation and per session of a user. No key is read and rewritten, so writers cannot undo each other. Either
+//! way the list is a hint: each listed session is looked up before it is used.
 
 pub(crate) mod message;
 pub(crate) mod object;
@@ -22,22 +21,22 @@ use crate::tenant_id::TenantId;
 
 use message::{Command, Page, Revoked};
 
-/// What the answer to a feed is filed under.
+/// Key of the answer to a feed request.
 pub(crate) const FEED: &str = "feed";
 
-/// What the answer to a revocation is filed under.
+/// Key of the answer to a revocation.
 pub(crate) const REVOKED: &str = "revoked";
 
-/// What the answer to a list is filed under.
+/// Key of the answer to a list request.
 pub(crate) const LISTED: &str = "listed";
 
-/// Under which name a tenant's revocations are kept in the namespace.
+/// Returns the prefix of a tenant's revocations in the namespace.
 #[must_use]
 pub(crate) fn revocation_prefix(tenant: &TenantId) -> String {
     format!("r:{tenant}:")
 }
 
-/// Under which name sessions are listed in the namespace.
+/// Returns the prefix of the session list in the namespace.
 fn list_prefix(tenant: &TenantId, user: Option<UserTag>) -> String {
     match user {
         Some(tag) => format!("i:{tenant}:{}:", encoding::base64url(&tag)),
@@ -45,7 +44,7 @@ fn list_prefix(tenant: &TenantId, user: Option<UserTag>) -> String {
     }
 }
 
-/// To ask for all revocations after `since`.
+/// Builds the request for all revocations after `since`.
 #[must_use]
 pub(crate) fn ask_feed(tenant: &TenantId, consistency: Consistency, since: Epoch) -> Need {
     match consistency {
@@ -56,7 +55,7 @@ pub(crate) fn ask_feed(tenant: &TenantId, consistency: Consistency, since: Epoch
     }
 }
 
-/// What [`ask_feed`]'s answer is filed under.
+/// Returns the key of [`ask_feed`]'s answer.
 #[must_use]
 pub(crate) fn feed_key(tenant: &TenantId, consistency: Consistency) -> String {
     match consistency {
@@ -65,7 +64,7 @@ pub(crate) fn feed_key(tenant: &TenantId, consistency: Consistency) -> String {
     }
 }
 
-/// To revoke these subjects, until no session from before can still exist.
+/// Builds the request that revokes subjects. The revocation is kept until no earlier session can exist.
 #[must_use]
 pub(crate) fn revoke(tenant: &TenantId, subjects: &[Subject], until: UnixSeconds) -> Need {
     let subjects = subjects.iter().map(|subject| subject.to_text()).collect();
@@ -73,7 +72,7 @@ pub(crate) fn revoke(tenant: &TenantId, subjects: &[Subject], until: UnixSeconds
     call(tenant, &command, REVOKED)
 }
 
-/// The same for a namespace: a key for each subject.
+/// Builds the namespace's key for one revocation.
 #[must_use]
 pub(crate) fn revocation(tenant: &TenantId, subject: Subject, epoch: Epoch, ttl: Seconds) -> Write {
     let prefix = revocation_prefix(tenant);
@@ -84,7 +83,7 @@ pub(crate) fn revocation(tenant: &TenantId, subject: Subject, epoch: Epoch, ttl:
     }
 }
 
-/// A session's place on the namespace's list.
+/// Builds the namespace's key that lists a session.
 #[must_use]
 pub(crate) fn listing(tenant: &TenantId, user: UserTag, listed: &Listed, ttl: Seconds) -> Write {
     let prefix = list_prefix(tenant, Some(user));
@@ -95,7 +94,7 @@ pub(crate) fn listing(tenant: &TenantId, user: UserTag, listed: &Listed, ttl: Se
     }
 }
 
-/// To list a user's sessions under each of these tags, or all of the tenant's.
+/// Builds the requests that list a user's sessions under each tag, or all of the tenant's.
 #[must_use]
 pub(crate) fn ask_list(
     tenant: &TenantId,
@@ -121,7 +120,7 @@ pub(crate) fn ask_list(
     }
 }
 
-/// The prefixes that [`ask_list`] lists in a namespace.
+/// Returns the prefixes that [`ask_list`] lists in a namespace.
 #[must_use]
 pub(crate) fn list_keys(tenant: &TenantId, tags: Option<&[UserTag]>) -> Vec<String> {
     match tags {
@@ -133,26 +132,26 @@ pub(crate) fn list_keys(tenant: &TenantId, tags: Option<&[UserTag]>) -> Vec<Stri
     }
 }
 
-/// Which sessions to list.
+/// Selection of sessions to list.
 pub(crate) struct Which<'a> {
-    /// Of this user, under each key there is; all of the tenant's if none.
+    /// Tags of the user; `None` lists all of the tenant's sessions.
     pub tags: Option<&'a [UserTag]>,
-    /// Those that come after this one: the `next` of the page before.
+    /// Cursor: the `next` of the previous page.
     pub after: Option<&'a str>,
-    /// At most so many.
+    /// Maximum sessions on the page.
     pub limit: usize,
 }
 
-/// A session that is on the list.
+/// Listed session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
-    /// Which.
+    /// Handle of the session.
     pub handle: Handle,
-    /// When it began.
+    /// Time when it began.
     pub created: UnixSeconds,
 }
 
-/// Reads the object's answer to a list, and what the next page begins after.
+/// Parses the object's answer to a list request: sessions and the next cursor.
 #[must_use]
 pub(crate) fn read_list(answer: &[u8]) -> Option<(Vec<Listed>, Option<String>)> {
     let page: Page = read(answer).ok()?;
@@ -165,7 +164,7 @@ pub(crate) fn read_list(answer: &[u8]) -> Option<(Vec<Listed>, Option<String>)> 
     Some((listed.collect(), page.next))
 }
 
-/// Reads names of the namespace's list: `…:<created>:<handle>`.
+/// Parses names of the namespace's list: `…:<created>:<handle>`.
 pub(crate) fn read_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Listed> {
     names
         .filter_map(|name| {
@@ -178,14 +177,14 @@ pub(crate) fn read_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Listed
         .collect()
 }
 
-/// The point in history a revocation was given.
+/// Parses the epoch that a revocation was given.
 #[must_use]
 pub(crate) fn read_epoch(answer: &[u8]) -> Option<Epoch> {
     let revoked: Revoked = read(answer).ok()?;
     Some(Epoch(revoked.epoch))
 }
 
-/// The lines of a namespace's answer to [`Need::List`].
+/// Splits a namespace's answer to [`Need::List`] into names.
 pub(crate) fn names(answer: &[u8]) -> impl Iterator<Item = &str> {
     let text = core::str::from_utf8(answer).unwrap_or_default();
     text.lines()

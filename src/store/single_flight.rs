@@ -1,31 +1,31 @@
-//! Decides which of many callers that need the same answer at the same time asks for it (single flight, as
-//! Go's `golang.org/x/sync/singleflight`).
+//! Decides which of several concurrent callers makes a shared call (single flight, as Go's
+//! `golang.org/x/sync/singleflight`).
 //!
-//! Whoever asks may be cancelled, and the question with it. So a caller that has waited for another's answer
-//! for [`PATIENCE_MS`] in vain asks itself, and the others wait for that one.
+//! The caller that makes the call may be cancelled, and the call with it. So a caller that has waited for another's
+//! call for [`PATIENCE_MS`] makes its own, and the others wait for that one.
 
 use std::collections::HashMap;
 
 use crate::clock::UnixMillis;
 use crate::rule::{Rule, holds};
 
-/// Time for which a caller waits for what another has asked for, in milliseconds.
+/// Maximum time that a caller waits for another's call, in milliseconds.
 pub(crate) const PATIENCE_MS: u64 = 300;
 
-/// Maximum number of questions that are remembered.
+/// Maximum number of calls in flight that are tracked.
 const MAX_FLIGHTS: usize = 10_000;
 
-/// Time after which a question without an answer is forgotten, in milliseconds: its caller is gone.
+/// Time after which a call without an outcome is forgotten, in milliseconds: its caller is gone.
 const FORGOTTEN_AFTER_MS: u64 = 30_000;
 
-/// Interval at which questions are dropped that nobody will answer, in milliseconds.
+/// Minimum interval between removals of forgotten calls, in milliseconds.
 const SWEEP_INTERVAL_MS: u64 = 1_000;
 
-/// Names one question that was asked.
+/// Id of one call in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FlightId(u64);
 
-/// The questions of one isolate that are under way. `S` is what callers share: how the answer reaches them.
+/// Calls in flight of one isolate. `S` is shared between callers and delivers the result.
 #[derive(Debug)]
 pub(crate) struct SingleFlight<S> {
     flights: HashMap<String, Flight<S>>,
@@ -41,23 +41,23 @@ struct Flight<S> {
     shared: S,
 }
 
-/// What a caller has to do.
+/// Role of a caller.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Role<S> {
-    /// Ask, then call [`SingleFlight::finish`] with the outcome in `shared`, good or bad.
+    /// Make the call, then call [`SingleFlight::finish`] with the outcome in `shared`, good or bad.
     Lead {
-        /// Its name.
+        /// Id of the call.
         flight: FlightId,
-        /// What was made for it.
+        /// Shared state of the call.
         shared: S,
     },
-    /// Wait for another's answer for [`PATIENCE_MS`]; without it, [`SingleFlight::join`] again.
+    /// Wait for another's call for [`PATIENCE_MS`]; without a result, [`SingleFlight::join`] again.
     Follow {
-        /// Its name.
+        /// Id of the call.
         flight: FlightId,
-        /// When it was asked: its answer is that old.
+        /// Time when the call began, which is the age of its result.
         asked: UnixMillis,
-        /// What it shares.
+        /// Shared state of the call.
         shared: S,
     },
 }
@@ -74,8 +74,8 @@ impl<S> Default for SingleFlight<S> {
 }
 
 impl<S: Clone> SingleFlight<S> {
-    /// Decides whether the caller asks or follows. `in_vain` is the flight it has followed in vain, if any;
-    /// `share` makes what it shares should it ask.
+    /// Decides whether the caller leads or follows. `in_vain` is the flight that it followed without a result; `share`
+    /// creates the shared state if it leads.
     pub(crate) fn join(
         &mut self,
         question: &str,
@@ -108,7 +108,7 @@ impl<S: Clone> SingleFlight<S> {
         }
     }
 
-    /// Ends a flight: later callers call again.
+    /// Ends a flight, so that later callers make a new call.
     pub(crate) fn finish(&mut self, question: &str, flight: FlightId) {
         let current = self.flights.get(question);
         let is_own = |current: &Flight<S>| current.id == flight || !holds(Rule::FlightFinishOwn);
@@ -117,8 +117,7 @@ impl<S: Clone> SingleFlight<S> {
         }
     }
 
-    /// Whether one more question can be remembered. One that cannot be is asked all the same, for its caller
-    /// alone.
+    /// Returns whether one more call can be tracked. Without room the caller makes an unshared call.
     fn has_room(&mut self, question: &str, now: UnixMillis) -> bool {
         if self.flights.contains_key(question) {
             return true;
@@ -191,7 +190,7 @@ mod tests {
         let second = lead(&join(&mut flights, Some(gone), 310));
         assert_eq!(follow(&join(&mut flights, Some(gone), 311)).0, second);
         assert_eq!(follow(&join(&mut flights, None, 312)).0, second);
-        // The first one's answer, should it come after all, does not end the second.
+        // A late result of the first call does not end the second.
         flights.finish("k", gone);
         assert_eq!(follow(&join(&mut flights, None, 313)).0, second);
         flights.finish("k", second);
@@ -213,7 +212,7 @@ mod tests {
         assert_eq!(flights.flights.len(), 1);
     }
 
-    /// One caller's way: it follows this flight until then, leads it, or is gone.
+    /// State of one caller: following a flight until a time, leading one, or gone.
     #[derive(Debug)]
     enum Caller {
         Following(FlightId, u64),
@@ -222,9 +221,9 @@ mod tests {
     }
 
     proptest! {
-        /// Callers come, leaders are cancelled or answer, and time passes: nobody waits for longer than
-        /// 300 ms for one flight, no two flights begin within 300 ms while the first is under way, and as long
-        /// as leaders answer, everybody has an answer in the end.
+        /// Callers come, leaders are cancelled or finish, and time passes. No caller waits longer than 300 ms for one
+        /// flight. No two flights begin within 300 ms while the first is in progress. While leaders finish, every
+        /// caller gets a result.
         #[test]
         fn no_caller_hangs_and_calls_stay_few(
             steps in prop::collection::vec((0..200_u64, 0..8_u8, 0..20_usize), 1..200)
@@ -247,7 +246,7 @@ mod tests {
             let calm = [(1_000, 1, 0); 3];
             for (step, (ms, what, which)) in steps.into_iter().chain(calm).enumerate() {
                 now += ms;
-                // Whose patience is over asks again.
+                // A caller whose wait is over joins again.
                 for caller in &mut callers {
                     if let Caller::Following(flight, until) = *caller && now >= until {
                         let role = join(&mut flights, Some(flight), now);
@@ -256,7 +255,7 @@ mod tests {
                 }
                 let which = if callers.is_empty() { 0 } else { which % callers.len() };
                 match what {
-                    // A leader answers; in the calm after the steps all do.
+                    // A leader finishes; after the steps all leaders do.
                     0 | 1 => {
                         let answers = |(at, caller): (usize, &Caller)| match caller {
                             Caller::Leading(flight) if step >= end || at == which => Some(*flight),

@@ -1,14 +1,13 @@
 //! Decides when an isolate puts which value into Workers KV.
 //!
-//! KV accepts one write a second per key
-//! (<https://developers.cloudflare.com/kv/platform/limits/>) and keeps whichever arrives last. So the
-//! queue holds one value per key, the latest, until a put of it is acknowledged or given up. Each caller
-//! submits its value, gets a [`Submission`], and drives the key with it: it asks [`WriteQueue::next`] what to do
-//! now, does it, and reports with [`WriteQueue::finish`] what became of a put.
+//! KV accepts one write a second per key (<https://developers.cloudflare.com/kv/platform/limits/>) and keeps the last
+//! to arrive. So the queue holds only the latest value per key, until a put of it is acknowledged or given up. Each
+//! caller submits its value, gets a [`Submission`], and drives the key with it. It calls [`WriteQueue::next`], performs
+//! the step, and reports the outcome of a put to [`WriteQueue::finish`].
 //!
-//! All drivers of a key drive the same value, from any submitter. A driver may vanish at any moment, as a
-//! request does whose client hangs up: the value stays in the queue, the next driver to ask takes over, and
-//! its own submission tells it what became of the value.
+//! All drivers of a key drive the same value, from any submitter. A driver may vanish at any moment, as a request does
+//! whose client disconnects. The value stays queued, the next driver takes over, and its own submission returns the
+//! value's outcome.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,115 +19,115 @@ use crate::rule::{Rule, holds};
 #[cfg(test)]
 mod tests;
 
-/// Minimum time between two puts of one key, in milliseconds.
+/// Minimum interval between two puts of one key, in milliseconds.
 pub(crate) const SPACING_MS: u64 = 1_000;
 
-/// How long to wait before each attempt at a value, in milliseconds.
+/// Delay before each attempt at a value, in milliseconds.
 const RETRY_DELAYS_MS: [u64; 3] = [0, 1_000, 3_000];
 const MAX_RETRY_DELAY_MS: u64 = 3_000;
 
-/// Maximum time a put may take, in milliseconds. Without an outcome by then it counts as failed: storage
-/// hangs, or the driver is gone.
+/// Maximum time of a put, in milliseconds. Without an outcome by then it counts as failed: storage hangs, or the driver
+/// is gone.
 pub(crate) const PUT_DEADLINE_MS: u64 = 5_000;
 
-/// Interval at which a driver asks again whether another driver's put has ended, in milliseconds: one whose
-/// client waits for the answer, and one that works in the background.
+/// Interval at which a driver checks another driver's put, in milliseconds: one whose client waits, and one in the
+/// background.
 const DURABLE_POLL_MS: u64 = 50;
 const BACKGROUND_POLL_MS: u64 = 1_000;
 
-/// Maximum number of keys that are remembered.
+/// Maximum number of tracked keys.
 const MAX_KEYS: usize = 10_000;
 
-/// Maximum size of all values that are not stored yet, in bytes.
+/// Maximum bytes of all pending values.
 const MAX_PENDING_BYTES: usize = 16 * 1024 * 1024;
 
-/// Time after which a value is given up that no driver has asked about, in milliseconds: the runtime lets a
-/// request work on for half a minute at most.
+/// Time without a driver after which a value is given up, in milliseconds: the runtime ends background work after half
+/// a minute.
 const ABANDONED_AFTER_MS: u64 = 30_000;
 
-/// Time for which an outcome is remembered for drivers that have not asked for it yet, in milliseconds.
+/// Time for which an outcome is kept for drivers, in milliseconds.
 const OUTCOME_KEPT_MS: u64 = 5_000;
 
-/// Interval at which what is no longer needed is dropped, in milliseconds.
+/// Interval at which unneeded keys are dropped, in milliseconds.
 const SWEEP_INTERVAL_MS: u64 = 30_000;
 
-/// The values that one isolate has to store.
+/// Pending writes of one isolate.
 #[derive(Debug)]
 pub(crate) struct WriteQueue {
     slots: HashMap<String, Slot>,
     max_keys: usize,
     max_pending_bytes: usize,
-    /// Number of the last value that was submitted, and of the last attempt that was begun.
+    /// Number of the last submitted value, and of the last attempt.
     serials: u64,
     attempts: u64,
-    /// How many values are not stored yet, and their size.
+    /// Number of pending values, and their bytes.
     pending: usize,
     pending_bytes: usize,
     swept_at: UnixMillis,
     counts: Counts,
 }
 
-/// What the queue has to report to the operator.
+/// Counts for the operator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// Values that were replaced by a later one before they were put.
+    /// Values replaced by a later one before their put.
     pub coalesced: u32,
-    /// Values that will not be stored, although no later one replaced them.
+    /// Values that were lost without a later one.
     pub lost: u32,
 }
 
-/// Entitles one caller to drive the value it has submitted, or a later one of the same key.
+/// Right of a caller to drive its submitted value, or a later one of the same key.
 #[derive(Debug)]
 pub(crate) struct Submission {
     key: String,
-    /// Number of the submitted value; none if there was no room for it.
+    /// Number of the submitted value; `None` if there was no room.
     serial: Option<u64>,
-    /// How many attempts at this key had failed before.
+    /// Number of failed attempts at this key before the submission.
     failures: u64,
     poll_ms: u64,
 }
 
-/// One put that was begun.
+/// Put in progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
-    /// What to put.
+    /// Value to put.
     pub write: Rc<Write>,
     serial: u64,
     number: u64,
 }
 
-/// What a driver has to do now.
+/// Next step of a driver.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// Put this value, then report with [`WriteQueue::finish`].
+    /// Put this value, then call [`WriteQueue::finish`].
     Put(Attempt),
-    /// Wait for so many milliseconds, then ask again.
+    /// Wait this many milliseconds, then call [`WriteQueue::next`] again.
     Wait(u64),
-    /// Nothing more: the value was stored, or was lost.
+    /// Finished: the value was stored or lost.
     Done(Outcome),
 }
 
-/// What became of a submitted value.
+/// Outcome of a submitted value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Storage has acknowledged it, or a later value of the same key.
+    /// Storage acknowledged it, or a later value of the same key.
     Stored,
     /// Every attempt failed, or the queue was full.
     Lost,
 }
 
-/// One key.
+/// State of one key.
 #[derive(Debug, Default)]
 struct Slot {
-    /// The latest value, while it is neither stored nor lost.
+    /// Latest value, while it is neither stored nor lost.
     pending: Option<Pending>,
-    /// When the last attempt began.
+    /// Time of the last attempt.
     put_at: Option<UnixMillis>,
-    /// Number of the latest value that was acknowledged.
+    /// Number of the latest acknowledged value.
     stored: u64,
-    /// How many attempts have failed.
+    /// Number of failed attempts.
     failures: u64,
-    /// When a driver last asked.
+    /// Time of a driver's last step.
     asked_at: UnixMillis,
 }
 
@@ -136,11 +135,11 @@ struct Slot {
 struct Pending {
     write: Rc<Write>,
     serial: u64,
-    /// How many attempts at this value were begun.
+    /// Number of attempts at this value.
     attempts: usize,
-    /// Number of the attempt that is under way.
+    /// Number of the attempt in progress.
     in_flight: Option<u64>,
-    /// When the next attempt may begin, as far as earlier ones of this value count.
+    /// Earliest time of the next attempt, by the retry delays of this value.
     not_before: UnixMillis,
 }
 
@@ -161,7 +160,7 @@ impl Default for WriteQueue {
 }
 
 impl WriteQueue {
-    /// Queues a value that is stored in the background. It replaces an earlier one of its key.
+    /// Queues a value for storage in the background. It replaces an earlier one of its key.
     pub(crate) fn submit(&mut self, write: Write, now: UnixMillis) -> Submission {
         self.enqueue(write, BACKGROUND_POLL_MS, now)
     }
@@ -207,14 +206,14 @@ impl WriteQueue {
         }
     }
 
-    /// Decides what the holder of this submission has to do now.
+    /// Decides the next step for the holder of a submission.
     pub(crate) fn next(&mut self, submission: &Submission, now: UnixMillis) -> Next {
         let (Some(serial), Some(slot)) = (submission.serial, self.slots.get_mut(&submission.key))
         else {
             return Next::Done(Outcome::Lost);
         };
         slot.asked_at = now;
-        // A clock that was set back holds up nobody.
+        // A clock that was set back must not delay writes.
         slot.put_at = slot.put_at.map(|at| at.min(now));
         let expired = slot.expire(now);
         if let Some(lost) = &expired {
@@ -227,7 +226,7 @@ impl WriteQueue {
         if slot.stored >= serial {
             return Next::Done(Outcome::Stored);
         }
-        // Whoever submits a later value drives it by itself.
+        // The submitter of a later value drives that itself.
         let failures = slot.failures.saturating_sub(submission.failures);
         let is_patient = failures < RETRY_DELAYS_MS.len() as u64 || !holds(Rule::QueuePatience);
         let Some(pending) = slot.pending.as_mut().filter(|_| is_patient) else {
@@ -257,7 +256,7 @@ impl WriteQueue {
         })
     }
 
-    /// Takes note whether storage has acknowledged a put.
+    /// Records whether storage acknowledged a put.
     pub(crate) fn finish(&mut self, attempt: &Attempt, acknowledged: bool, now: UnixMillis) {
         let Some(slot) = self.slots.get_mut(&attempt.write.key) else {
             return;
@@ -276,18 +275,18 @@ impl WriteQueue {
         }
     }
 
-    /// A value waits no longer.
+    /// Removes a finished value from the totals.
     fn settle(&mut self, value: &Pending) {
         self.pending -= 1;
         self.pending_bytes -= value.write.value.len();
     }
 
-    /// Returns what happened since the last call.
+    /// Returns the counts since the last call.
     pub(crate) fn take_counts(&mut self) -> Counts {
         core::mem::take(&mut self.counts)
     }
 
-    /// Whether one more value can be held; drops what is no longer needed.
+    /// Returns whether one more value fits; drops unneeded keys first.
     fn has_room(&mut self, write: &Write, now: UnixMillis) -> bool {
         let since = now.millis_since(self.swept_at);
         let is_full = |queue: &Self| {
@@ -302,7 +301,7 @@ impl WriteQueue {
             self.sweep(now);
         }
         if is_full(self) && self.slots.len() > self.pending {
-            // Forgetting when a key was put costs a retry at worst.
+            // Forgetting the time of a key's last put costs at most a retry.
             self.slots.retain(|_, slot| slot.pending.is_some());
         }
         !is_full(self)
@@ -339,14 +338,14 @@ impl WriteQueue {
 }
 
 impl Slot {
-    /// Counts an attempt as failed that has no outcome in time. Returns the value if it is lost.
+    /// Fails an attempt without an outcome in time. Returns the value if it is lost.
     fn expire(&mut self, now: UnixMillis) -> Option<Pending> {
         let number = self.pending.as_ref()?.in_flight?;
         let is_late = now.millis_since(self.put_at?) >= PUT_DEADLINE_MS && holds(Rule::PutDeadline);
         is_late.then(|| self.fail(number, now)).flatten()
     }
 
-    /// Counts an attempt as failed, unless another has begun since. Returns the value if it is lost.
+    /// Fails an attempt, unless a later one has begun. Returns the value if it is lost.
     fn fail(&mut self, number: u64, now: UnixMillis) -> Option<Pending> {
         let pending = self.pending.as_mut()?;
         if pending.in_flight != Some(number) {

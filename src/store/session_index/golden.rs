@@ -54,7 +54,7 @@ fn commands() -> Value {
     })
 }
 
-/// Orders a release's commands so that the answers depend on those before.
+/// Orders a release's commands so that each answer depends on earlier commands.
 fn conversation(commands: &Value, outbox_items: &Value) -> Vec<Value> {
     let said = |name: &str| commands[name].clone();
     let outbox_item = |name: &str| outbox_items[name]["directory"].clone();

@@ -1,5 +1,5 @@
-//! What a tenant's directory object makes of a command: points in history, who is one too many, pages, and what is
-//! forgotten when. The Worker and the simulation both decide here; they differ only in what keeps the rows ([`Tables`]).
+//! Decides a tenant's directory object: epochs, surplus sessions, pages, and expiry. The Worker and the simulation run
+//! this code; they differ only in the storage of the rows ([`Tables`]).
 
 use thiserror::Error;
 
@@ -10,108 +10,108 @@ use crate::rule::{Rule, holds};
 use crate::sorted;
 use crate::store::revocations::Subject;
 
-/// How often what has run out is forgotten, in milliseconds.
+/// Interval between deletions of expired rows, in milliseconds.
 const FORGET_EVERY_MS: u64 = 3_600_000;
 
-/// Why rows could not be read or written.
+/// Error of reading or writing rows.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum TableError {
-    /// In the database's words.
+    /// Error text of the database.
     #[error("the rows could not be read or written: {0}")]
     Database(String),
-    /// A row holds something else.
+    /// A row has a value of the wrong type.
     #[error("a row does not hold {0} where it should")]
     Cell(&'static str),
 }
 
-/// Why a command came to nothing.
+/// Reason why a command failed.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
-    /// It is none that this release knows.
+    /// This release does not know the command.
     #[error(transparent)]
     Unknown(#[from] MessageError),
-    /// The rows could not be read or written. What was written before that stays: every command may be said again.
+    /// The rows could not be read or written. Earlier writes of the command stay: every command may be repeated.
     #[error(transparent)]
     Tables(#[from] TableError),
 }
 
-/// A revocation as it is kept.
+/// Stored revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Revoked {
-    /// Its point in history, in milliseconds.
+    /// Its epoch, in milliseconds.
     pub epoch: u64,
-    /// Until when a session from before may still exist.
+    /// Time until which an earlier session may still exist.
     pub until: UnixSeconds,
 }
 
-/// A session as it is listed.
+/// Listed session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listing {
     /// Its handle.
     pub session: String,
-    /// The tag of its user; empty for a guest.
+    /// Tag of its user; empty for a guest.
     pub user: String,
-    /// When it began, in Unix seconds.
+    /// Time when it began, in Unix seconds.
     pub created: u64,
-    /// When it ends if it is not used any more.
+    /// Time when it ends without further use.
     pub until: UnixSeconds,
 }
 
-/// What keeps the rows. Decides nothing.
+/// Storage of the rows. Decides nothing.
 pub(crate) trait Tables {
-    /// The last point in history that was given; 0 if none was.
+    /// Returns the last epoch; 0 if there is none.
     ///
     /// # Errors
-    /// As all of these: [`TableError`] if the rows cannot be had.
+    /// All methods return [`TableError`] if the rows are unavailable.
     fn last(&mut self) -> Result<u64, TableError>;
 
-    /// Keeps the last point in history.
+    /// Stores the last epoch.
     ///
     /// # Errors
-    /// [`TableError`]
+    /// Returns [`TableError`].
     fn set_last(&mut self, epoch: u64) -> Result<(), TableError>;
 
-    /// What is kept of a subject's revocation.
+    /// Returns a subject's revocation.
     ///
     /// # Errors
-    /// [`TableError`]
+    /// Returns [`TableError`].
     fn revoked(&mut self, subject: &str) -> Result<Option<Revoked>, TableError>;
 
-    /// Subjects revoked after a point in history and when, the earliest first.
+    /// Returns subjects revoked after an epoch and their epochs, earliest first.
     ///
     /// # Errors
-    /// [`TableError`]
+    /// Returns [`TableError`].
     fn revoked_after(&mut self, epoch: u64) -> Result<Vec<(String, u64)>, TableError>;
 
-    /// Keeps a subject's revocation in place of the one before.
+    /// Stores a subject's revocation and replaces an earlier one.
     ///
     /// # Errors
-    /// [`TableError`]
+    /// Returns [`TableError`].
     fn set_revoked(&mut self, subject: &str, revoked: Revoked) -> Result<(), TableError>;
 
-    /// Keeps a session's listing in place of the one before. One that is listed already keeps its turn.
+    /// Stores a session's listing and replaces an earlier one, whose position it keeps.
     ///
     /// # Errors
-    /// [`TableError`]
+    /// Returns [`TableError`].
     fn set_listing(&mut self, listing: &Listing) -> Result<(), TableError>;
 
-    /// Takes a session off the list.
+    /// Removes a session from the list.
     ///
     /// # Errors
-    /// [`TableError`]
+    /// Returns [`TableError`].
     fn remove_listing(&mut self, session: &str) -> Result<(), TableError>;
 
-    /// All listings of a user, in the order in which they were first listed.
+    /// Returns all listings of a user, in the order in which they were first listed.
     ///
     /// # Errors
-    /// [`TableError`]
+    /// Returns [`TableError`].
     fn listings_of(&mut self, user: &str) -> Result<Vec<Listing>, TableError>;
 
-    /// At most `most` listings of these users, or of all, by when they began and then by name: those after a
-    /// place in that order.
+    /// Returns at most `most` listings of these users, or of all, after a position. They are ordered by begin, then by
+    /// handle.
     ///
     /// # Errors
-    /// [`TableError`]
+    /// Returns [`TableError`].
     fn listings_after(
         &mut self,
         users: Option<&[String]>,
@@ -119,46 +119,46 @@ pub(crate) trait Tables {
         most: usize,
     ) -> Result<Vec<Listing>, TableError>;
 
-    /// Forgets revocations and listings that ended before `now`.
+    /// Deletes revocations and listings that ended before `now`.
     ///
     /// # Errors
-    /// [`TableError`]
+    /// Returns [`TableError`].
     fn forget_before(&mut self, now: UnixSeconds) -> Result<(), TableError>;
 }
 
-/// A session that is one too many for its user. The object ends it once, without waiting. If that fails the
-/// session stays on the list, and the next one that is listed tries again.
+/// Surplus session of a user. The object ends it once, without waiting. If that fails, the session stays listed, and
+/// the next listing tries again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Surplus {
-    /// The session's handle.
+    /// Handle of the session.
     pub session: String,
-    /// The name of its object.
+    /// Name of its object.
     pub object: String,
-    /// The command that ends it.
+    /// Command that ends it.
     pub command: String,
 }
 
-/// What follows from a command.
+/// Result of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// The answer, as JSON.
+    /// Answer as JSON.
     pub answer: String,
-    /// The sessions to end.
+    /// Sessions to end.
     pub surplus: Vec<Surplus>,
 }
 
-/// The directory object of a tenant, in memory.
+/// In-memory state of a tenant's directory object.
 #[derive(Debug, Default)]
 pub(crate) struct DirectoryObject {
-    /// When what has run out was last forgotten.
+    /// Time when expired rows were last deleted.
     forgot: UnixMillis,
 }
 
 impl DirectoryObject {
-    /// Takes a command for a tenant. Nothing may be awaited between reading and writing the rows.
+    /// Applies a command for a tenant. The caller must await nothing between reading and writing the rows.
     ///
     /// # Errors
-    /// [`Failure`]
+    /// Returns [`Failure`].
     pub(crate) fn command(
         &mut self,
         tables: &mut impl Tables,
@@ -228,7 +228,7 @@ fn feed(tables: &mut impl Tables, since: u64) -> Result<Feed, TableError> {
     })
 }
 
-/// Points in history are milliseconds, so that they go on rising whatever is forgotten, and each is given once.
+/// Revokes subjects. Epochs are milliseconds, so they keep increasing after rows are deleted, and each is used once.
 fn revoke(
     tables: &mut impl Tables,
     subjects: &[String],
@@ -245,7 +245,8 @@ fn revoke(
         let before = before.filter(|_| holds(Rule::LongestUntil));
         let until = before.map_or(until, |before| before.until.max(until));
         tables.set_revoked(subject, Revoked { epoch, until })?;
-        // What is over counts no more, though its object takes it off the list only when the namespace has its end.
+        // A revoked session no longer counts, although its object removes it from the list only after the namespace
+        // shows its end.
         if let Some(Subject::Session(handle)) = Subject::parse(subject)
             && holds(Rule::EndedUnlisted)
         {
@@ -255,7 +256,7 @@ fn revoke(
     Ok(message::Revoked { epoch })
 }
 
-/// Lists a session; returns those of its user that are too many, the oldest. What has run out counts no more.
+/// Lists a session. Returns the oldest surplus sessions of its user; expired sessions do not count.
 fn list_in(
     tables: &mut impl Tables,
     listing: &Listing,
@@ -269,7 +270,7 @@ fn list_in(
     };
     let mut theirs = tables.listings_of(&listing.user)?;
     theirs.retain(|one| now < one.until || !holds(Rule::SurplusCountsLive));
-    // Of those that began in the same second the one listed first is the older one.
+    // Of sessions from the same second the one listed first is older.
     if holds(Rule::SurplusOldestFirst) {
         sorted::by(&mut theirs, |one, other| one.created.cmp(&other.created));
     }
@@ -280,7 +281,7 @@ fn list_in(
     Ok(theirs.into_iter().map(|one| one.session).collect())
 }
 
-/// A page of those that have not run out, and what the next one begins after.
+/// Returns a page of unexpired sessions, and the cursor of the next page.
 fn list(
     tables: &mut impl Tables,
     after: Option<String>,
@@ -293,7 +294,7 @@ fn list(
         (created.parse().unwrap_or(0), session.to_owned())
     });
     let mut page: Vec<Listing> = Vec::new();
-    // One more than is shown, to know whether there is more.
+    // One extra entry shows whether there is another page.
     let most = limit.saturating_add(1);
     while page.len() < most {
         let found = tables.listings_after(users, after.as_ref(), most)?;

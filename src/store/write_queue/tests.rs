@@ -9,7 +9,7 @@ fn at(ms: u64) -> UnixMillis {
     UnixMillis(START + ms)
 }
 
-/// A queue that is soon full.
+/// Creates a queue with small limits.
 fn small() -> WriteQueue {
     WriteQueue {
         max_keys: 100,
@@ -26,7 +26,7 @@ fn write(key: &str, value: &str) -> Write {
     }
 }
 
-/// The put that is to be done now.
+/// Expects a put now.
 fn put(queue: &mut WriteQueue, submission: &Submission, ms: u64) -> Attempt {
     match queue.next(submission, at(ms)) {
         Next::Put(attempt) => attempt,
@@ -34,7 +34,7 @@ fn put(queue: &mut WriteQueue, submission: &Submission, ms: u64) -> Attempt {
     }
 }
 
-/// How long is to be waited now.
+/// Expects a wait now, and returns its milliseconds.
 fn wait(queue: &mut WriteQueue, submission: &Submission, ms: u64) -> u64 {
     match queue.next(submission, at(ms)) {
         Next::Wait(wait) => wait,
@@ -42,7 +42,7 @@ fn wait(queue: &mut WriteQueue, submission: &Submission, ms: u64) -> u64 {
     }
 }
 
-/// What became of the value.
+/// Expects an outcome now.
 fn outcome(queue: &mut WriteQueue, submission: &Submission, ms: u64) -> Outcome {
     match queue.next(submission, at(ms)) {
         Next::Done(outcome) => outcome,
@@ -101,7 +101,7 @@ fn value_of_a_cancelled_driver_is_put_by_another() {
     let mut queue = WriteQueue::default();
     let gone = queue.submit(write("k", "1"), at(0));
     let other = queue.submit(write("k", "2"), at(0));
-    // It has taken the other's value along, and never comes back.
+    // This driver puts the other's value and vanishes.
     let lost = put(&mut queue, &gone, 0);
     assert_eq!(lost.write.value, b"2");
     let mut ms = 0;
@@ -158,7 +158,7 @@ fn older_value_is_not_retried_after_a_newer_one() {
     assert_eq!(second.write.value, b"2");
     assert_eq!(wait(&mut queue, &older, 1_001), DURABLE_POLL_MS);
     queue.finish(&second, true, at(1_040));
-    // A later value contains what the earlier one had to say.
+    // A later value contains the change of an earlier one.
     assert_eq!(outcome(&mut queue, &older, 1_051), Outcome::Stored);
     assert_eq!(queue.take_counts(), counts(0, 0));
 }
@@ -275,7 +275,7 @@ fn value_beyond_the_limit_is_rejected_and_reported() {
     let submission = queue.submit(write("k", &large), at(0));
     let refused = queue.submit(write("l", "1"), at(0));
     assert_eq!(outcome(&mut queue, &refused, 0), Outcome::Lost);
-    // What replaces the large one needs no more room.
+    // A replacement of the large value needs no more room.
     queue.submit(write("k", "2"), at(0));
     assert_eq!(queue.size(), (1, 1));
     assert_eq!(put(&mut queue, &submission, 0).write.value, b"2");

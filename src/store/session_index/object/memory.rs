@@ -1,4 +1,4 @@
-//! The rows in memory, for tests.
+//! Stores the rows in memory, for tests.
 
 use std::collections::BTreeMap;
 
@@ -9,23 +9,23 @@ use crate::clock::UnixSeconds;
 pub(crate) struct Memory {
     last: u64,
     revoked: BTreeMap<String, Revoked>,
-    /// With when each was first listed.
+    /// Listings with the position of their first listing.
     listings: BTreeMap<String, (u64, Listing)>,
     listed: u64,
 }
 
 impl Memory {
-    /// When a subject was revoked last, as far as that is not forgotten.
+    /// Returns the epoch of a subject's revocation, if it is still stored.
     pub(crate) fn revoked_at(&self, subject: &str) -> Option<u64> {
         self.revoked.get(subject).map(|one| one.epoch)
     }
 
-    /// Whether a session is listed.
+    /// Returns whether a session is listed.
     pub(crate) fn is_listed(&self, session: &str) -> bool {
         self.listings.contains_key(session)
     }
 
-    /// Whether there is no row.
+    /// Returns whether there is no row.
     pub(crate) fn is_empty(&self) -> bool {
         self.revoked.is_empty() && self.listings.is_empty()
     }

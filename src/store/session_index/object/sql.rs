@@ -1,9 +1,9 @@
-//! The directory object's rows in SQL, as SQLite has it.
+//! Stores the directory object's rows in SQLite.
 
 use super::{Listing, Revoked, TableError, Tables};
 use crate::clock::UnixSeconds;
 
-/// Creates the tables; changes nothing where they are.
+/// Statements that create missing tables.
 pub(crate) const SCHEMA: &str = "
   CREATE TABLE IF NOT EXISTS revoked (subject TEXT PRIMARY KEY, epoch INTEGER, until INTEGER);
   CREATE INDEX IF NOT EXISTS revoked_by_epoch ON revoked (epoch);
@@ -13,37 +13,37 @@ pub(crate) const SCHEMA: &str = "
   CREATE INDEX IF NOT EXISTS sessions_by_age ON sessions (created, session);
 ";
 
-/// A value in a row, or one that a statement is run with.
+/// Value in a row or statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cell {
-    /// An integer that a double holds exactly.
+    /// Integer that a double represents exactly.
     Integer(i64),
-    /// A text.
+    /// Text.
     Text(String),
 }
 
-/// A database that runs statements, and a place for one number beside it.
+/// SQL database with storage for one number.
 pub(crate) trait Database {
     /// Runs a statement with these values, and returns its rows.
     ///
     /// # Errors
-    /// [`TableError`]
+    /// Returns [`TableError`].
     fn run(&mut self, statement: &str, values: Vec<Cell>) -> Result<Vec<Vec<Cell>>, TableError>;
 
     /// Returns the number; 0 if none was set.
     ///
     /// # Errors
-    /// [`TableError`]
+    /// Returns [`TableError`].
     fn number(&mut self) -> Result<u64, TableError>;
 
     /// Sets the number.
     ///
     /// # Errors
-    /// [`TableError`]
+    /// Returns [`TableError`].
     fn set_number(&mut self, number: u64) -> Result<(), TableError>;
 }
 
-/// The tables of a database.
+/// Tables in a database.
 #[derive(Debug)]
 pub(crate) struct Sql<D>(pub D);
 
@@ -167,7 +167,7 @@ impl From<&str> for Cell {
 }
 
 impl From<u64> for Cell {
-    /// Times and points in history are far from the end of the range.
+    /// Converts a time or epoch, which is far below the maximum.
     fn from(number: u64) -> Self {
         Self::Integer(i64::try_from(number).unwrap_or(i64::MAX))
     }

@@ -78,7 +78,7 @@ fn expired_entries_are_deleted_hourly_and_epochs_still_increase() {
     let revoke = |subject: &str, until: u64| json!({ "do": "revoke", "subjects": [subject], "until": until });
     directory.say(&revoke("short", seconds + 60), NOW);
     directory.say(&revoke("long", seconds + 9_000), NOW);
-    // The longer of two counts.
+    // The longer of two times counts.
     directory.say(&revoke("long", seconds + 60), NOW);
     let known = |directory: &mut Directory, now| {
         let feed = directory.say(&json!({ "do": "feed", "since": 0 }), now).0;
@@ -99,10 +99,10 @@ fn surplus_sessions_are_the_oldest_and_expired_ones_do_not_count() {
     assert!(directory.list_in("over", 1, past).is_empty());
     assert!(directory.list_in("b", 5, future).is_empty());
     assert!(directory.list_in("a", 5, future).is_empty());
-    // Listed once more it keeps its turn.
+    // A repeated listing keeps its position.
     assert!(directory.list_in("b", 5, future).is_empty());
     assert_eq!(directory.list_in("c", 9, future), ["b"]);
-    // It is on the list until its object says that it is over.
+    // A surplus session stays listed until its object reports the end.
     assert_eq!(directory.list_in("d", 9, future), ["b", "a"]);
     directory.say(&json!({ "do": "list-out", "session": "b" }), NOW);
     assert_eq!(directory.list_in("d", 9, future), ["a"]);

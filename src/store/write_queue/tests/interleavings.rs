@@ -1,4 +1,4 @@
-//! Many callers that drive the queue at once, some of them cancelled, in every order a seed can think of.
+//! Drives the queue by many concurrent callers, some of them cancelled, in random orders.
 
 use std::collections::HashMap;
 
@@ -6,16 +6,16 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What happens next.
+/// Step of the model.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Somebody submits a value for this key.
+    /// A caller submits a value for this key.
     Submit { key: u8, durable: bool },
-    /// Time passes; drivers whose wait is over ask, in an order that depends on the number.
+    /// Time passes; drivers whose wait is over continue, in an order selected by the number.
     Pass { ms: u64, order: usize },
-    /// A put that is under way ends.
+    /// A put in progress ends.
     Finish { which: usize, acknowledged: bool },
-    /// A driver is cancelled; a put of its may have reached storage, but nobody hears of it.
+    /// A driver is cancelled; its put may have reached storage, unreported.
     Cancel { which: usize },
 }
 
@@ -33,7 +33,7 @@ struct Driver {
     submission: Submission,
     key: u8,
     serial: u64,
-    /// When it asks next.
+    /// Time of its next step.
     wakes_at: u64,
     put: Option<Attempt>,
     outcome: Option<Outcome>,
@@ -48,7 +48,7 @@ impl Driver {
 
 #[derive(Default)]
 struct Key {
-    /// When it was put last, and the number of the value.
+    /// Time of the last put, and the number of its value.
     put: Option<(u64, u64)>,
     submitted: u64,
     acknowledged: u64,
@@ -86,7 +86,7 @@ impl Model {
         });
     }
 
-    /// Lets everybody ask whose wait is over.
+    /// Continues all drivers whose wait is over.
     fn ask(&mut self, order: usize) {
         let count = self.drivers.len();
         for turn in 0..count {
@@ -160,7 +160,7 @@ impl Model {
                 which,
                 acknowledged,
             } => {
-                // One whose put is under way, if there is any.
+                // Prefers a driver with a put in progress.
                 let is_busy = |which: &usize| self.drivers[*which].put.is_some();
                 let puts: Vec<usize> = (0..count).filter(is_busy).collect();
                 if let Some(which) = puts.get(which % puts.len().max(1)) {
@@ -172,7 +172,7 @@ impl Model {
         }
     }
 
-    /// Lets everybody who is left come to an end, with a storage that answers.
+    /// Finishes all remaining drivers with a working storage.
     fn rest(&mut self) {
         for _ in 0..200 {
             if !self.drivers.iter().any(Driver::is_at_work) {
@@ -191,9 +191,9 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
-    /// No key is put twice in a second, an older value never comes after a newer one, nobody hears of a value
-    /// as stored that is not, everybody comes to an end, and the last value is the last one put, unless it was
-    /// reported as lost or everybody who could have put it was cancelled.
+    /// No key is put twice in a second, and no older value after a newer one. No lost value is reported as stored, and
+    /// every driver finishes. The last value is put last, unless it was reported as lost or all its drivers were
+    /// cancelled.
     #[test]
     fn last_submitted_value_is_the_last_one_put(steps in prop::collection::vec(step(), 1..120)) {
         let mut model = Model::default();
@@ -202,7 +202,7 @@ proptest! {
         }
         model.rest();
         for (name, key) in &model.keys {
-            // Who was there when the last value came, and was not cancelled since.
+            // A driver since the last value that was not cancelled.
             let has_carrier = model.drivers.iter().any(|driver| {
                 driver.key == *name && !driver.cancelled && driver.serial == key.submitted
             });
@@ -211,13 +211,13 @@ proptest! {
                 prop_assert_eq!(key.put.unwrap().1, key.submitted);
             }
         }
-        // Of two keys, each with one value at most.
+        // Two keys have at most one value each.
         let (keys, bytes) = model.queue.size();
         prop_assert!(keys <= 2 && bytes <= 8, "{} keys, {} bytes", keys, bytes);
     }
 
-    /// However many keys there are and however few of them are driven to the end, memory stays bounded, and
-    /// whatever is not stored is reported.
+    /// Memory stays bounded for any number of keys and unfinished drivers, and every value that is not stored is
+    /// reported.
     #[test]
     fn memory_stays_bounded_and_lost_values_are_reported(
         steps in prop::collection::vec((0..400_u64, 0..300_usize, 1..50_usize), 1..40)
