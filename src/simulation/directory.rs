@@ -1,4 +1,4 @@
-//! The directory object, with its rows in memory.
+//! Runs the directory object with its rows in memory.
 
 use crate::clock::UnixMillis;
 use crate::store::session_index::object::{
@@ -23,27 +23,27 @@ impl Directory {
         (outcome.answer.into_bytes(), outcome.surplus)
     }
 
-    /// An object that is started again remembers only its rows.
+    /// Restarts the object: only its rows survive.
     pub(crate) fn restart(&mut self) {
         self.object = DirectoryObject::default();
     }
 
-    /// The listings of a user.
+    /// Returns the listings of a user.
     pub(crate) fn listed(&mut self, user: &str) -> Vec<Listing> {
         self.tables.listings_of(user).unwrap()
     }
 
-    /// Whether a session is listed.
+    /// Returns whether a session is listed.
     pub(crate) fn is_listed(&self, session: &str) -> bool {
         self.tables.is_listed(session)
     }
 
-    /// Whether nothing is stored but the last point in history.
+    /// Returns whether nothing but the last epoch is stored.
     pub(crate) fn is_empty(&self) -> bool {
         self.tables.is_empty()
     }
 
-    /// Whether this subject was revoked after this point in history, as far as that is not forgotten.
+    /// Returns whether a subject was revoked after this epoch, if the revocation is still stored.
     pub(crate) fn revoked_since(&self, subject: &str, epoch: u64) -> bool {
         let revoked = self.tables.revoked_at(subject);
         revoked.is_some_and(|at| at > epoch)

@@ -1,7 +1,7 @@
-//! Provides worlds for tests: everything outside of the core, in memory, with a simulated clock.
+//! Provides test worlds: everything outside of the core, in memory, with a simulated clock.
 //!
-//! [`outside`] answers at once, for tests of one decision after another. [`world`] is everything that
-//! can go wrong, chosen by a seed; [`history`] says whether what came of it may be.
+//! [`outside`] answers at once, for tests of single decisions. [`world`] injects faults chosen by a seed; [`history`]
+//! checks the result.
 
 mod directory;
 mod discipline;

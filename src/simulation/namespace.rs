@@ -1,6 +1,5 @@
-//! A namespace as bad as Workers KV may be: each location sees a write when it arrives there, up to
-//! minutes later and meanwhile not in order; what was read, or was not there, stays cached; writes fail, and
-//! some of those that fail were applied.
+//! Simulates a namespace as bad as Workers KV may be. Each location sees a write up to minutes later, and meanwhile out
+//! of order. Reads stay cached, including missing keys. Writes fail, and some failed writes took effect.
 
 use std::collections::HashMap;
 
@@ -9,15 +8,15 @@ use chacha20::rand_core::Rng as _;
 
 use crate::effect::Found;
 
-/// How long a location serves what it has read without asking again.
+/// Time for which a location serves a cached read, in milliseconds.
 const CACHED_MS: u64 = 30_000;
 
-/// One write on its way.
+/// Write on its way to the locations.
 struct Arrival {
     order: u64,
-    /// When all locations have it, and nothing that was put before it comes after it.
+    /// Time when all locations have it, and no earlier write arrives after it.
     settled_at: u64,
-    /// When each location has it.
+    /// Time of arrival by location.
     at: Vec<u64>,
     value: Vec<u8>,
 }
@@ -86,14 +85,14 @@ impl Namespace {
         found.map_or(Found::Absent, Found::Bytes)
     }
 
-    /// What was put last.
+    /// Returns the last put value.
     pub(crate) fn latest(&self, key: &str) -> Option<&[u8]> {
         let writes = self.writes.get(key)?.iter();
         let latest = writes.max_by_key(|write| write.order)?;
         Some(&latest.value)
     }
 
-    /// The names a location sees.
+    /// Returns the keys that a location sees.
     pub(crate) fn list(&self, location: usize, prefix: &str, now: u64) -> Vec<String> {
         let mut names: Vec<String> = self
             .writes

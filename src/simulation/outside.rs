@@ -1,4 +1,4 @@
-//! A namespace and its objects that answer at once: for tests of one decision after another.
+//! Fakes a namespace and objects that answer at once, for tests of single decisions.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -16,10 +16,10 @@ use crate::session_object::command::parse_object_name;
 use crate::session_object::object::{Action, CallId, Context, Item, SessionObject};
 use crate::tenant_id::TenantId;
 
-/// The key every test deployment has.
+/// Key of every test deployment.
 pub(crate) const KEY: [u8; 32] = [7; 32];
 
-/// What does not answer.
+/// Services that do not answer.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Silent {
     pub(crate) reads: bool,
@@ -32,21 +32,21 @@ pub(crate) struct Silent {
 pub(crate) struct Outside {
     pub(crate) namespace: HashMap<String, Vec<u8>>,
     pub(crate) rows: HashMap<String, Vec<u8>>,
-    /// One for each tenant, as objects are.
+    /// Directory objects by tenant.
     pub(crate) directories: HashMap<String, Directory>,
-    /// Of tenants that have some, by id.
+    /// Keys of tenants with their own, by id.
     pub(crate) own_keys: HashMap<String, DeploymentKeys>,
     pub(crate) silent: Silent,
-    /// The record goes no further than its object.
+    /// Whether objects keep records from the namespace.
     pub(crate) holds_back: bool,
-    /// What is kept of tenants.
+    /// Tenant documents.
     pub(crate) documents: HashMap<String, Found>,
-    /// Tenants' files that can be had, by source.
+    /// Available files of tenants, by source.
     pub(crate) assets: HashMap<String, Asset>,
-    /// What becomes of probes, by origin; those of all others are answered.
+    /// Results of probes by origin; other origins are healthy.
     pub(crate) probed: HashMap<String, Verdict>,
     pub(crate) probes: usize,
-    /// The platform's limit on new sessions is passed.
+    /// Whether the platform's limit on new sessions is exceeded.
     pub(crate) is_limited: bool,
     pub(crate) reads: usize,
     pub(crate) calls: usize,
@@ -61,7 +61,7 @@ pub(crate) fn keys(tenant: &TenantId) -> KeyRing {
 }
 
 impl Outside {
-    /// Meets one need; `writes` are what a gateway wants stored.
+    /// Performs one need; `writes` are the gateway's pending values.
     pub(crate) fn meet(
         &mut self,
         need: &Need,
@@ -118,7 +118,7 @@ impl Outside {
                 self.documents.retain(|key, _| !deletes.contains(key));
                 answers.set_written(true);
             }
-            // Nobody signs in here: who does is in tests of its own.
+            // Sign-ins have tests of their own.
             Need::Fetch { key, .. }
             | Need::Verify { key, .. }
             | Need::Sign { key, .. }
@@ -157,7 +157,7 @@ impl Outside {
         }
     }
 
-    /// A file that can be had.
+    /// Adds an available file.
     pub(crate) fn has_asset(&mut self, source: &str, media_type: &str, hash: &str) {
         let metadata = FileMetadata {
             media_type: media_type.to_owned(),
@@ -212,8 +212,8 @@ impl Outside {
         answer
     }
 
-    /// Lets an object take a command and do what follows, as far as it can be done now. It is made from its row
-    /// each time, as one that was evicted meanwhile.
+    /// Runs a command on an object, and its outbox as far as possible now. Restores the object from its row each time,
+    /// as after an eviction.
     fn command(&mut self, name: &str, command: &str, now: UnixMillis) -> Vec<u8> {
         let (tenant, _) = parse_object_name(name).unwrap();
         let own = self.own_keys.get(tenant.as_str());
@@ -242,7 +242,7 @@ impl Outside {
                     Vec::new()
                 }
                 Some(Action::SetAlarm(at)) => {
-                    // What waits for its turn, without waiting here.
+                    // Due work runs now instead of after a wait.
                     alarm = Some(at).filter(|at| at.0 <= context.now.0 + 1_000);
                     Vec::new()
                 }
@@ -262,7 +262,7 @@ impl Outside {
                     reply = bytes;
                     Vec::new()
                 }
-                // Nobody signs in here.
+                // Sign-ins have tests of their own.
                 Some(Action::Fetch(_)) => object.provider_answered(0, String::new(), &mut context),
                 Some(
                     Action::StoreName(_) | Action::Meet(_) | Action::AlarmDone(_) | Action::Log(_),

@@ -1,4 +1,4 @@
-//! The simulation runs the rules that are shipped: without each of them a seed fails.
+//! Deletes each shipped rule in turn, and requires that a seed fails without it.
 
 use core::iter;
 
@@ -6,7 +6,7 @@ use super::history::Violation;
 use super::runs::run;
 use crate::rule::{Rule, without};
 
-/// How many seeds are run at most, until one fails.
+/// Maximum number of seeds per rule.
 const SEEDS: u64 = 400;
 
 /// Whether an object orders changes.
@@ -14,8 +14,8 @@ const STRONG: &[bool] = &[true];
 const EVENTUAL: &[bool] = &[false];
 const EITHER: &[bool] = &[true, false];
 
-/// Rules of the tenant's object and the sessions' objects; what fails without each: a guarantee, or words of what broke
-/// it; and a seed that shows it, which is tried first.
+/// Rules of the tenant's object and the sessions' objects. Each has the guarantee that fails without it, or words of the
+/// violation, and a seed that shows it, which is tried first.
 const OBJECTS: &[(Rule, &str, u64)] = &[
     (Rule::UniqueEpoch, "G4", 11),
     (Rule::StoredLastEpoch, "G8", 14),
@@ -46,7 +46,7 @@ const OBJECTS: &[(Rule, &str, u64)] = &[
     (Rule::RowKept, "G1", 0),
 ];
 
-/// The same for the rules by which isolates ask and store, and under which consistency.
+/// Rules of an isolate's calls and writes, with the consistencies that each is tested under.
 const ISOLATES: &[(Rule, &[bool], &str, u64)] = &[
     (Rule::WriteSpacing, EVENTUAL, "P7", 0),
     (Rule::OnePut, EVENTUAL, "P15", 2),
@@ -65,8 +65,8 @@ const ISOLATES: &[(Rule, &[bool], &str, u64)] = &[
     (Rule::RetryOverload, STRONG, "P12", 8),
 ];
 
-/// Returns a seed that fails like this without a rule: `known`, or else the first. A change of the simulation makes
-/// other runs of the same seeds.
+/// Returns a seed with this violation when a rule is deleted: `known`, or else the first. A changed simulation runs the
+/// same seeds differently.
 fn failing(rule: Rule, modes: &[bool], fault: &str, known: u64) -> Option<u64> {
     let fails = |broken: &Violation| broken.0 == fault || broken.1.contains(fault);
     iter::once(known).chain(0..SEEDS).find(|seed| {

@@ -1,5 +1,5 @@
-//! Many seeds, each a run of its own. A seed that fails is told as the command that replays it:
-//! `SEED=7 cargo test --lib simulation::runs`; `SEEDS=1000000` runs longer.
+//! Runs many seeds. A failing seed prints the command that replays it: `SEED=7 cargo test --lib simulation::runs`;
+//! `SEEDS=1000000` runs longer.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,7 @@ use super::discipline;
 use super::history::{Violation, check};
 use super::world::{InjectedBug, World, weather};
 
-/// How many seeds are run under each consistency unless the environment says otherwise. Each injected bug is found
-/// within the first two hundred.
+/// Default number of seeds per consistency. The first two hundred find each injected bug.
 const SEEDS: u64 = 500;
 
 pub(super) fn run(seed: u64, ordered: bool, planted: Option<InjectedBug>) -> Vec<Violation> {
@@ -47,7 +46,7 @@ fn nothing_is_lost_or_resurrected_where_an_object_orders_changes() {
     run_all(true);
 }
 
-/// Whether all these guarantees are broken within the first seeds.
+/// Returns whether the first seeds violate all these guarantees.
 fn breaks(planted: InjectedBug, guarantees: &[&str]) -> bool {
     let mut missing = BTreeSet::from_iter(guarantees);
     (0..200).any(|seed| {

@@ -1,17 +1,17 @@
-//! Checks that isolates read and write no more often than allowed, whatever went wrong:
+//! Checks that isolates respect the limits on calls and writes under any fault:
 //!
 //! | | |
 //! | --- | --- |
 //! | P7 | a key is put once a second at most |
 //! | P8 | an isolate puts the latest value it has, and never an older one after it |
-//! | P9 | the last value is put, unless it is reported as lost or whoever was to do so was cut off |
-//! | P10 | after three failed reads in a row nobody reads for a second, and then one does |
-//! | P11 | what is being asked is not asked again within 300 ms |
-//! | P12 | a call is tried three times at most, not at once, and not if the object has too much to do |
-//! | P13 | every request has an answer in the end, and then nothing more happens |
-//! | P14 | whoever has a value to store sees three attempts fail at most |
-//! | P15 | a value is not put again while it is being put |
-//! | P16 | nobody waits for the answer to a question that is answered |
+//! | P9 | the last value is put, unless it is reported as lost or its driver was cut off |
+//! | P10 | after three consecutive failed reads, reads pause for a second, and then one probes |
+//! | P11 | a call in flight is not repeated within 300 ms |
+//! | P12 | a call is tried three times at most, after a delay, and not at an overloaded object |
+//! | P13 | every request ends, and then nothing more happens |
+//! | P14 | a driver of a value sees three failed attempts at most |
+//! | P15 | a value is not put again while a put of it is in progress |
+//! | P16 | no caller follows a call that has ended |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,46 +30,46 @@ pub(crate) fn check(history: &[Observation]) -> Vec<Violation> {
 
 #[derive(Default)]
 struct Checker {
-    /// Per writer and key: when it was put last.
+    /// Time of the last put, by writer and key.
     puts: BTreeMap<(u64, String), u64>,
-    /// Per isolate and key: the latest value, and the one that was put last.
+    /// Latest value and last put value, by isolate and key.
     values: BTreeMap<(u64, String), (u64, Option<u64>)>,
-    /// Values that are being put, and since when.
+    /// Values with a put in progress, and its begin.
     under_way: BTreeMap<(u64, String), (u64, u64)>,
-    /// Per driver: what it stores, and how many attempts at that have failed.
+    /// Value and number of failed attempts, by driver.
     drivers: BTreeMap<u64, (u64, String, u32)>,
-    /// Drivers whose question is answered.
+    /// Drivers whose call has ended.
     answered: BTreeSet<u64>,
-    /// Isolates that died, or reported a loss; values whose driver was cut off.
+    /// Isolates that died or reported a loss; values whose driver was cut off.
     excused: BTreeSet<u64>,
     cancelled: BTreeSet<u64>,
     reads: BTreeMap<u64, Reads>,
-    /// Per isolate and question: when it was asked last, and by whom, if it is not answered.
+    /// Time and driver of each call in flight, by isolate and call.
     asked: BTreeMap<(u64, String), (u64, u64)>,
-    /// Per driver: when its last attempt failed, and how.
+    /// Time and cause of the last failed attempt, by driver.
     failed: BTreeMap<u64, (u64, Cause)>,
     violations: Vec<Violation>,
 }
 
-/// An isolate's reads.
+/// Reads of an isolate.
 #[derive(Default)]
 struct Reads {
     failures: u32,
-    /// When the last one failed that counts.
+    /// Time of the last failure that counts.
     since: u64,
-    /// When the last one was begun after three had failed, and by whom.
+    /// Time and driver of the last read after three failures.
     probe: Option<(u64, u64)>,
-    /// All who did so.
+    /// Drivers of all such reads.
     probes: BTreeSet<u64>,
 }
 
 impl Reads {
     fn hear(&mut self, at: u64, driver: u64, failed: bool) {
         let is_probe = self.probe.is_some_and(|(_, by)| by == driver);
-        // That storage answers is news from whoever asked after it had failed.
+        // A success counts from any read that began after the failures.
         let is_news = is_probe || (!failed && self.probes.contains(&driver));
         if self.failures >= 3 && !is_news {
-            // Begun before, or replaced.
+            // The read began before, or was replaced.
             return;
         }
         self.probe = None;

@@ -101,7 +101,7 @@ fn reads_while_storage_fails_are_caught() {
     assert_eq!(outage(after(failed(), 2_100)), [""; 0]);
     assert_eq!(outage(after(failed(), 2_099)), ["P10"]);
     assert_eq!(outage(after(heard(4, None), 1_101)), [""; 0]);
-    // One from before says nothing new.
+    // A read from before the failures does not count.
     assert_eq!(outage(after(heard(9, None), 1_101)), ["P10"]);
 }
 

@@ -1,13 +1,13 @@
-//! Whether a history may have happened: see the guarantees of [`super`].
+//! Checks a history against the guarantees of [`super`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Limits, Mark, Observation, Violation, What, owner};
 
-/// Within which time use is noted again, in milliseconds.
+/// Maximum time until use is noted again, in milliseconds.
 const NOTED_MS: u64 = 120_000;
 
-/// Until when what was asked for may take effect, in milliseconds: commands are tried again for some seconds.
+/// Maximum time until a request takes effect, in milliseconds: commands are retried for some seconds.
 const LATE_MS: u64 = 15_000;
 
 pub(crate) fn check(history: &[Observation], limits: &Limits) -> Vec<Violation> {
@@ -34,22 +34,22 @@ pub(crate) fn check(history: &[Observation], limits: &Limits) -> Vec<Violation> 
 
 struct Checker {
     limits: Limits,
-    /// Per browser and session: marks, and when they were acknowledged.
+    /// Marks with the times of their acknowledgement, by browser and session.
     kept: BTreeMap<(usize, String), Vec<(u64, Mark)>>,
-    /// Per browser and session: marks, and when an answer first showed them.
+    /// Marks with the times of the first answer that showed them, by browser and session.
     seen: BTreeMap<(usize, String), BTreeMap<Mark, u64>>,
     over: BTreeMap<String, u64>,
     ending: BTreeSet<(usize, String)>,
-    /// When the end of all sessions of a browser's user, and of everybody, was last asked for.
+    /// Times when the end of all sessions was last requested: by user of a browser, and for the tenant.
     everywhere: BTreeMap<usize, u64>,
     all_ended: Option<u64>,
-    /// When a session may first have become its browser's user's.
+    /// Earliest time when a session may belong to its browser's user.
     signed_in: BTreeMap<String, u64>,
     successors: BTreeMap<String, String>,
     homes: BTreeMap<String, String>,
-    /// When a session was last used.
+    /// Time of the last use of a session.
     used: BTreeMap<String, u64>,
-    /// When it was last used after a long rest.
+    /// Time of the last use after a long pause.
     woke: BTreeMap<String, u64>,
     violations: Vec<Violation>,
 }
@@ -157,14 +157,14 @@ impl Checker {
             return;
         };
         let used = self.used.get(session).copied().unwrap_or(*sent);
-        // Use is written down now and then only: that much may be missing at the end.
+        // Use is noted only at intervals, so the last use may be missing.
         let idle = at.saturating_sub(used) * 2 >= self.limits.idle_ms;
-        // The note of a use after a long rest may be lost, and is written again a little later.
+        // A lost note of use after a long pause is repeated soon.
         let woke = self.woke.get(session);
         let idle = idle || woke.is_some_and(|woke| at < woke + NOTED_MS);
-        // Who asked for the end may have got it without hearing of it.
+        // A request for the end may have succeeded without an answer.
         let is_ended = self.ending.contains(&(*browser, session.clone()));
-        // What was there when all were ended.
+        // Sessions that existed when all were ended.
         let everywhere = self
             .everywhere
             .get(browser)

@@ -1,4 +1,4 @@
-//! What isolates ask storage and objects, by the rules that are shipped: single flight, the breaker, retries.
+//! Simulates isolates' calls to storage and objects, with the shipped rules: single flight, breaker, retries.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,20 +8,20 @@ use crate::store::breaker::Permit;
 use crate::store::retry::{Cause, Next, Retry};
 use crate::store::single_flight::{FlightId, PATIENCE_MS, Role};
 
-/// Who asks one question, and who waits for the answer.
+/// Drivers that wait for one call.
 #[derive(Clone)]
 pub(super) struct Followers {
     leader: u64,
     waiting: Rc<RefCell<Vec<u64>>>,
 }
 
-/// What an attempt came to.
+/// Outcome of an attempt.
 pub(super) type Heard = Result<Found, Cause>;
 
-/// Until when a read has failed that is not answered, in milliseconds.
+/// Time after which a read without an answer fails, in milliseconds.
 const READ_DEADLINE_MS: u64 = 500;
 
-/// A need that somebody in an isolate drives.
+/// Need that a driver performs in an isolate.
 pub(super) struct Ask {
     pub(super) task: u64,
     pub(super) place: usize,
@@ -31,7 +31,7 @@ pub(super) struct Ask {
     lead: Option<Lead>,
 }
 
-/// What only the one has who asks for all.
+/// State of the driver that makes the call for all.
 struct Lead {
     flight: FlightId,
     followers: Followers,
@@ -69,7 +69,7 @@ impl Ask {
 }
 
 impl World {
-    /// Begins to meet a need.
+    /// Begins to perform a need.
     pub(super) fn ask(&mut self, task: u64, place: usize, need: Need) {
         let after_ms = match &need {
             Need::Read { after_ms, .. } => u64::from(*after_ms),
@@ -89,7 +89,7 @@ impl World {
         self.schedule_at(began, Event::Ask { driver });
     }
 
-    /// Asks, or waits for another who does; comes again when the patience with that one is over.
+    /// Makes the call, or follows another's until [`PATIENCE_MS`] has passed.
     pub(super) fn join(&mut self, driver: u64) {
         let Some(ask) = self.asks.get(&driver) else {
             return;
@@ -154,7 +154,7 @@ impl World {
         self.schedule(60, Event::Attempt { driver });
     }
 
-    /// An attempt takes effect.
+    /// Lets an attempt take effect.
     pub(super) fn attempt(&mut self, driver: u64) {
         let Some(ask) = self.asks.get(&driver) else {
             return;
@@ -205,17 +205,17 @@ impl World {
             other => panic!("nobody shares {other:?}"),
         };
         let takes = match heard {
-            // The timer of an isolate that has much to do goes off late.
+            // The timer of a busy isolate fires late.
             Ok(Found::Unavailable) if self.chance(400) => READ_DEADLINE_MS + self.below(2_000),
             Ok(Found::Unavailable) if self.chance(500) => READ_DEADLINE_MS,
-            // Some calls take their time.
+            // Some calls are slow.
             _ if is_call && self.chance(self.weather.calls) => 300 + self.below(1_200),
             _ => self.below(60),
         };
         self.schedule_at(self.now + takes, Event::Heard { driver, heard });
     }
 
-    /// Whether storage does not answer. One that has failed may go on like that for a while.
+    /// Returns whether storage fails now. A failure may last for a while.
     fn storage_fails(&mut self, place: usize) -> bool {
         let fails = self.chance(self.weather.reads);
         if fails && self.chance(300) {
@@ -225,7 +225,7 @@ impl World {
         fails || self.now < self.outage_until
     }
 
-    /// What an attempt came to reaches the isolate.
+    /// Delivers the outcome of an attempt to the isolate.
     pub(super) fn heard(&mut self, driver: u64, heard: Heard) {
         let Some(ask) = self.asks.get_mut(&driver) else {
             return;
@@ -264,21 +264,21 @@ impl World {
         }
     }
 
-    /// Tries once more.
+    /// Retries the call.
     pub(super) fn again(&mut self, driver: u64) {
         if self.asks.contains_key(&driver) {
             self.begin_attempt(driver);
         }
     }
 
-    /// Whoever asked waits no longer.
+    /// Fails a call at its deadline.
     pub(super) fn deadline(&mut self, driver: u64) {
         if self.asks.contains_key(&driver) {
             self.finish_ask(driver, &Found::Unavailable);
         }
     }
 
-    /// Ends a flight: its leader has the answer, and everybody who follows.
+    /// Ends a flight: its leader and all followers get the answer.
     fn finish_ask(&mut self, driver: u64, found: &Found) {
         let ask = self.asks.remove(&driver).unwrap();
         let question = ask.question();
@@ -293,7 +293,7 @@ impl World {
         });
         let mut everybody = Vec::new();
         for one in lead.followers.waiting.take() {
-            // Whoever has waited in vain follows another by now, or asks.
+            // A follower whose wait was over follows another flight by now, or leads one.
             let follows =
                 |other: &&Ask| other.lead.is_none() && other.followed == Some(lead.flight);
             if self.asks.get(&one).filter(follows).is_some() {

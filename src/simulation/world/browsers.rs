@@ -1,4 +1,4 @@
-//! What browsers want, send, and take from answers.
+//! Simulates browsers: the actions they choose, the requests they send, and the cookies they take.
 
 use super::*;
 
@@ -8,7 +8,7 @@ impl World {
             return;
         };
         self.browsers[browser].left = left;
-        // Now and then a user goes on with another device.
+        // A user sometimes continues on another device.
         let leaves = if self.weather.rest_ms > 400_000 {
             100
         } else {
@@ -23,7 +23,7 @@ impl World {
         }
         let wish = self.wish(browser);
         let mut value = self.browsers[browser].cookie.clone();
-        // Somebody with a copy of an old cookie looks in now and then.
+        // A thief sometimes uses an old copied cookie.
         let copies = u64::try_from(self.browsers[browser].copied.len()).unwrap();
         let tries = matches!(wish, ClientAction::Look | ClientAction::Mark(_));
         let thief = tries && copies > 0 && self.chance(200);
@@ -35,7 +35,7 @@ impl World {
         if self.chance(self.weather.deaths) {
             self.die(isolate);
         }
-        // A page is made of more than one request.
+        // A page causes more than one request.
         let more = match value {
             Some(_) if self.chance(self.weather.bursts) => self.below(6),
             _ => 0,
@@ -120,7 +120,7 @@ impl World {
         }
     }
 
-    /// What a browser asks for may happen from now on.
+    /// Records that a browser's action may take effect from now on.
     fn announce_wish(&mut self, browser: usize, wish: &ClientAction, session: Option<String>) {
         match (wish, session) {
             (ClientAction::SignOutEverywhere, session) => {
@@ -145,7 +145,7 @@ impl World {
         }
     }
 
-    /// Pages are loaded again where nothing comes: one most of all.
+    /// Reloads pages during an outage, mostly the same one.
     pub(super) fn load_again(&mut self, isolate: usize) {
         let copied = self.browsers.iter().enumerate();
         let copied: Vec<(usize, String)> = copied
@@ -170,7 +170,7 @@ impl World {
         }
     }
 
-    /// Whoever signed out may sign in on another device at once.
+    /// Signs a user in on another device right after a sign-out.
     pub(super) fn return_elsewhere(&mut self, session: &str) {
         let name = format!("{}/{session}", self.tenant);
         let users = (0..self.browsers.len()).find(|browser| self.was_theirs(&name, *browser));
@@ -189,7 +189,7 @@ impl World {
         self.schedule(300, returns);
     }
 
-    /// Somebody with a copied cookie of a session looks in.
+    /// Sends a request with a copied cookie of a session.
     pub(super) fn probe(&mut self, session: &str, place: usize, is_new: bool) {
         if is_new {
             self.die(place);
@@ -242,8 +242,8 @@ impl World {
         verified.ok().map(|verified| verified.token)
     }
 
-    /// A browser takes what an answer says about its cookie. Answers that overtake each other do not
-    /// take back a newer one: nothing an edge does could help there.
+    /// Applies an answer's `Set-Cookie` to a browser. Late answers do not replace a newer cookie, because Vestibule
+    /// cannot prevent that in a real browser.
     pub(super) fn take_cookie(
         &mut self,
         browser: usize,
@@ -268,7 +268,7 @@ impl World {
             let Some(token) = self.token(value) else {
                 panic!("a cookie of ours that is not: {line}");
             };
-            // A guest's first cookie is not looked up, and passes for that guest only.
+            // A guest's first cookie is not looked up, and serves that guest only.
             if token.least_version.0 > 0 {
                 self.browsers[browser].copied.push(value.to_owned());
             }

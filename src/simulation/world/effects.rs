@@ -1,10 +1,10 @@
-//! What requests need of the outside, and what becomes of it.
+//! Performs the needs of requests, with faults.
 
 use super::*;
 use crate::store::session_index::message as directory;
 
 impl World {
-    /// Begins to meet what a task lacks.
+    /// Begins to perform a need of a task.
     pub(super) fn meet(&mut self, task: u64, place: usize, need: Need) {
         let asked = self.now;
         let mut takes = self.below(60) + self.below(60);
@@ -23,7 +23,7 @@ impl World {
             Need::Note { key, text } | Need::Fold { key, text } => {
                 Reply::Found(key, Found::Bytes(text.into_bytes()), asked)
             }
-            // Nobody signs in here.
+            // Sign-ins have tests of their own.
             Need::Fetch { key, .. }
             | Need::Verify { key, .. }
             | Need::Sign { key, .. }
@@ -64,7 +64,7 @@ impl World {
         answer
     }
 
-    /// The tenant's object dies now and then, and when nobody calls it. Its clock is set now and then.
+    /// Restarts the tenant's object at times, mostly when it is idle, and sometimes sets its clock.
     fn restart_directory(&mut self) {
         let is_idle = self.now >= self.directory_at + 10_000;
         self.directory_at = self.now;
@@ -82,11 +82,11 @@ impl World {
         }
     }
 
-    /// An operator ends all sessions there are.
+    /// Ends all sessions, as an operator does.
     pub(super) fn end_all(&mut self) {
         self.observe(What::EndingAll);
         let subject = Subject::Tenant.to_text();
-        // A release with other limits may be deployed at this moment: what either has ended stays so.
+        // A release with other limits may be deployed now; revocations by either must hold.
         for longest in [self.lifetime().longest(), Seconds(60)] {
             let subjects = vec![subject.clone()];
             let until = UnixMillis(self.now).seconds() + longest;
@@ -96,13 +96,13 @@ impl World {
         self.over_where(|world, record| world.directory.revoked_since(&subject, record.epoch.0));
     }
 
-    /// A request is cut off: whoever sent it has gone, and nobody drives any more what it had under way.
+    /// Cuts a request off: its client is gone, and its drivers stop.
     pub(super) fn cancel(&mut self, task: u64) {
         self.tasks.remove(&task);
         self.forget_drivers(|of, _| of == task);
     }
 
-    /// An isolate dies, with everything it has under way.
+    /// Kills an isolate with all its work.
     pub(super) fn die(&mut self, place: usize) {
         let Isolate {
             location,
@@ -116,7 +116,7 @@ impl World {
         self.forget_drivers(|_, of| of == place);
     }
 
-    /// Those of some tasks, or in some place.
+    /// Removes the drivers of some tasks or isolates.
     fn forget_drivers(&mut self, is_gone: impl Fn(u64, usize) -> bool) {
         self.asks.retain(|_, ask| !is_gone(ask.task, ask.place));
         let writers = self.writers.iter();

@@ -1,52 +1,53 @@
-//! What can go wrong in a world, and what may be planted in it.
+//! Defines the faults of a world, and bugs to inject.
 
-/// How often things go wrong, in parts of a thousand, and how bad it gets.
+/// Rates of faults per thousand, and their sizes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FaultRates {
-    /// A read of the namespace fails.
+    /// Failed reads of the namespace.
     pub(crate) reads: u32,
-    /// A write of the namespace fails; half of those were applied.
+    /// Failed writes of the namespace; half of them take effect.
     pub(crate) writes: u32,
-    /// A call of an object fails; half of those were applied.
+    /// Failed calls of an object; half of them take effect.
     pub(crate) calls: u32,
-    /// An isolate dies, at any step.
+    /// Deaths of an isolate, per step.
     pub(crate) deaths: u32,
-    /// A request is cut off, at any step.
+    /// Requests cut off, per step.
     pub(crate) cancels: u32,
-    /// Storage takes no writes for half to all of this, from a moment within the first minute on, in milliseconds.
+    /// Maximum time without writes, in milliseconds. The outage begins within the first minute and lasts half to all of
+    /// this.
     pub(crate) outage_ms: u64,
-    /// How far the tenant's object's clock may be wrong, in milliseconds. It has another one with each life.
+    /// Maximum clock error of the tenant's object, in milliseconds; it differs after each restart.
     pub(crate) skew_ms: u64,
-    /// A browser sends some requests at once.
+    /// Bursts of requests from one browser.
     pub(crate) bursts: u32,
-    /// An operator ends all sessions, in parts of a thousand of what browsers do.
+    /// Ends of all sessions by an operator, per action of a browser.
     pub(crate) endings: u32,
-    /// How long a browser may rest, in milliseconds.
+    /// Maximum pause of a browser, in milliseconds.
     pub(crate) rest_ms: u64,
-    /// The idle limit, in seconds.
+    /// Idle limit, in seconds.
     pub(crate) idle_s: u64,
-    /// How long a write may be on its way to another location.
+    /// Maximum delay of a write to another location, in milliseconds.
     pub(crate) slowest_ms: u64,
-    /// Writes overtake each other.
+    /// Whether writes arrive out of order.
     pub(crate) reorders: bool,
 }
 
-/// A fault planted on purpose, that the checker has to find.
+/// Bug injected on purpose, which the checker must find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InjectedBug {
-    /// An object now and then forgets what it has acknowledged.
+    /// An object sometimes forgets an acknowledged change.
     Forgets,
-    /// The directory tells nobody of revocations.
+    /// The directory announces no revocations.
     Deaf,
-    /// The directory forgets sessions while they last.
+    /// The directory drops live sessions.
     Tidy,
-    /// An object whose first change is delivered twice begins again.
+    /// An object starts over when its first change is delivered twice.
     Amnesia,
-    /// Whoever reads from the namespace believes it, however old it is.
+    /// Readers of the namespace accept any version, however old.
     Gullible,
 }
 
-/// The seed chooses the weather: calm, windy, and everything at once; and how browsers behave in it.
+/// Chooses fault rates and browser behaviour by seed: none, some, or all at once.
 pub(crate) fn weather(seed: u64) -> FaultRates {
     let calm = FaultRates {
         reads: 0,
@@ -101,19 +102,19 @@ pub(crate) fn weather(seed: u64) -> FaultRates {
     };
     match seed / 5 % 4 {
         0 => wind,
-        // Sessions run out while others of their user last.
+        // Sessions expire while others of their user last.
         1 => FaultRates {
             idle_s: 240,
             rest_ms: 900_000,
             ..wind
         },
-        // Many tabs, and an operator who throws all out.
+        // Bursts, and an operator who ends all sessions.
         2 => FaultRates {
             bursts: 250,
             endings: 10,
             ..wind
         },
-        // Storage takes no writes for longer than a revocation of one session is kept.
+        // Storage takes no writes for longer than the revocation of one session is kept.
         _ => FaultRates {
             outage_ms: 1_600_000,
             idle_s: 1_800,

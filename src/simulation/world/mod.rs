@@ -1,5 +1,5 @@
-//! A deployment in several locations, its visitors, and everything that can go wrong, under one clock
-//! and one seed: events in the order of their times, and the seed decides what each becomes.
+//! Simulates a deployment in several locations with its clients and all faults, under one clock and one seed. Events
+//! happen in the order of their times, and the seed decides their outcome.
 
 mod asking;
 mod browsers;
@@ -65,11 +65,11 @@ const ADMIN: &str = "an-admin-token-for-tests";
 const ABSOLUTE_S: u64 = 3_600;
 const CACHE_S: u64 = 5;
 const MAX_PER_USER: u64 = 2;
-/// Browsers share so many users.
+/// Number of users that the browsers share.
 const USERS: usize = 2;
 const TOKEN_LASTS: Seconds = Seconds(40);
 
-/// So many steps a run takes at most, unless it never comes to rest.
+/// Maximum number of steps, above which a run counts as endless.
 const MAX_STEPS: u64 = 100_000;
 
 pub(crate) struct World {
@@ -84,35 +84,35 @@ pub(crate) struct World {
     objects: BTreeMap<String, Object>,
     calls: BTreeMap<CallId, Caller>,
     next_call: u64,
-    /// Calls that ask for the end of their session.
+    /// Calls that end their session.
     ending_calls: BTreeSet<CallId>,
-    /// The last lease of each session.
+    /// Last lease of each session.
     leases: BTreeMap<String, Lease>,
     given_back: BTreeSet<(String, u64)>,
-    /// The changes that objects have applied, by object.
+    /// Changes that objects have applied, by object.
     applied: BTreeSet<(String, u64)>,
     /// Sessions whose copied cookies were tried after their end.
     probed: BTreeSet<String>,
-    /// What objects have stored lately.
+    /// Last stored state of each object.
     seen: BTreeMap<String, Seen>,
     directory: Directory,
-    /// When the tenant's object was last called, and by how much its clock is wrong.
+    /// Time of the last call of the tenant's object, and the error of its clock.
     directory_at: u64,
     skew_ms: i64,
     isolates: Vec<Isolate>,
     next_isolate: u64,
-    /// What isolates drive: needs, and values to be stored.
+    /// Drivers of needs and of values.
     asks: BTreeMap<u64, Ask>,
     writers: BTreeMap<u64, Writer>,
     next_driver: u64,
-    /// The number of each value that an isolate has had to store.
+    /// Number of each value that an isolate stores.
     values: HashMap<(u64, String, Vec<u8>), u64>,
     next_value: u64,
-    /// Until when storage does not answer.
+    /// Time when storage recovers.
     outage_until: u64,
-    /// From when until when storage takes no writes.
+    /// Begin and end of the outage of writes.
     outage: (u64, u64),
-    /// How far ahead alarms come.
+    /// Time ahead within which alarms are scheduled, in milliseconds.
     horizon_ms: u64,
     browsers: Vec<Browser>,
     tasks: BTreeMap<u64, Task>,
@@ -220,7 +220,7 @@ impl World {
         }
     }
 
-    /// Lets some browsers do so many things each, then lets everything come to rest.
+    /// Lets browsers act, then lets all work end.
     pub(crate) fn run(&mut self, browsers: usize, acts: u32) {
         for browser in 0..browsers {
             self.browsers.push(Browser {
@@ -236,7 +236,7 @@ impl World {
         self.fade();
     }
 
-    /// Lets happen what is to happen.
+    /// Runs all scheduled events.
     fn go_on(&mut self) {
         let mut steps = 0;
         while let Some(Reverse((at, _, slot))) = self.events.pop() {
@@ -259,7 +259,7 @@ impl World {
         self.random.next_u64() % limit
     }
 
-    /// At a moment within the next `within_ms`.
+    /// Schedules an event at a random time within the next `within_ms`.
     fn schedule(&mut self, within_ms: u64, event: Event) {
         let at = self.now + self.below(within_ms + 1);
         self.schedule_at(at, event);
@@ -285,7 +285,7 @@ impl World {
         }
     }
 
-    /// Whom a browser signs in as.
+    /// Returns the user that a browser signs in as.
     fn user(browser: usize) -> String {
         format!("u{}", browser % USERS)
     }
@@ -347,7 +347,7 @@ impl World {
     }
 }
 
-/// The marks in a session's data.
+/// Returns the marks in a session's data.
 fn marks(data: &Value) -> BTreeSet<Mark> {
     let members = data.as_object().into_iter().flatten();
     members

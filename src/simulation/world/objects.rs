@@ -1,58 +1,58 @@
-//! The sessions' objects: what they have stored, what they do, and how they die.
+//! Simulates the sessions' objects: their storage, actions and deaths.
 
 use super::*;
 use crate::session_object::command;
 use crate::session_object::object::Item;
 use crate::store::retry::Cause;
 
-/// The writer that all objects are together: each key has one of them.
+/// Writer number of all objects; each key has only one of them.
 const OBJECTS: u64 = 0;
 
-/// How long an outbox item may take here, in milliseconds, and an identity provider. A caller that waits for
-/// two items and a provider has its answer in time.
+/// Maximum times of an outbox item and of an identity provider, in milliseconds. A caller that waits for two items and
+/// a provider still gets its answer in time.
 const ITEM_MS: u64 = 400;
 pub(super) const PROVIDER_MS: u64 = 800;
 
-/// Alarms that are further away do not come in a run: nothing more happens by then.
+/// Time beyond which alarms are not scheduled, because the run is over by then, in milliseconds.
 pub(super) const HORIZON_MS: u64 = 120_000;
 
-/// When the platform calls an alarm handler again that did not return, in milliseconds.
+/// Time after which the platform repeats an alarm handler that did not return, in milliseconds.
 const HANDLER_AGAIN_MS: u64 = 2_000;
 
-/// An object: what is stored, and what is in memory while it lives.
+/// Object with its storage, and its memory while it lives.
 #[derive(Default)]
 pub(super) struct Object {
     name: Option<String>,
     pub(super) row: Option<Vec<u8>>,
     pub(super) alarm: Option<u64>,
     memory: Option<SessionObject>,
-    /// Which life it has: what the ones before it have under way is lost.
+    /// Number of its life; work of earlier lives is lost.
     pub(super) life: u64,
-    /// When this life has set the alarm for.
+    /// Time of the alarm set in this life.
     set: Option<u64>,
-    /// The alarm handler that has not returned.
+    /// Alarm handler in progress.
     handler: Option<CallId>,
-    /// Calls that are not answered.
+    /// Unanswered calls.
     calls: Vec<CallId>,
     is_running: bool,
     pub(super) is_asking: bool,
-    /// When an outbox item failed, unless something came since that cannot wait.
+    /// Time of an outbox item's failure, unless urgent work came since.
     failed_at: Option<u64>,
 }
 
-/// Who waits for an object's answer.
+/// Receiver of an object's answer.
 pub(super) enum Caller {
-    /// Somebody in an isolate. The answer may be lost on its way.
+    /// Driver in an isolate; the answer may get lost.
     Driver { driver: u64, is_lost: bool },
     /// The directory object, which ends a session.
     Surplus(Surplus),
-    /// Somebody who wants to change this session alone for a while, or still does.
+    /// Client that takes or extends a lease.
     Lease(String, Option<u64>),
-    /// Somebody who gives that right back.
+    /// Client that releases a lease.
     Release(String, u64),
-    /// Somebody who is going to change this session as it is now.
+    /// Client that will change the version it reads now.
     Compare(String),
-    /// Somebody whose answer shows nothing.
+    /// Receiver that does not check the answer.
     Nobody,
 }
 
@@ -93,7 +93,7 @@ impl World {
         if is_urgent {
             object.failed_at = None;
         }
-        // One that was too far away to be scheduled may come soon.
+        // An alarm that was too far ahead to be scheduled may now be due.
         let alarm = object.alarm;
         if is_forgotten {
             object.memory = Some(SessionObject::default());
@@ -121,14 +121,14 @@ impl World {
         CallId(self.next_call)
     }
 
-    /// Performs what an object wants done. What it stores is safe before anything leaves it.
+    /// Performs an object's actions. Stored data is durable before a later action takes effect.
     pub(super) fn perform(&mut self, name: &str, actions: Vec<Action>) {
         let forgets = self.planted == Some(InjectedBug::Forgets) && self.chance(100);
         let session = || name.to_owned();
         let mut replies = Vec::new();
         let mut actions = actions;
         let dies = self.chance(self.weather.deaths);
-        // A trap may come between two actions.
+        // A trap may occur between two actions.
         if dies && self.chance(500) {
             let performed = usize::try_from(self.below(actions.len() as u64 + 1)).unwrap();
             actions.truncate(performed);
@@ -193,7 +193,7 @@ impl World {
             }
         }
         if forgets || dies {
-            // What it has answered may be on its way, or not.
+            // The answers may have left already.
             if forgets || self.chance(500) {
                 self.answer_calls(name, replies);
             }
@@ -245,7 +245,7 @@ impl World {
         }
     }
 
-    /// A call failed. Some objects that do not answer say that they have too much to do.
+    /// Fails a call. Some failing objects report overload.
     pub(super) fn unanswered(&mut self, caller: &Caller) {
         let Caller::Driver { driver, .. } = *caller else {
             return;
@@ -257,7 +257,7 @@ impl World {
         self.schedule(60, Event::Heard { driver, heard });
     }
 
-    /// The caller's patience is over. Objects that live answer in time.
+    /// Ends a call at its deadline, which live objects never reach.
     pub(super) fn late(&mut self, name: &str, call: CallId) {
         if let Some(caller) = self.calls.remove(&call) {
             self.broken("an object leaves a call without an answer", name.to_owned());
@@ -265,7 +265,7 @@ impl World {
         }
     }
 
-    /// An object is evicted, or its instance trapped: what it has under way fails for whoever waits for it.
+    /// Evicts an object or traps its instance: callers of its work in progress get errors.
     fn kill(&mut self, name: &str) {
         let object = self.objects.get_mut(name).unwrap();
         object.memory = None;
@@ -273,7 +273,7 @@ impl World {
         object.set = None;
         object.is_running = false;
         object.is_asking = false;
-        // What was not stored of the failure is lost.
+        // The unstored note of a failure is lost.
         object.failed_at = None;
         let again = object.handler.take().is_some();
         for call in core::mem::take(&mut object.calls) {
@@ -345,7 +345,7 @@ impl World {
             return;
         }
         if object.handler.is_some() {
-            // Handlers come one after the other.
+            // Handlers run one after the other.
             let name = name.to_owned();
             return self.schedule_at(self.now + 100, Event::Alarm { name, at });
         }
@@ -356,7 +356,7 @@ impl World {
         self.perform(name, actions);
     }
 
-    /// Ends a session that is one too many for its user. Whoever has it may find it over from then on.
+    /// Ends a surplus session; its holder may find it over from now on.
     pub(super) fn end_surplus(&mut self, surplus: Surplus) {
         let fails = self.chance(self.weather.calls);
         if fails && !self.chance(500) {

@@ -1,4 +1,4 @@
-//! What must be true of objects at every moment, by an account of their own that is kept here.
+//! Checks the objects' rules after each action, against an account of its own.
 
 use super::*;
 use crate::session::id::SessionId;
@@ -6,45 +6,45 @@ use crate::session::record::ROTATION_GRACE;
 use crate::session_object::{command, sealed_in};
 use crate::store::session_index::message as directory;
 
-/// How long an announcement is looked for, in milliseconds: it is kept a little longer than this.
+/// Time for which an announcement must be found, in milliseconds: a little less than it is kept.
 const ANNOUNCED_MS: u64 = 500_000;
 
-/// What an object has stored of its session.
+/// Stored state of an object's session.
 #[derive(Default)]
 pub(super) struct Seen {
     sealed: Vec<u8>,
     id: Option<SessionId>,
     version: Version,
-    /// Ids that were replaced: when, in milliseconds, and whether by a sign-in.
+    /// Replaced ids, with the time in milliseconds, and whether a sign-in replaced them.
     replaced: Vec<(SessionId, u64, bool)>,
-    /// Its user's tag.
+    /// Tag of its user.
     user: Option<String>,
     created: u64,
-    /// Until when the list may show it, in seconds.
+    /// Maximum time until which the list shows it, in seconds.
     until: u64,
     ended_at: Option<u64>,
 }
 
 impl World {
-    /// Reads what is stored of a session.
+    /// Opens the sealed record of a session.
     pub(super) fn opened(&self, name: &str, sealed: &[u8]) -> Option<Entry> {
         let (tenant, handle) = parse_object_name(name)?;
         let record = RecordName::derive(&tenant, handle);
         codec::open(sealed, &record, &self.keys).ok()
     }
 
-    /// The entry that an object has stored.
+    /// Returns the entry that an object has stored.
     pub(super) fn stands(&self, name: &str) -> Option<Entry> {
         let row = self.objects.get(name)?.row.as_deref()?;
         self.opened(name, &sealed_in(row))
     }
 
-    /// What an object has last stored.
+    /// Returns the last sealed record that an object stored.
     pub(super) fn sealed(&self, name: &str) -> Option<Vec<u8>> {
         self.seen.get(name).map(|seen| seen.sealed.clone())
     }
 
-    /// Takes note of what an object stores. Whether everybody has to hear of it at once.
+    /// Records a stored row. Returns whether it must be announced at once.
     pub(super) fn see_row(&mut self, name: &str, row: &[u8]) -> bool {
         let sealed = sealed_in(row);
         if self
@@ -72,7 +72,7 @@ impl World {
                 seen.version = record.version;
                 seen.created = record.created.0;
                 let span = record.span();
-                // The list is told once in an idle limit, not with every touch.
+                // The list is updated once per idle limit, not with every touch.
                 let ahead = lifetime.end(&span) + lifetime.idle;
                 seen.until = ahead.min(lifetime.absolute_end(&span)).0;
                 is_new
@@ -85,7 +85,7 @@ impl World {
         }
     }
 
-    /// Which rules an object would break that applied this change now.
+    /// Returns the rules that an object would break by applying this change now.
     pub(super) fn judge(&self, name: &str, changing: &UpdateCommand) -> Vec<&'static str> {
         let mut broken = Vec::new();
         let Some(seen) = self.seen.get(name) else {
@@ -113,7 +113,7 @@ impl World {
         broken
     }
 
-    /// An object has applied a change, which breaks these rules.
+    /// Records an applied change, with the rules that it breaks.
     pub(super) fn see_change(&mut self, name: &str, once: u64, broken: Vec<&'static str>) {
         if !self.applied.insert((name.to_owned(), once)) {
             self.broken("a change that came twice is applied twice", name.to_owned());
@@ -123,7 +123,7 @@ impl World {
         }
     }
 
-    /// Whether everybody has heard of an end that a caller is told of.
+    /// Checks that an end which a reply reports is announced.
     pub(super) fn see_reply(&mut self, name: &str, call: CallId, bytes: &[u8]) {
         if !self.ending_calls.remove(&call) {
             return;
@@ -140,21 +140,21 @@ impl World {
         }
     }
 
-    /// Whether a session was last this browser's user's.
+    /// Returns whether a session last belonged to this browser's user.
     pub(super) fn was_theirs(&self, name: &str, browser: usize) -> bool {
         let user = self.seen.get(name).and_then(|seen| seen.user.as_ref());
         let tag = self.keys.user_tags(&Self::user(browser)).next();
         user.is_some() && user == tag.map(|tag| base64url(&tag)).as_ref()
     }
 
-    /// Whether the tenant's object knows that a session was ended.
+    /// Returns whether the tenant's object has the revocation of an ended session.
     fn is_announced(&self, name: &str) -> bool {
         let (_, handle) = parse_object_name(name).unwrap();
         let subject = Subject::Session(handle).to_text();
         self.directory.revoked_since(&subject, 0)
     }
 
-    /// Whether sessions that are too many for their user are, and are the oldest.
+    /// Checks that surplus sessions exceed the user's limit and are the oldest.
     pub(super) fn see_surplus(&mut self, command: &str, surplus: &[Surplus]) {
         let Ok(directory::Command::ListIn { user, .. }) = directory::Command::parse(command) else {
             return;

@@ -1,4 +1,4 @@
-//! What happens in a world, and what it is made of.
+//! Defines the events and parts of a world.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,106 +16,106 @@ use crate::store::session_index::object::Surplus;
 use crate::store::single_flight::SingleFlight;
 use crate::store::write_queue::{Attempt, WriteQueue};
 
-/// Something that happens at its time.
+/// Event at a time.
 pub(super) enum Event {
-    /// A browser does the next thing.
+    /// A browser performs its next action.
     Act {
         browser: usize,
     },
-    /// A task goes on.
+    /// A task continues.
     Go {
         task: u64,
     },
-    /// A browser sends a request to an isolate, or somebody with a copy of its cookie does.
+    /// A browser, or a thief with a copy of its cookie, sends a request.
     Send {
         isolate: usize,
         browser: usize,
         wish: ClientAction,
         copy: Option<String>,
     },
-    /// A client hangs up.
+    /// A client disconnects.
     Cancel {
         task: u64,
     },
-    /// The client of whoever stores a value hangs up, or work in the background is cut off.
+    /// The client of a driver disconnects, or its background work is cut off.
     CutOff {
         driver: u64,
     },
-    /// Somebody who copied a cookie of a session tries it, perhaps where nobody has been before.
+    /// A thief tries a copied cookie, perhaps at a new isolate.
     Probe {
         session: String,
         place: usize,
         is_new: bool,
     },
-    /// A need is to be met: asked for, or waited for.
+    /// A driver begins a need, or follows another.
     Ask {
         driver: u64,
     },
-    /// An attempt at it takes effect.
+    /// An attempt takes effect.
     Attempt {
         driver: u64,
     },
-    /// What an attempt came to arrives.
+    /// The outcome of an attempt arrives.
     Heard {
         driver: u64,
         heard: Heard,
     },
-    /// It is tried again.
+    /// A call is retried.
     Again {
         driver: u64,
     },
-    /// It has taken as long as it may.
+    /// A call reaches its deadline.
     Deadline {
         driver: u64,
     },
-    /// A need's answer arrives.
+    /// The answer to a need arrives.
     Answer {
         task: u64,
         answer: Reply,
     },
-    /// Somebody who has a value to store asks what to do.
+    /// The driver of a value continues.
     Write {
         driver: u64,
     },
-    /// What became of a put arrives.
+    /// The outcome of a put arrives.
     Put {
         driver: u64,
         attempt: Attempt,
         acknowledged: bool,
     },
-    /// An object's outbox item was performed, in that life of the object.
+    /// An outbox item of this life of an object was performed.
     ItemDone {
         name: String,
         life: u64,
         succeeded: bool,
     },
-    /// An object's alarm.
+    /// An object's alarm fires.
     Alarm {
         name: String,
         at: u64,
     },
-    /// The identity provider's answer to an object.
+    /// The identity provider answers an object.
     ProviderAnswer {
         name: String,
         life: u64,
     },
-    /// The caller waits no longer.
+    /// A call of an object reaches its deadline.
     Late {
         name: String,
         call: CallId,
     },
-    /// A session that is one too many for its user is told to end.
+    /// The directory ends a surplus session.
     Surplus(Surplus),
     /// A session gets tokens.
     TokenSet {
         session: String,
     },
-    /// Somebody wants to change a session alone, or still.
+    /// A client takes or extends a lease.
     Lease {
         session: String,
         token: Option<u64>,
     },
-    /// Who has a lease makes use of it, or gives it back.
+    /// The holder of a lease uses or releases it.
     LeasedChange {
         session: String,
         token: u64,
@@ -124,7 +124,7 @@ pub(super) enum Event {
         session: String,
         token: u64,
     },
-    /// Somebody wants to change a session as it was last read.
+    /// A client begins a conditional change by reading the session.
     Compare {
         session: String,
     },
@@ -132,20 +132,20 @@ pub(super) enum Event {
         session: String,
         version: Version,
     },
-    /// A session's tokens are asked for again.
+    /// A client refreshes a session's tokens.
     Refresh {
         session: String,
     },
 }
 
 pub(super) enum Reply {
-    /// What was found under a key, and when that was asked.
+    /// Result under a key, with the time of the request.
     Found(String, Found, u64),
     Written(bool),
     Body(Vec<u8>),
 }
 
-/// What a browser wants.
+/// Action of a browser.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ClientAction {
     Look,
@@ -174,7 +174,7 @@ pub(super) struct Task {
     pub(super) wish: ClientAction,
     pub(super) sent: u64,
     pub(super) packed: String,
-    /// The cookie it was sent with.
+    /// Cookie of the request.
     pub(super) cookie: Option<Token>,
     pub(super) stage: Stage,
     pub(super) answers: Answers,
@@ -183,18 +183,18 @@ pub(super) struct Task {
     pub(super) run_background: Option<String>,
     pub(super) edited: bool,
     pub(super) lost: bool,
-    /// It comes from somebody who copied the cookie.
+    /// Whether the sender copied the cookie.
     pub(super) thief: bool,
-    /// The session it was served as, and what that showed.
+    /// Session that the origin was shown, with its marks.
     pub(super) shown: Option<(String, BTreeSet<Mark>)>,
 }
 
 pub(super) struct Isolate {
     pub(super) gateway: Gateway,
     pub(super) location: usize,
-    /// Which isolate in this place; the ones before it are gone.
+    /// Number of the isolate in its place; earlier ones are gone.
     pub(super) age: u64,
-    /// Its number among all isolates there ever were.
+    /// Number among all isolates of the run.
     pub(super) number: u64,
     pub(super) queue: WriteQueue,
     pub(super) breaker: Breaker,
@@ -207,8 +207,8 @@ pub(super) struct Browser {
     pub(super) user: bool,
     pub(super) marks: u32,
     pub(super) left: u32,
-    /// Cookies it had, which somebody may have copied.
+    /// Earlier cookies, which a thief may have copied.
     pub(super) copied: Vec<String>,
-    /// The newest cookie there was of each session.
+    /// Newest cookie version of each session.
     pub(super) latest: HashMap<Handle, Version>,
 }

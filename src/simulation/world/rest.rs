@@ -1,4 +1,4 @@
-//! What everything has come to in the end.
+//! Checks the final state of a world.
 
 use super::*;
 use crate::session::record::Record;
@@ -6,7 +6,7 @@ use crate::session_object::sealed_in;
 use crate::store::session_index::read_list;
 
 impl World {
-    /// Whether an object has nothing left to do but to forget.
+    /// Returns whether an object has nothing left to do except to forget.
     pub(super) fn is_done(&self, name: &str) -> bool {
         let (tenant, handle) = parse_object_name(name).unwrap();
         let row = self.objects[name].row.as_deref();
@@ -17,7 +17,7 @@ impl World {
         })
     }
 
-    /// What every session has come to, for the checker.
+    /// Records the final state of every session, for the checker.
     pub(super) fn rest(&mut self) {
         let hanging: Vec<usize> = self.tasks.values().map(|task| task.browser).collect();
         for browser in hanging {
@@ -47,7 +47,7 @@ impl World {
                 }
             }
         }
-        // Where a call fails, a session too many lasts until the next one is listed.
+        // After a failed call a surplus session lasts until the next one is listed.
         let is_sure =
             self.weather.calls == 0 && self.weather.deaths == 0 && self.weather.skew_ms == 0;
         for (session, count) in users {
@@ -58,7 +58,7 @@ impl World {
         }
     }
 
-    /// Whether a session that lasts is on its directory's list.
+    /// Checks that a live session is on its directory's list.
     fn see_listed(&mut self, record: &Record) {
         let span = record.span();
         let now = UnixMillis(self.now);
@@ -74,7 +74,7 @@ impl World {
         }
     }
 
-    /// Whether everybody has in the end what an object has.
+    /// Checks that namespace and directory agree with an object.
     fn see_converged(&mut self, name: &str) {
         let Some(row) = self.objects[name].row.clone().filter(|_| self.ordered) else {
             return;
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    /// Lets time pass until nothing matters any more. All is forgotten by then.
+    /// Advances the time until everything has expired and must be deleted.
     pub(super) fn fade(&mut self) {
         self.weather = FaultRates {
             reads: 0,

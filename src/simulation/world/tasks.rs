@@ -1,4 +1,4 @@
-//! Requests on their way through an isolate, and what the outside gets to see of them.
+//! Runs requests through an isolate, and records what clients and origins observe.
 
 use super::*;
 use crate::gateway::Asker;
@@ -11,7 +11,7 @@ impl World {
         };
         let place = task.isolate;
         if self.chance(self.weather.deaths) {
-            // Gone, and its answer with it.
+            // The isolate dies, and its answer is lost.
             return self.die(place);
         }
         if self.chance(self.weather.cancels) {
@@ -65,8 +65,8 @@ impl World {
                     ResponseAction::Await(needs) => needs,
                     done => {
                         self.store_later(number, place);
-                        // Told to the operator, not to the browser: its id was replaced by a sign-in
-                        // or its session ended while it was under way.
+                        // The log reports a lost change, not the browser: a sign-in replaced the id, or the session
+                        // ended meanwhile.
                         let events = self.isolates[place].gateway.recorder.take_events();
                         task.lost = events
                             .iter()
@@ -154,7 +154,7 @@ impl World {
         shown
     }
 
-    /// An origin's answer has reached the browser.
+    /// Delivers an origin's answer to the browser.
     pub(super) fn settled(&mut self, task: &Task, headers: &[(&'static str, String)]) {
         let session = self.session_of(task, headers);
         if let Some((session, marks)) = task.shown.clone() {
@@ -167,7 +167,7 @@ impl World {
         if !task.thief {
             self.take_cookie(task.browser, task.cookie.as_ref(), headers);
         }
-        // With KV alone nobody is told that a change is kept, and a thief tells nobody.
+        // KV alone acknowledges no change, and a thief reports nothing.
         let kept = !task.lost && !task.thief && self.ordered;
         match (&task.wish, session) {
             (ClientAction::Mark(mark), Some(session)) if kept => self.observe(What::Kept {
@@ -187,7 +187,7 @@ impl World {
             }
             (ClientAction::End, _) => {
                 let cleared = headers.iter().any(|(_, line)| line.contains("Max-Age=0"));
-                // A guest of whom nothing is stored has nothing that could end.
+                // A guest without a stored record has nothing to end.
                 let recorded = task.cookie.filter(|token| token.least_version.0 > 0);
                 if let Some(token) = recorded.filter(|_| cleared) {
                     self.over(token.handle);
@@ -197,7 +197,7 @@ impl World {
         }
     }
 
-    /// Which session an answer concerns: the one its cookie names.
+    /// Returns the session that an answer's cookie names.
     pub(super) fn session_of(
         &self,
         task: &Task,
@@ -206,7 +206,7 @@ impl World {
         let line = headers.iter().find(|(name, _)| *name == "set-cookie");
         let value = line.and_then(|(_, line)| line.split(['=', ';']).nth(1));
         let token = value.and_then(|value| self.token(value)).or(task.cookie);
-        // A cookie without a version vouches for nothing that is stored.
+        // A cookie without a version does not prove a stored record.
         token
             .filter(|token| token.least_version.0 > 0)
             .map(|token| token.handle.to_text())
@@ -216,7 +216,8 @@ impl World {
         self.ended(&handle.to_text());
     }
 
-    /// A session is over, and whoever copied its cookies tries them: just before everybody must know, and long after.
+    /// Records that a session is over. Tries its copied cookies just before the revocation must be known, and long
+    /// after.
     pub(super) fn ended(&mut self, session: &str) {
         self.observe(What::Over {
             session: session.to_owned(),
@@ -244,7 +245,7 @@ impl World {
         }
     }
 
-    /// The edge itself has answered.
+    /// Delivers an answer of the gateway itself.
     pub(super) fn answered(
         &mut self,
         task: &Task,
@@ -284,7 +285,7 @@ impl World {
         }
     }
 
-    /// All sessions that were this browser's user's when it was revoked.
+    /// Records the end of all sessions of this browser's user that the revocation covers.
     pub(super) fn over_everywhere(&mut self, browser: usize) {
         let user = Self::user(browser);
         let Some(tag) = self.keys.user_tags(&user).next() else {
@@ -297,7 +298,7 @@ impl World {
         });
     }
 
-    /// All sessions that are revoked like this.
+    /// Records the end of all sessions that are revoked like this.
     pub(super) fn over_where(&mut self, is_over: impl Fn(&Self, &Record) -> bool) {
         let names = self.objects.keys();
         let over: Vec<String> = names

@@ -1,22 +1,22 @@
-//! What is asked of sessions' objects beside requests: tokens, leases, and changes of one version.
+//! Simulates direct commands to sessions' objects: tokens, leases, and conditional changes.
 
 use super::objects::PROVIDER_MS;
 use super::*;
 
-/// For how long a lease is taken, in milliseconds.
+/// Duration of a lease, in milliseconds.
 const LEASE_MS: u64 = 5_000;
 
-/// The last lease that somebody got.
+/// Last lease that a client received.
 #[derive(Clone, Copy)]
 pub(super) struct Lease {
     pub(super) token: u64,
-    /// Until when it holds for sure, in milliseconds, and at the latest: answers get lost.
+    /// Guaranteed and latest possible end, in milliseconds: answers get lost.
     sure: u64,
     pub(super) latest: u64,
 }
 
 impl World {
-    /// A sign-in brings tokens, which are asked for again later, by two isolates at once.
+    /// Adds tokens to a session, as a sign-in does; two isolates refresh them later at once.
     pub(super) fn grant(&mut self, session: &str) {
         let change = Change {
             grant: Some(TokenSet {
@@ -66,7 +66,7 @@ impl World {
         self.order(session, order);
     }
 
-    /// Somebody wants to change a session alone for some seconds, or still does.
+    /// Takes or extends a lease for some seconds.
     pub(super) fn lease(&mut self, session: &str, token: Option<u64>) {
         let order = Operation::Lease {
             seconds: Seconds(LEASE_MS / 1_000),
@@ -82,11 +82,11 @@ impl World {
         self.order_as(caller, session, order);
     }
 
-    /// Somebody got a lease.
+    /// Records that a client received a lease.
     pub(super) fn lease_given(&mut self, session: &str, asked: Option<u64>, given: (u64, u64)) {
         let (token, until) = given;
         if self.given_back.contains(&(session.to_owned(), token)) {
-            // The answer comes late.
+            // The answer arrives late.
             return;
         }
         let given = Lease {
@@ -118,7 +118,7 @@ impl World {
         }
     }
 
-    /// Who has a lease makes use of it.
+    /// Changes the session under a lease.
     pub(super) fn leased_change(&mut self, session: &str, token: u64) {
         let changing = self.changing("l");
         let changing = UpdateCommand {
@@ -128,7 +128,7 @@ impl World {
         self.order(session, Operation::Change(Box::new(changing)));
     }
 
-    /// Who has a lease gives it back.
+    /// Releases a lease.
     pub(super) fn release(&mut self, session: &str, token: u64) {
         if let Some(lease) = self.leases.get_mut(session)
             && lease.token == token
@@ -140,7 +140,7 @@ impl World {
         self.order_as(caller, session, Operation::Release { token });
     }
 
-    /// A lease was given back.
+    /// Records that a lease was released.
     pub(super) fn released(&mut self, session: &str, token: u64) {
         if let Some(lease) = self.leases.get_mut(session)
             && lease.token == token
@@ -149,7 +149,7 @@ impl World {
         }
     }
 
-    /// Somebody reads a session, to change it as it is.
+    /// Reads a session for a conditional change.
     pub(super) fn compare(&mut self, session: &str) {
         let caller = Caller::Compare(session.to_owned());
         self.order_as(caller, session, Operation::Read);
@@ -172,7 +172,7 @@ impl World {
         self.order(session, Operation::Change(Box::new(changing)));
     }
 
-    /// A change of one member, that nobody else changes in this way.
+    /// Builds a change of a member that no other client changes in this way.
     fn changing(&mut self, member: &str) -> UpdateCommand {
         let once = self.random.next_u64();
         let change = Change {

@@ -1,28 +1,28 @@
-//! What isolates and objects store. Isolates do so by the rules that are shipped.
+//! Simulates writes of isolates, by the shipped rules, and of objects.
 
 use super::*;
 use crate::store::write_queue::{Attempt, Next, Outcome, PUT_DEADLINE_MS, Submission};
 
-/// How many values a task waits for, and whether all that it has heard of are stored.
+/// Number of values a task waits for, and whether all finished ones are stored.
 pub(super) struct Storing {
     left: usize,
     acknowledged: bool,
 }
 
-/// A value that somebody in an isolate drives.
+/// Driver of a value in an isolate.
 pub(super) struct Writer {
     pub(super) task: u64,
     pub(super) place: usize,
     submission: Submission,
-    /// The value's number among all.
+    /// Number of the value.
     number: u64,
     is_durable: bool,
-    /// The value that it puts.
+    /// Number of the value being put.
     putting: u64,
 }
 
 impl World {
-    /// Stores what a task waits for.
+    /// Stores the values a task waits for.
     pub(super) fn store(&mut self, task: u64, place: usize) {
         let writes = self.isolates[place].gateway.sessions.take_writes();
         let storing = Storing {
@@ -37,7 +37,7 @@ impl World {
         self.submit(task, place, writes, true);
     }
 
-    /// Stores what nobody waits for.
+    /// Stores values in the background.
     pub(super) fn store_later(&mut self, task: u64, place: usize) {
         let writes = self.isolates[place].gateway.sessions.take_writes();
         self.submit(task, place, writes, false);
@@ -73,7 +73,7 @@ impl World {
                 putting: number,
             };
             self.writers.insert(driver, writer);
-            // Work in the background may be cut off.
+            // Background work may be cut off.
             if !is_durable && self.chance(self.weather.cancels * 2) {
                 self.schedule(3_000, Event::CutOff { driver });
             }
@@ -81,7 +81,7 @@ impl World {
         }
     }
 
-    /// Somebody who has a value to store asks what to do now.
+    /// Lets the driver of a value continue.
     pub(super) fn drive_write(&mut self, driver: u64) {
         let Some(writer) = self.writers.get(&driver) else {
             return;
@@ -127,7 +127,7 @@ impl World {
         }
     }
 
-    /// Whoever stores a value is cut off, even while a put is under way.
+    /// Cuts a driver off, even during a put.
     pub(super) fn cut_off(&mut self, driver: u64) {
         match self.writers.get(&driver) {
             Some(writer) if writer.is_durable => self.cancel(writer.task),
@@ -136,7 +136,7 @@ impl World {
         }
     }
 
-    /// Somebody hears what became of a put.
+    /// Delivers the outcome of a put to its driver.
     pub(super) fn put_done(&mut self, driver: u64, attempt: &Attempt, acknowledged: bool) {
         let Some(writer) = self.writers.get(&driver) else {
             return;
@@ -184,19 +184,19 @@ impl World {
         }
     }
 
-    /// Somebody who has a value to store is no more.
+    /// Removes a driver.
     pub(super) fn cancel_writer(&mut self, driver: u64) {
         let writer = self.writers.remove(&driver).unwrap();
         let number = writer.number;
         self.observe(What::Cancelled { number });
     }
 
-    /// Whether storage takes no writes now.
+    /// Returns whether storage takes no writes now.
     fn is_out(&self) -> bool {
         self.outage.0 <= self.now && self.now < self.outage.1
     }
 
-    /// A put takes effect, unless it fails; half of those that fail were applied.
+    /// Lets a put take effect unless it fails; half of the failed puts take effect.
     pub(super) fn put(&mut self, writer: u64, write: &Write) -> bool {
         let key = write.key.clone();
         let value = (writer, key.clone(), write.value.clone());
