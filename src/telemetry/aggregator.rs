@@ -1,7 +1,7 @@
-//! Adds up the reports of all isolates: the state of the telemetry object.
+//! Aggregates the reports of all isolates: the state of the telemetry object.
 //!
-//! Isolates send a batch every few seconds. Each has a number, so that one that is sent twice counts
-//! once. Counters and histograms are kept for good; gauges are what each isolate said last.
+//! Isolates send a numbered batch every few seconds; a repeated batch counts once. Counters and histograms accumulate
+//! for good; gauges are the last values of each isolate.
 
 mod activity;
 mod dedup;
@@ -29,30 +29,30 @@ use dedup::Dedup;
 use history::History;
 use tail::Tail;
 
-/// How long what an isolate said of itself counts, in milliseconds. One that has streams open says
-/// nothing as long as nobody asks for anything.
+/// Time for which an isolate's gauges count, in milliseconds. An isolate with open streams reports nothing while it
+/// gets no requests.
 const GAUGES_COUNT_MS: u64 = 300_000;
 
-/// Who was heard of so lately is taken to be there, in milliseconds.
+/// Time since its last report for which an isolate counts as present, in milliseconds.
 const PRESENT_MS: u64 = 60_000;
 
-/// An isolate's reports.
+/// Reports of one isolate.
 #[derive(Debug, Default)]
 struct Told {
     /// Time of its last report.
     at: UnixMillis,
     dedup: Dedup,
-    /// The last batch's.
+    /// Gauges of the last batch.
     gauges: Vec<Gauge>,
 }
 
-/// All reports.
+/// Aggregate of all reports.
 #[derive(Debug, Default)]
 pub(crate) struct Collection {
     series: Series,
-    /// How many batches were taken in here.
+    /// Number of batches that this instance has counted.
     batches: u64,
-    /// Of whom something changed since it was kept last.
+    /// Owners of series that changed since they were last stored.
     unkept: FlatMap<String, ()>,
     isolates: FlatMap<String, Told>,
     activity: Activity,
@@ -61,7 +61,7 @@ pub(crate) struct Collection {
 }
 
 impl Collection {
-    /// Takes a command, and returns the answer.
+    /// Applies a command, and returns the answer.
     pub(crate) fn apply(&mut self, command: Command, now: UnixMillis) -> String {
         match command {
             Command::Add(delivery) => message::write(&self.add(delivery, now)),
@@ -89,7 +89,7 @@ impl Collection {
         self.forget(now);
         let told = self.isolates.or_default(isolate);
         told.at = now;
-        // One that was held up tells what was so before.
+        // A delayed batch has older gauges.
         if told.dedup.is_latest(number) {
             told.gauges = gauges;
         }
@@ -127,7 +127,7 @@ impl Collection {
             .retain(|_, told| now.millis_since(told.at) < GAUGES_COUNT_MS);
     }
 
-    /// All isolates' gauges added up, and those of what is known here alone.
+    /// Returns the sums of all isolates' gauges, and the aggregator's own gauges.
     fn gauges(&self, now: UnixMillis) -> Vec<Gauge> {
         let mut sums: FlatMap<(&'static str, &str), Milli> = FlatMap::default();
         for told in self.isolates.values() {
@@ -136,7 +136,7 @@ impl Collection {
             }
             for (name, labels, value) in &told.gauges {
                 let sum = sums.or_default((name, labels));
-                // Of two that say when, or how loaded somebody is, the later or higher one counts.
+                // Timestamps and load ratios are not summed; the highest counts.
                 if matches!(*name, metric::CONFIG_LAST_ERROR | metric::ORIGIN_LOAD) {
                     *sum = (*sum).max(*value);
                 } else {
@@ -217,32 +217,32 @@ impl Collection {
         .to_text()
     }
 
-    /// Returns how many batches were taken in: those that came again, and what only asks, are not.
+    /// Returns the number of counted batches, without repeated ones and queries.
     #[must_use]
     pub(crate) fn batches(&self) -> u64 {
         self.batches
     }
 
-    /// Whether something changed since [`Collection::mark_kept`].
+    /// Returns whether series changed since [`Collection::mark_kept`].
     #[must_use]
     pub(crate) fn has_unkept(&self) -> bool {
         !self.unkept.is_empty()
     }
 
-    /// Returns what changed since [`Collection::mark_kept`], a text for each tenant (and one, under the empty name, for
-    /// what is nobody's), to be kept until [`Collection::restore`].
+    /// Returns the series that changed since [`Collection::mark_kept`], as a text per tenant to store for
+    /// [`Collection::restore`]. Series without a tenant have the empty name.
     #[must_use]
     pub(crate) fn unkept(&self) -> Vec<(String, String)> {
         let one = |owner: &String| (owner.clone(), message::write(&self.series.of_owner(owner)));
         self.unkept.keys().map(one).collect()
     }
 
-    /// Takes everything that changed to be kept.
+    /// Marks all changes as stored.
     pub(crate) fn mark_kept(&mut self) {
         self.unkept = FlatMap::default();
     }
 
-    /// Takes up what was kept before.
+    /// Merges stored series.
     pub(crate) fn restore(&mut self, kept: &str) {
         if let Ok(series) = message::read::<Series>(kept.as_bytes()) {
             self.series.merge(&series);

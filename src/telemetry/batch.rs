@@ -1,4 +1,4 @@
-//! Builds a batch: what an isolate reports every few seconds, from the data plane's counts and the core's.
+//! Builds the batch that an isolate reports every few seconds, from the counts of the data plane and the core.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use super::series::{Histogram, SEPARATOR, Series};
 use crate::encoding;
 use crate::flat_map::FlatMap;
 
-/// So many lines of one batch are shown.
+/// Maximum log lines in one batch.
 const MAX_LINES: usize = 400;
 
-/// What an isolate counted since its last batch.
+/// Counts of an isolate since its last batch.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Batch {
     series: Series,
@@ -24,21 +24,21 @@ pub(crate) struct Batch {
     lines: Vec<Value>,
 }
 
-/// Answered requests of one kind.
+/// Answered requests with equal labels.
 #[derive(Debug)]
 pub(crate) struct RequestCount<'a> {
-    /// The labels of [`RequestLabels`](super::labels::RequestLabels), and the status.
+    /// Labels of [`RequestLabels`](super::labels::RequestLabels), and the status.
     labels: [&'a str; 8],
     count: u64,
-    /// Time in the gateway, at origins, and at the origin that answered.
+    /// Durations in the gateway, at all tried origins, and at the origin that answered.
     edge: Histogram,
     origin: Histogram,
     answer: Histogram,
 }
 
 impl<'a> RequestCount<'a> {
-    /// Reads what the data plane counted: labels apart by tabs, and three durations of each request in milliseconds,
-    /// negative for what there was not.
+    /// Parses the data plane's counts: labels separated by tabs, and three durations per request in milliseconds. A
+    /// negative duration means none.
     #[must_use]
     pub(crate) fn read(labels: &'a str, durations: &[f64]) -> Option<Self> {
         let mut values = labels.split(SEPARATOR);
@@ -67,7 +67,7 @@ impl<'a> RequestCount<'a> {
         Some(counted)
     }
 
-    /// Makes up requests, given how their time in the gateway and at the origin is distributed.
+    /// Creates requests with given durations in the gateway and at the origin.
     #[cfg(test)]
     pub(super) fn with(
         labels: &'a str,
@@ -84,7 +84,7 @@ impl<'a> RequestCount<'a> {
         })
     }
 
-    /// Returns tenant, method, status and origin, and how many there were: a data point.
+    /// Returns a data point: tenant, method, status and origin, and the number of requests.
     #[must_use]
     pub(crate) fn point(&self) -> ([&'a str; 4], u64) {
         let [tenant, origin, .., method, status] = self.labels;
@@ -141,15 +141,15 @@ impl Batch {
         }
     }
 
-    /// Takes note of a session in use: its tenant and handle, apart by a tab.
+    /// Records a session in use: its tenant and handle, separated by a tab.
     pub(crate) fn see_session(&mut self, session: &str) {
         if let Some((tenant, hash)) = session_hash(session) {
             self.seen.or_default(tenant.to_owned()).see(hash);
         }
     }
 
-    /// Adds to a counter, or sets a gauge, that the data plane names: metric and labels, apart by tabs. An unknown one
-    /// would be a fault of ours, and is left out.
+    /// Adds to a counter, or sets a gauge, of the data plane: metric and labels, separated by tabs. Ignores an unknown
+    /// metric, which would be a bug.
     pub(crate) fn add_number(&mut self, series: &str, number: f64) {
         let (name, labels) = series.split_once(SEPARATOR).unwrap_or((series, ""));
         let values = match labels {
@@ -175,14 +175,14 @@ impl Batch {
         }
     }
 
-    /// Takes a line of JSON along for the console.
+    /// Adds a JSON line for the console.
     pub(crate) fn show_line(&mut self, line: &str) {
         if let Ok(line) = serde_json::from_str(line) {
             self.show(line);
         }
     }
 
-    /// Adds to a counter; the values of its labels are apart by [`SEPARATOR`].
+    /// Adds to a counter; [`SEPARATOR`] separates the label values.
     pub(crate) fn count(&mut self, name: &'static str, labels: &str, by: u64) {
         self.series.count(name, labels, by);
     }
@@ -194,7 +194,7 @@ impl Batch {
         self.series.spread(name, labels, &one);
     }
 
-    /// Adds everything in another batch; what it says is so now takes the place of what was so.
+    /// Merges another batch, whose gauges replace earlier values.
     pub(crate) fn merge(&mut self, other: Self) {
         self.series.merge(&other.series);
         for (name, labels, value) in other.gauges {
@@ -208,12 +208,12 @@ impl Batch {
         }
     }
 
-    /// Adds what the core counted.
+    /// Adds the core's counts.
     pub(crate) fn add(&mut self, series: &Series) {
         self.series.merge(series);
     }
 
-    /// Takes a line along for the console, unless there are too many.
+    /// Adds a line for the console; drops and counts it beyond [`MAX_LINES`].
     pub(crate) fn show(&mut self, line: Value) {
         if self.lines.len() < MAX_LINES {
             self.lines.push(line);
@@ -222,18 +222,18 @@ impl Batch {
         }
     }
 
-    /// Adds what is so now.
+    /// Sets a gauge.
     pub(crate) fn tell(&mut self, name: &'static str, labels: String, value: Milli) {
-        // What is so now takes the place of what was so when less had been counted.
+        // The new value replaces an earlier one of the same batch.
         self.gauges
             .retain(|(other, own, _)| *other != name || *own != labels);
         self.gauges.push((name, labels, value));
     }
 
-    /// Returns the command that hands it over: the `number`th of `isolate`.
+    /// Converts the batch into a command: the `number`th of `isolate`.
     #[must_use]
     pub(crate) fn into_command(self, isolate: &str, number: u64) -> Command {
-        // Collecting a map would bring a sort of its own.
+        // A loop instead of `collect`, which would link another sort function.
         let mut seen = BTreeMap::new();
         for (tenant, sessions) in self.seen.into_entries() {
             seen.insert(tenant, sessions.hashes().collect());
@@ -249,15 +249,15 @@ impl Batch {
     }
 }
 
-/// The tenant of a session, and a hash of it.
+/// Returns the tenant of a session, and a hash of the session.
 fn session_hash(session: &str) -> Option<(&str, u32)> {
     let (tenant, handle) = session.split_once(SEPARATOR)?;
-    // A handle is a hash already; six letters of base64url hold more than is needed of it.
+    // A handle is a hash already, and eight characters of base64url contain more than 32 bits.
     let start = encoding::from_base64url(handle.get(..8)?)?;
     Some((tenant, u32::from_be_bytes(start.get(..4)?.try_into().ok()?)))
 }
 
-/// A number of the data plane's: it counts in whole ones.
+/// Converts a count of the data plane, which is a whole number.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -267,7 +267,7 @@ fn whole(number: f64) -> u64 {
     number as u64
 }
 
-/// A status as a label: a server may make up as many as there are numbers.
+/// Returns the label of a status: known codes as they are, others by class, because an origin may send any number.
 fn status_label(status: &str) -> &str {
     let is_known = status.parse().is_ok_and(|status: u16| {
         matches!(

@@ -1,5 +1,4 @@
-//! What each event counts as. An event is noted once, where it happens; what follows from that for the
-//! metrics is said here and nowhere else.
+//! Derives metrics from log events. An event is recorded once, and only this module counts it.
 
 use super::log::Event;
 use super::metric;

@@ -4,22 +4,21 @@ use core::fmt;
 
 use serde::Serialize;
 
-/// One metric, the values of its labels, and how much.
+/// Gauge: metric, label values, and value.
 pub(crate) type Gauge = (&'static str, String, Milli);
 
-/// A number of up to three decimals. Nothing that is measured here needs more, and code that writes floats
-/// as decimals is large.
+/// Number with up to three decimals, in thousandths. No gauge needs more, and code that formats floats is large.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Milli(pub u64);
 
 impl Milli {
-    /// A whole number.
+    /// Converts a whole number.
     #[must_use]
     pub(crate) fn of(number: u64) -> Self {
         Self(number.saturating_mul(1_000))
     }
 
-    /// Without what is behind the point.
+    /// Returns the integer part.
     #[must_use]
     pub(crate) fn whole(self) -> u64 {
         self.0 / 1_000

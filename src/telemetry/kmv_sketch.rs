@@ -1,18 +1,18 @@
-//! Estimates the number of different sessions over all isolates, without naming any.
+//! Estimates the number of distinct sessions over all isolates, without storing their names.
 //!
-//! A bottom-k sketch (Bar-Yossef and others, 2002): of all hashes only the smallest are kept. Below
-//! [`KEPT`] of them they are all there, and the number is exact; beyond, how densely the smallest lie
-//! tells how many there are, within 1/√k or 3 %. Two sketches make one by keeping the smallest of both.
+//! A bottom-k sketch (Bar-Yossef and others, 2002) keeps only the smallest hashes. Up to [`KEPT`] sessions it has all
+//! hashes, and the number is exact. Beyond, the density of the smallest hashes gives the number within 1/√k or 3 %.
+//! Merging two sketches keeps the smallest hashes of both.
 
-/// How many hashes are kept.
+/// Maximum number of hashes.
 pub(crate) const KEPT: usize = 1_024;
 
-/// The smallest hashes of what was seen, in order.
+/// Smallest hashes seen, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KmvSketch(Vec<u32>);
 
 impl KmvSketch {
-    /// Takes note of a hash, which must be evenly spread.
+    /// Adds a hash, which must be evenly distributed.
     pub(crate) fn see(&mut self, hash: u32) {
         if self.0.len() >= KEPT && self.0.last().is_some_and(|largest| hash > *largest) {
             return;
@@ -23,14 +23,14 @@ impl KmvSketch {
         }
     }
 
-    /// Takes note of everything another saw.
+    /// Adds the hashes of another sketch.
     pub(crate) fn merge(&mut self, other: &Self) {
         for hash in &other.0 {
             self.see(*hash);
         }
     }
 
-    /// How many different ones were seen.
+    /// Estimates the number of distinct hashes.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -48,7 +48,7 @@ impl KmvSketch {
         }
     }
 
-    /// The hashes that are kept.
+    /// Returns the kept hashes.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = u32> {
         self.0.iter().copied()
     }

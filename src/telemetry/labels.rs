@@ -1,7 +1,7 @@
 //! Defines the fields recorded for one request in its log line, metrics and trace.
 //!
-//! Gathered on the way in, and handed along with the decision as two texts: the labels it is counted
-//! under, and the members of its log line. Neither can hold more than what has a field here.
+//! The gateway fills them before it forwards a request. The decision carries them as two texts: the metric labels, and
+//! the members of the log line. Neither contains anything without a field here.
 
 use core::fmt::Write as _;
 
@@ -9,30 +9,30 @@ use crate::effect::Seed;
 use crate::policy::LogLevel;
 use crate::session::id::Handle;
 
-/// Where the session was found.
+/// Place where the session was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Lookup {
-    /// There was no cookie, or it was not asked for.
+    /// No cookie, or no lookup.
     #[default]
     None,
-    /// The cookie was forged.
+    /// Forged cookie.
     Forged,
-    /// In the cookie: nothing is stored.
+    /// Guest without a stored record.
     Guest,
-    /// In this isolate.
+    /// Isolate's cache.
     Hit,
-    /// In this isolate, older than it should be, while it is read again.
+    /// Isolate's cache, with a stale copy that is being read again.
     Stale,
-    /// In KV.
+    /// KV.
     Miss,
-    /// In the session's object.
+    /// Session's object.
     Object,
-    /// It is over.
+    /// The session is over.
     Over,
 }
 
 impl Lookup {
-    /// The label's value.
+    /// Returns the label value.
     #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -48,60 +48,59 @@ impl Lookup {
     }
 }
 
-/// The methods that are counted by their names (RFC 9110 section 9, RFC 5789); whatever a client makes up
-/// is one more.
+/// Methods counted by name (RFC 9110 section 9, RFC 5789); all others share one label.
 const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE",
 ];
 
-/// A method as a label, by OpenTelemetry's convention.
+/// Returns the label of a method, by OpenTelemetry's convention.
 #[must_use]
 pub(crate) fn method_label(method: &str) -> &'static str {
     let known = METHODS.iter().find(|known| **known == method);
     known.copied().unwrap_or("_OTHER")
 }
 
-/// What is known of the request under way.
+/// Labels of the request in progress.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RequestLabels {
-    /// Whose visitor.
+    /// Tenant.
     pub tenant: String,
-    /// Its trace, as hex.
+    /// Trace id, as hex.
     pub trace_id: String,
-    /// Our span of it, as hex.
+    /// Our span id, as hex.
     pub span_id: String,
-    /// The client's span, if it said so.
+    /// Client's span id, if it sent one.
     pub parent_id: String,
-    /// What it wants done.
+    /// Method.
     pub method: &'static str,
-    /// The session's public handle.
+    /// Public handle of the session.
     pub handle: Option<Handle>,
-    /// Where the session was found.
+    /// Place where the session was found.
     pub lookup: Lookup,
-    /// How the origin is to take the session: as of the header `X-Session-State`.
+    /// Value of `X-Session-State`.
     pub state: &'static str,
-    /// The origin.
+    /// Origin.
     pub origin: String,
-    /// Its release.
+    /// Release of the origin.
     pub release: String,
-    /// Why it was answered here: a problem's code.
+    /// Problem code, if the gateway answered.
     pub reason: &'static str,
-    /// What its ids were made of, if its trace begins here.
+    /// Seed of the span ids, if the trace begins here.
     pub seed: Seed,
-    /// From which level on the log has lines.
+    /// Minimum level of log lines.
     pub level: LogLevel,
-    /// Its spans are exported.
+    /// Whether the spans are exported.
     pub sampled: bool,
-    /// They are if it fails.
+    /// Whether the spans are exported if the request fails.
     pub exported: bool,
-    /// The client gets `Server-Timing`.
+    /// Whether the client gets `Server-Timing`.
     pub timed: bool,
-    /// An operator's: counted for nobody, so that looking at figures does not change them.
+    /// Whether an operator sent it: counted for no tenant, so that viewing metrics does not change them.
     pub is_operators: bool,
 }
 
 impl RequestLabels {
-    /// The labels it is counted under: tenant, origin, release, lookup, state, reason, method.
+    /// Returns the metric labels: tenant, origin, release, lookup, state, reason, method.
     #[must_use]
     pub(crate) fn labels(&self) -> String {
         [
@@ -116,9 +115,8 @@ impl RequestLabels {
         .join("\t")
     }
 
-    /// What is to be done with it: `l` logged, `w` logged if it fails, `x` exported, `e` exported if it fails,
-    /// `m` the client is told what took how long, `q` quiet: an operator who looks, or somebody who asks whether we
-    /// live, is no news to who looks at the console.
+    /// Returns the reporting flags: `l` logged, `w` logged if it fails, `x` exported, `e` exported if it fails, `m`
+    /// with `Server-Timing`. `q` hides operators' requests and liveness checks from the console.
     #[must_use]
     pub(crate) fn flags(&self) -> String {
         let is_nobodys = self.tenant.is_empty() || self.is_operators;
@@ -136,11 +134,11 @@ impl RequestLabels {
             .collect()
     }
 
-    /// The members of its log line, without the braces.
+    /// Returns the members of the log line, without the braces.
     #[must_use]
     pub(crate) fn members(&self) -> String {
         let mut text = String::with_capacity(256);
-        // None of these can hold what JSON escapes, but a release can.
+        // Only a release can contain characters that JSON escapes.
         for (name, value) in [
             ("tenant", self.tenant.as_str()),
             ("trace_id", &self.trace_id),

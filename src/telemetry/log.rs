@@ -1,8 +1,7 @@
-//! Log lines: one JSON object each, made of fields that cannot hold a secret.
+//! Defines log lines: one JSON object each, with fields that cannot contain a secret.
 //!
-//! What may stand in a line is said by types ([`LogValue`]): codes that are in the source, numbers, public
-//! handles, tenants, and what is explicitly [`ConfigName`] in the configuration. Cookies, session ids, keys,
-//! header values and session data are none of these, and text from outside is not either:
+//! [`LogValue`] restricts the values: codes from the source, numbers, public handles, tenants, and names marked
+//! [`ConfigName`]. Cookies, session ids, keys, header values, session data and other external text are not among them:
 //!
 //! ```compile_fail
 //! use vestibule::telemetry::log::{Event, Level};
@@ -16,21 +15,21 @@ use serde_json::{Map, Value};
 use crate::session::id::Handle;
 use crate::tenant_id::TenantId;
 
-/// How urgent an event is.
+/// Severity of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
-    /// For the record.
+    /// Normal event.
     #[default]
     Info,
-    /// Something did not go as it should; the request was still served.
+    /// Problem; the request was still served.
     Warn,
-    /// Somebody must act.
+    /// Problem that an operator must solve.
     Error,
 }
 
 impl Level {
-    /// Returns the level of a name: that of a line, or one that was given in a query.
+    /// Parses a level in a line or query.
     #[must_use]
     pub(crate) fn named(name: &str) -> Option<Self> {
         match name {
@@ -41,7 +40,7 @@ impl Level {
         }
     }
 
-    /// What it is called in a line.
+    /// Returns the name of the level in a line.
     #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -52,21 +51,21 @@ impl Level {
     }
 }
 
-/// What may stand in a line.
+/// Value allowed in a line.
 pub(crate) trait LogValue {
-    /// As it stands there.
+    /// Converts the value to JSON.
     fn to_json(self) -> Value;
 }
 
-/// A name from the configuration or of the standard: an origin's, a provider's, a header's.
+/// Name from the configuration or a standard: an origin's, a provider's, a header's.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConfigName<'a>(pub &'a str);
 
-/// What is wrong with settings: sentences of ours, with names from the configuration.
+/// Faults of settings: our own sentences, with names from the configuration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Faults<'a>(pub &'a str);
 
-/// The platform's message about something that failed: it holds a status, never a key or a value.
+/// Platform's message about a failure: it contains a status, never a key or value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Detail<'a>(pub &'a str);
 
@@ -111,7 +110,7 @@ impl LogValue for Handle {
     }
 }
 
-/// One event.
+/// Log event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Event {
     level: Level,
@@ -120,7 +119,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// An event of this name.
+    /// Creates an event.
     #[must_use]
     pub(crate) fn new(level: Level, name: &'static str) -> Self {
         let mut fields = Map::new();
@@ -133,7 +132,7 @@ impl Event {
         }
     }
 
-    /// Adds a code, a number, or a name from the configuration.
+    /// Adds a code, number, or configured name.
     #[must_use]
     pub(crate) fn with(mut self, key: &'static str, value: impl LogValue) -> Self {
         self.fields.insert(key.to_owned(), value.to_json());
@@ -152,7 +151,7 @@ impl Event {
         self.with("handle", handle)
     }
 
-    /// Adds the trace it belongs to, if it belongs to one.
+    /// Adds the trace id unless it is empty.
     #[must_use]
     pub(crate) fn during(mut self, trace_id: &str) -> Self {
         if !trace_id.is_empty() {
@@ -161,32 +160,32 @@ impl Event {
         self
     }
 
-    /// How urgent it is.
+    /// Returns the level.
     #[must_use]
     pub(crate) fn level(&self) -> Level {
         self.level
     }
 
-    /// What happened.
+    /// Returns the event's name.
     #[must_use]
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What a field says, if it is text.
+    /// Returns the text of a field, or an empty text.
     #[must_use]
     pub(crate) fn text(&self, field: &str) -> &str {
         let value = self.fields.get(field).and_then(Value::as_str);
         value.unwrap_or_default()
     }
 
-    /// The line.
+    /// Formats the line.
     #[must_use]
     pub(crate) fn to_line(&self) -> String {
         serde_json::to_string(&self.fields).unwrap_or_default()
     }
 
-    /// The line as the object it is.
+    /// Returns the line as a JSON object.
     #[must_use]
     pub(crate) fn to_json(&self) -> Value {
         Value::Object(self.fields.clone())

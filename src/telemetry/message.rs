@@ -1,4 +1,4 @@
-//! The messages of the telemetry object.
+//! Defines the messages of the telemetry object.
 
 use std::collections::BTreeMap;
 
@@ -14,77 +14,77 @@ use crate::message::{self, MessageError};
 /// Maximum number of gauges of one isolate.
 const MAX_GAUGES: usize = 2_000;
 
-/// A command to the object.
+/// Command to the object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Command {
-    /// Adds what an isolate counted: [`Added`].
+    /// Adds an isolate's batch: [`Added`].
     Add(Delivery),
-    /// Returns the page for Prometheus, a text.
+    /// Returns the page for Prometheus as text.
     Page(Query),
-    /// Returns the figures of the console's overview, as JSON.
+    /// Returns the figures of the console's overview as JSON.
     Overview(Query),
-    /// Returns the last log lines, as JSON.
+    /// Returns the last log lines as JSON.
     Lines(Query),
 }
 
 impl Command {
-    /// Reads a command.
+    /// Parses a command.
     ///
     /// # Errors
-    /// Returns why it is none of this release.
+    /// Returns why the text is not a command of this release.
     pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
         message::read(text.as_bytes())
     }
 
-    /// Returns the command as text.
+    /// Serializes the command.
     #[must_use]
     pub(crate) fn to_text(&self) -> String {
         message::write_command(self)
     }
 }
 
-/// A batch of an isolate.
+/// Batch of an isolate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Delivery {
-    /// What is so now. A metric that only a later release knows is left out.
+    /// Current gauges. Unknown metrics of a later release are left out.
     #[serde(deserialize_with = "known_gauges")]
     pub gauges: Vec<Gauge>,
-    /// Tells the isolate from others.
+    /// Random id of the isolate.
     pub isolate: String,
-    /// Lines for the console.
+    /// Log lines for the console.
     #[serde(default)]
     pub lines: Vec<Value>,
-    /// Which of the isolate's batches this is: the same may come again, because the answer was lost.
+    /// Number of the isolate's batch; a batch may come again after a lost answer.
     pub number: u64,
     /// Hashes of the sessions in use, by tenant.
     #[serde(default, deserialize_with = "known_hashes")]
     pub seen: BTreeMap<String, Vec<u32>>,
-    /// What was counted.
+    /// Counters and histograms.
     pub series: Series,
 }
 
-/// What somebody wants to see.
+/// Selection of figures or lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Query {
-    /// The number of the last line that was seen.
+    /// Number of the last line seen.
     pub after: u64,
-    /// The least level of the lines; of one that only a later release knows, all.
+    /// Minimum level of the lines; an unknown level of a later release selects all.
     #[serde(deserialize_with = "known_level")]
     pub level: Level,
-    /// What the figures are of.
+    /// Scope of the figures.
     pub scope: Scope,
-    /// The tenant whose figures or lines are meant; none for all.
+    /// Tenant of the figures or lines; `None` for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
 }
 
-/// What figures are of.
+/// Scope of figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Scope {
-    /// One isolate: there is no object.
+    /// One isolate, without an object.
     Isolate,
     /// All isolates.
     #[default]
@@ -92,15 +92,15 @@ pub(crate) enum Scope {
     Deployment,
 }
 
-/// The answer to a batch.
+/// Answer to a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Added {
-    /// Whether somebody looks at the console.
+    /// Whether an operator views the console.
     #[serde(default)]
     pub watched: bool,
 }
 
-/// Reads gauges, each a metric's name, the values of its labels and thousandths.
+/// Deserializes gauges: metric, label values and thousandths.
 fn known_gauges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Gauge>, D::Error> {
     let gauges = Vec::<Value>::deserialize(deserializer)?;
     let gauge = |gauge: Value| {
@@ -115,7 +115,7 @@ fn known_gauges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Gauge>
         .collect())
 }
 
-/// Reads hashes by tenant; what is none of this release is left out.
+/// Deserializes hashes by tenant; skips values that this release does not know.
 fn known_hashes<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, Vec<u32>>, D::Error> {
@@ -130,7 +130,7 @@ fn known_hashes<'de, D: Deserializer<'de>>(
     Ok(known)
 }
 
-/// Reads a level.
+/// Deserializes a level.
 fn known_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Level, D::Error> {
     let name = Value::deserialize(deserializer)?;
     let level = name.as_str().and_then(Level::named);

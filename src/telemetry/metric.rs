@@ -1,53 +1,53 @@
-//! The metrics there are: names, units and labels by the conventions of Prometheus
-//! (<https://prometheus.io/docs/practices/naming/>) and, where it has a word for it, OpenTelemetry.
+//! Lists all metrics, with names, units and labels by the conventions of Prometheus
+//! (<https://prometheus.io/docs/practices/naming/>) and, where they apply, OpenTelemetry.
 //!
-//! This list is the only one. `docs/reference/metrics.md` is checked against it.
+//! A test checks `docs/reference/metrics.md` against this list.
 
-/// What a metric is.
+/// Kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Only grows, until counting begins again.
+    /// Value that only increases, until a restart.
     Counter,
-    /// Goes up and down; each isolate tells its own, and they are added up.
+    /// Current value per isolate; the page shows the sum.
     Gauge,
     /// Durations in [`BOUNDS`].
     Histogram,
 }
 
-/// One metric.
+/// Metric.
 #[derive(Debug)]
 pub(crate) struct Metric {
-    /// Its name.
+    /// Name.
     pub name: &'static str,
-    /// What it is.
+    /// Kind.
     pub kind: Kind,
-    /// Its labels, in the order in which their values are given.
+    /// Labels, in the order of their values.
     pub labels: &'static [&'static str],
-    /// What it means.
+    /// Help text.
     pub help: &'static str,
 }
 
 impl Metric {
-    /// The metric of that name.
+    /// Returns the metric with this name.
     #[must_use]
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         ALL.iter().find(|metric| metric.name == name)
     }
 
-    /// Whether it is about tenants; then that is its first label.
+    /// Returns whether the first label is the tenant.
     #[must_use]
     pub(crate) fn is_of_tenants(&self) -> bool {
         self.labels.first() == Some(&"tenant")
     }
 }
 
-/// Upper bounds of the buckets of durations, in milliseconds: those that OpenTelemetry advises for HTTP, and
-/// one for what is faster than all of them.
+/// Upper bounds of the histogram buckets, in milliseconds: those that OpenTelemetry advises for HTTP, and one below
+/// them.
 pub(crate) const BOUNDS: [u32; 15] = [
     1, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000,
 ];
 
-/// How many buckets there are, with the one for everything slower.
+/// Number of buckets, including the one for longer durations.
 pub(crate) const BUCKETS: usize = BOUNDS.len() + 1;
 
 const fn counter(
@@ -87,21 +87,21 @@ const fn histogram(
 
 /// Answered requests.
 pub(crate) const REQUESTS: &str = "http_requests_total";
-/// How long they took.
+/// Durations of requests.
 pub(crate) const DURATION: &str = "http_request_duration_seconds";
 /// Requests that an origin answered.
 pub(crate) const ORIGIN_REQUESTS: &str = "vestibule_origin_requests_total";
-/// How long origins took.
+/// Durations at origins.
 pub(crate) const ORIGIN_DURATION: &str = "vestibule_origin_request_duration_seconds";
 /// Requests that an origin did not answer.
 pub(crate) const ORIGIN_FAILURES: &str = "vestibule_origin_failures_total";
-/// How often origins were passed over from then on.
+/// Ejections of origins.
 pub(crate) const ORIGIN_EJECTIONS: &str = "vestibule_origin_ejections_total";
-/// What is under way at origins.
+/// Requests in flight at origins.
 pub(crate) const ORIGIN_IN_FLIGHT: &str = "vestibule_origin_in_flight";
-/// What origins say of themselves.
+/// Load that origins report.
 pub(crate) const ORIGIN_LOAD: &str = "vestibule_origin_load_ratio";
-/// Whether origins are passed over.
+/// Origins that are ejected now.
 pub(crate) const ORIGIN_EJECTED: &str = "vestibule_origin_ejected";
 /// Sessions that began.
 pub(crate) const SESSIONS_CREATED: &str = "vestibule_sessions_created_total";
@@ -109,56 +109,56 @@ pub(crate) const SESSIONS_CREATED: &str = "vestibule_sessions_created_total";
 pub(crate) const SESSIONS_ENDED: &str = "vestibule_sessions_ended_total";
 /// Sessions in use.
 pub(crate) const SESSIONS_ACTIVE: &str = "vestibule_sessions_active";
-/// What is open.
+/// Open streams.
 pub(crate) const STREAMS_ACTIVE: &str = "vestibule_streams_active";
-/// Where sessions were found.
+/// Lookups of sessions, by place.
 pub(crate) const LOOKUPS: &str = "vestibule_session_lookups_total";
-/// What was asked of storage.
+/// Storage operations.
 pub(crate) const STORAGE: &str = "vestibule_storage_operations_total";
-/// How long storage took.
+/// Durations of storage operations.
 pub(crate) const STORAGE_DURATION: &str = "vestibule_storage_operation_duration_seconds";
-/// Requests forwarded or refused as was decided on one like it.
+/// Requests decided by the decision cache.
 pub(crate) const DECISIONS_REPEATED: &str = "vestibule_decisions_repeated_total";
-/// Requests served from a copy that is being read again.
+/// Requests served from a stale copy that is being read again.
 pub(crate) const STALE_READS: &str = "vestibule_stale_reads_total";
-/// Writes that another took along.
+/// Writes replaced by a later one.
 pub(crate) const WRITES_COALESCED: &str = "vestibule_writes_coalesced_total";
 /// Writes that failed for good.
 pub(crate) const WRITES_LOST: &str = "vestibule_writes_lost_total";
-/// Requests whose session may have been out of date.
+/// Requests with a possibly outdated session.
 pub(crate) const DEGRADED: &str = "vestibule_degraded_total";
 /// Sign-ins.
 pub(crate) const LOGINS: &str = "vestibule_logins_total";
-/// Requests that were not let through.
+/// Refused requests.
 pub(crate) const REFUSED: &str = "vestibule_refused_total";
-/// Headers of clients that were not believed.
+/// Client headers that were dropped.
 pub(crate) const HEADERS_DROPPED: &str = "vestibule_request_headers_dropped_total";
-/// Everything that was logged but requests.
+/// Log events other than requests.
 pub(crate) const EVENTS: &str = "vestibule_events_total";
-/// Which document is in force.
+/// Version of the document in force.
 pub(crate) const CONFIG: &str = "vestibule_config_info";
 /// Documents that were refused.
 pub(crate) const CONFIG_ERRORS: &str = "vestibule_config_errors_total";
-/// When a document was refused last.
+/// Time of the last refused document.
 pub(crate) const CONFIG_LAST_ERROR: &str = "vestibule_config_last_error_timestamp_seconds";
-/// Which release runs.
+/// Running release.
 pub(crate) const BUILD: &str = "vestibule_build_info";
-/// Batches that were taken in.
+/// Batches that were counted.
 pub(crate) const BATCHES: &str = "vestibule_telemetry_batches_total";
 /// Batches that were given up.
 pub(crate) const BATCHES_LOST: &str = "vestibule_telemetry_batches_lost_total";
-/// Counts that were added to a series of others.
+/// Counts added to the series [`OTHER`](super::series::OTHER).
 pub(crate) const FOLDED: &str = "vestibule_telemetry_series_folded_total";
 /// Log lines that were dropped.
 pub(crate) const LINES_DROPPED: &str = "vestibule_telemetry_lines_dropped_total";
-/// Spans exported and not.
+/// Exported and dropped spans.
 pub(crate) const SPANS: &str = "vestibule_telemetry_spans_total";
-/// When the last batch came.
+/// Time of the last batch.
 pub(crate) const LAST_BATCH: &str = "vestibule_telemetry_last_batch_timestamp_seconds";
-/// Isolates heard of lately.
+/// Isolates with a recent report.
 pub(crate) const ISOLATES: &str = "vestibule_telemetry_isolates";
 
-/// All of them, in the order of the page.
+/// All metrics, in the order of the page.
 pub(crate) const ALL: &[Metric] = &[
     counter(
         REQUESTS,

@@ -1,9 +1,8 @@
-//! Traces as the OpenTelemetry protocol has them: OTLP/HTTP with JSON
+//! Exports traces in the OpenTelemetry protocol: OTLP/HTTP with JSON
 //! (<https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>).
 //!
-//! A Worker's clock stands still while it computes. So what only computes (looking at the cookie, into the
-//! cache, choosing an origin) has a span without a length, which says what came of it; what waits has its true
-//! length.
+//! A Worker's clock stops while it computes. So steps that only compute (cookie check, cache lookup, choice of an
+//! origin) have spans without duration, with the result as an attribute. Steps that wait have their true duration.
 
 use serde_json::Value;
 
@@ -19,66 +18,65 @@ const CLIENT: u32 = 3;
 /// `STATUS_CODE_ERROR`
 const ERROR: u32 = 2;
 
-/// An export, and how many spans it has.
+/// Export with the number of its spans.
 pub(crate) struct Export {
-    /// The body of the request.
+    /// Body of the request.
     pub body: String,
-    /// How many spans are in it.
+    /// Number of spans in it.
     pub spans: u64,
 }
 
-/// A request that was answered. Times are in milliseconds since 1970.
+/// Answered request. Times are in milliseconds since 1970.
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// The response's status.
+    /// Status of the response.
     pub status: u16,
-    /// When it came.
+    /// Time of arrival.
     pub begun: u64,
-    /// When the response went out.
+    /// Time of the response.
     pub ended: u64,
-    /// The wait for an origin, if one was asked.
+    /// Wait for an origin, if the request was forwarded.
     pub origin: Option<Wait>,
     /// `http` or `https`.
     pub scheme: String,
-    /// The members of its log line: a JSON object without the braces.
+    /// Members of its log line: a JSON object without the braces.
     pub members: String,
-    /// What it waited for besides.
+    /// Other waits.
     pub stages: Vec<Stage>,
 }
 
-/// The wait for an origin.
+/// Wait for an origin.
 #[derive(Debug)]
 pub(crate) struct Wait {
-    /// When the request was sent to it.
+    /// Time when the request was sent to it.
     pub sent: u64,
-    /// When it answered, or was given up.
+    /// Time of its response, or of giving up.
     pub ended: u64,
-    /// Whether it answered.
+    /// Whether the origin responded.
     pub is_answered: bool,
 }
 
-/// A stage of a request that waited.
+/// Wait of a request.
 #[derive(Debug)]
 pub(crate) struct Stage {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// When it began.
+    /// Begin.
     pub begun: u64,
-    /// When it ended.
+    /// End.
     pub ended: u64,
-    /// What came of it: `error`, or another word.
+    /// Result: `error`, or another word.
     pub result: String,
 }
 
-/// Returns the URL that traces are sent to, given the collector's (`OTEL_EXPORTER_OTLP_ENDPOINT`).
+/// Returns the URL for traces at a collector (`OTEL_EXPORTER_OTLP_ENDPOINT`).
 #[must_use]
 pub(crate) fn traces_url(endpoint: &str) -> String {
     format!("{}/v1/traces", endpoint.trim_end_matches('/'))
 }
 
-/// Parses `name=value` pairs, apart by commas, percent-encoded (`OTEL_EXPORTER_OTLP_HEADERS`,
-/// <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>). A value that is not properly escaped is taken as it
-/// is.
+/// Parses percent-encoded `name=value` pairs, separated by commas (`OTEL_EXPORTER_OTLP_HEADERS`,
+/// <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>). Keeps a value with invalid escapes unchanged.
 #[must_use]
 pub(crate) fn headers(setting: &str) -> Vec<(String, String)> {
     let pairs = setting.split(',').filter_map(|pair| pair.split_once('='));
@@ -90,7 +88,7 @@ pub(crate) fn headers(setting: &str) -> Vec<(String, String)> {
     pairs.map(read).collect()
 }
 
-/// Makes an export of requests.
+/// Builds an export of requests.
 #[must_use]
 pub(crate) fn export(requests: &[Request]) -> Export {
     let spans: Vec<Value> = requests
@@ -99,7 +97,7 @@ pub(crate) fn export(requests: &[Request]) -> Export {
         .collect();
     let count = spans.len() as u64;
     let version = env!("CARGO_PKG_VERSION");
-    // Not ours, which would copy the spans for each object around them.
+    // The project's own JSON builder would copy the spans at each nesting level.
     let body = serde_json::json!({
         "resourceSpans": [{
             "resource": { "attributes": [
@@ -115,7 +113,7 @@ pub(crate) fn export(requests: &[Request]) -> Export {
     }
 }
 
-/// A request, with the members of its log line read.
+/// Request with the parsed members of its log line.
 struct Told<'r> {
     request: &'r Request,
     members: Option<Value>,
@@ -137,10 +135,10 @@ impl<'r> Told<'r> {
             return Vec::new();
         };
         let Request { begun, ended, .. } = *self.request;
-        // What goes on after the answer belongs to the request too.
+        // Work after the response belongs to the request, too.
         let ends = self.request.stages.iter().map(|stage| stage.ended);
         let mut spans = vec![self.root(own, ends.fold(ended, u64::max))];
-        // That of the origin is the one the origin was told of.
+        // The origin received the id of this span as its parent.
         if let Some(wait) = &self.request.origin {
             let times = (wait.sent, wait.ended, !wait.is_answered);
             let attributes = [attribute("vestibule.origin", self.member("origin"))];
@@ -217,7 +215,7 @@ impl<'r> Told<'r> {
         })
     }
 
-    /// A span below that of the request: when it began and ended, and whether it failed.
+    /// Builds a child span of the request from its begin, end and error flag.
     fn child(
         &self,
         id: SpanId,
@@ -254,7 +252,7 @@ fn attribute(key: &str, value: &str) -> Value {
     json!({ "key": key, "value": json!({ "stringValue": value }) })
 }
 
-/// 64-bit numbers are text in JSON.
+/// Formats nanoseconds as text, because JSON lacks 64-bit numbers.
 fn nanos(ms: u64) -> String {
     format!("{ms}000000")
 }

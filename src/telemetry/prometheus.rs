@@ -1,4 +1,4 @@
-//! Metrics as Prometheus reads them: the text format 0.0.4
+//! Formats metrics for Prometheus in the text format 0.0.4
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
 use core::fmt::Write as _;
@@ -7,21 +7,21 @@ use super::gauge::{Gauge, Milli};
 use super::metric::{ALL, BOUNDS, Kind, Metric};
 use super::series::{Histogram, SEPARATOR, Series};
 
-/// The type of the page.
+/// Media type of the page.
 pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What is shown.
+/// Content of the page.
 pub(crate) struct Page<'a> {
     /// Counters and histograms.
     pub series: &'a Series,
     /// Gauges.
     pub gauges: &'a [Gauge],
-    /// What is said at the top, a line each.
+    /// Comment lines at the top.
     pub remarks: &'a [String],
 }
 
 impl Page<'_> {
-    /// The page.
+    /// Formats the page.
     #[must_use]
     pub(crate) fn to_text(&self) -> String {
         let mut text = String::with_capacity(16 * 1024);
@@ -32,7 +32,7 @@ impl Page<'_> {
             let begun = text.len();
             match metric.kind {
                 Kind::Counter => {
-                    // Who looks for a rise must see where it began.
+                    // A counter must be present with 0, so that its first increase is visible.
                     if metric.labels.is_empty() && self.series.counters(metric.name).count() == 0 {
                         sample(&mut text, metric, metric.name, "", None, 0);
                     }

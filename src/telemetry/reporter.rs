@@ -1,7 +1,7 @@
-//! Decides when an isolate reports what it counted, and which batches it sends.
+//! Decides when an isolate reports its counts, and which batches it sends.
 //!
-//! The first request after a batch opens a window. When it closes, everything counted in between is one batch. A
-//! batch is sent until it is acknowledged; the aggregator counts each once, however often it comes.
+//! The first request after a batch opens a window. When the window closes, all counts since then form one batch. A
+//! batch is sent until it is acknowledged; the aggregator counts repeated ones once.
 
 use std::collections::VecDeque;
 
@@ -9,26 +9,26 @@ use super::message::Added;
 use crate::clock::UnixMillis;
 use crate::message;
 
-/// How long a window is open, in milliseconds, unless `TELEMETRY_EVERY` gives another time.
+/// Default duration of a window (`TELEMETRY_EVERY`), in milliseconds.
 const WINDOW_MS: u64 = 5_000;
 
-/// How long it is open while somebody looks at the console, in milliseconds. Log lines never wait longer.
+/// Duration of a window while an operator views the console, in milliseconds. Log lines never wait longer.
 const WATCHED_WINDOW_MS: u64 = 1_000;
 
-/// Maximum time a window is open, in milliseconds: the runtime waits for half a minute and no longer.
+/// Maximum duration of a window, in milliseconds: the runtime ends background work after half a minute.
 const MAX_WINDOW_MS: u64 = 20_000;
 
-/// How long a window that was lost with its request holds up the next one, in milliseconds.
+/// Time after which a window that was lost with its request no longer blocks the next, in milliseconds.
 pub(crate) const WINDOW_LOST_AFTER_MS: u64 = 30_000;
 
-/// How long a Durable Object leaves what it counted to others, in milliseconds: waiting for a window would keep it
-/// awake.
+/// Time for which a Durable Object leaves its counts to other reports, in milliseconds: waiting for a window would keep
+/// the object awake.
 const IDLE_AFTER_MS: u64 = 10_000;
 
-/// Maximum number of batches that wait to be acknowledged.
+/// Maximum number of unacknowledged batches.
 const MAX_UNSENT: usize = 12;
 
-/// Parses `TELEMETRY_EVERY`: how long a window is open, in milliseconds. `None` if nothing is reported at all.
+/// Parses `TELEMETRY_EVERY`, the duration of a window in milliseconds. Returns `None` if reports are off.
 #[must_use]
 pub(crate) fn interval(setting: Option<&str>) -> Option<u64> {
     let every = setting.and_then(|text| text.trim().parse().ok());
@@ -38,23 +38,23 @@ pub(crate) fn interval(setting: Option<&str>) -> Option<u64> {
     }
 }
 
-/// A batch that waits to be acknowledged.
+/// Unacknowledged batch.
 struct Unsent {
     number: u64,
     command: String,
 }
 
-/// When an isolate reports, and what it has to send.
+/// State of an isolate's reports.
 #[derive(Default)]
 pub(crate) struct Reporter {
-    /// When the open window was opened.
+    /// Time when the open window was opened.
     opened: Option<UnixMillis>,
-    /// When the last batch was made.
+    /// Time of the last batch.
     reported: UnixMillis,
-    /// Whether somebody looks at the console, as the aggregator said last.
+    /// Whether an operator views the console, by the aggregator's last answer.
     is_watched: bool,
     unsent: VecDeque<Unsent>,
-    /// How many batches there were.
+    /// Number of batches.
     batches: u64,
 }
 
@@ -64,8 +64,8 @@ impl Reporter {
         self.opened = Some(now);
     }
 
-    /// Returns how long to wait, in milliseconds, before the waiting log lines are written and this is asked again;
-    /// `None` once the window that was opened then has to close.
+    /// Returns the milliseconds until the next call, before which the waiting log lines are written. Returns `None`
+    /// when the window opened at `opened` must close.
     #[must_use]
     pub(crate) fn wait(&self, opened: UnixMillis, every: u64, now: UnixMillis) -> Option<u32> {
         let open_for = if self.is_watched {
@@ -79,13 +79,13 @@ impl Reporter {
         }
     }
 
-    /// Begins a report: closes the window, if one is open.
+    /// Begins a report and closes the open window.
     pub(crate) fn begin(&mut self, now: UnixMillis) {
         self.opened = None;
         self.reported = now;
     }
 
-    /// Whether nobody else reports what a Durable Object counted: no window is open, and the last report was a while
+    /// Returns whether a Durable Object must report its own counts: no window is open, and the last report was a while
     /// ago.
     #[must_use]
     pub(crate) fn is_idle(&self, now: UnixMillis) -> bool {
@@ -93,8 +93,7 @@ impl Reporter {
         self.opened.is_none_or(is_lost) && now.millis_since(self.reported) >= IDLE_AFTER_MS
     }
 
-    /// Queues a batch, as a command for the aggregator. Returns its number, and the numbers of those that were dropped
-    /// to make room.
+    /// Queues a batch as a command for the aggregator. Returns its number, and the numbers of batches dropped for it.
     pub(crate) fn queue(&mut self, command: String) -> (u64, Vec<u64>) {
         self.batches += 1;
         let number = self.batches;
@@ -104,16 +103,16 @@ impl Reporter {
         (number, dropped.map(|unsent| unsent.number).collect())
     }
 
-    /// Returns the batch to send next, with its number. It stays until it is acknowledged, should the sender be cut
-    /// off; two windows may send the same one at once.
+    /// Returns the next batch to send, with its number. It stays queued until it is acknowledged, in case the sender is
+    /// cut off; two windows may send the same batch.
     #[must_use]
     pub(crate) fn next_unsent(&self) -> Option<(u64, String)> {
         let Unsent { number, command } = self.unsent.front()?;
         Some((*number, command.clone()))
     }
 
-    /// Takes the aggregator's answer to a batch. Returns whether somebody looks at the console; `None` if the answer is
-    /// none, and the batch is not acknowledged.
+    /// Handles the aggregator's answer to a batch. Returns whether an operator views the console, or `None` if the
+    /// answer is invalid and the batch stays queued.
     pub(crate) fn acknowledge(&mut self, number: u64, answer: &[u8]) -> Option<bool> {
         let Added { watched } = message::read(answer).ok()?;
         self.is_watched = watched;
@@ -184,7 +183,7 @@ mod tests {
         assert_eq!(reporter.next_unsent(), Some((3, "3".to_owned())));
         assert_eq!(reporter.acknowledge(3, b"Internal Server Error"), None);
         assert_eq!(reporter.next_unsent(), Some((3, "3".to_owned())));
-        // The answer to one that was dropped meanwhile acknowledges no other.
+        // The answer to a dropped batch acknowledges no other.
         assert_eq!(reporter.acknowledge(1, b"{}"), Some(false));
         assert_eq!(
             reporter.acknowledge(3, br#"{"watched":false}"#),

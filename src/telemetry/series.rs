@@ -1,4 +1,4 @@
-//! Counters and histograms, by metric and the values of its labels.
+//! Holds counters and histograms by metric and label values.
 
 use std::collections::BTreeMap;
 
@@ -9,27 +9,27 @@ use super::metric::{self, BOUNDS, BUCKETS, Kind, Metric};
 use crate::encoding::json;
 use crate::message::Unexpected;
 
-/// Separator of label values. No value holds one.
+/// Separator of label values, which contain no tab.
 pub(crate) const SEPARATOR: char = '\t';
 
-/// So many series are kept by an isolate, and by an object; what comes beyond is added to one of each metric that
-/// names nobody, so that nobody fills the memory.
+/// Maximum number of series in an isolate or object. Beyond it, counts go to one series per metric with the labels
+/// [`OTHER`], which bounds the memory.
 pub(crate) const MAX_SERIES: usize = 20_000;
 
-/// The value of every label of a series that stands for those there was no room for.
+/// Label value of the series that collects counts beyond [`MAX_SERIES`].
 pub(crate) const OTHER: &str = "_other";
 
-/// A distribution of durations.
+/// Distribution of durations.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Histogram {
-    /// How many fell into each bucket (not cumulative), the last being for what is slower than all.
+    /// Counts by bucket (not cumulative); the last one is for longer durations.
     pub counts: [u64; BUCKETS],
-    /// All durations together, in milliseconds.
+    /// Sum of all durations, in milliseconds.
     pub sum_ms: u64,
 }
 
 impl Histogram {
-    /// Takes note of a duration, in milliseconds.
+    /// Adds a duration in milliseconds.
     pub(crate) fn observe(&mut self, ms: u64) {
         let at = BOUNDS.partition_point(|bound| u64::from(*bound) < ms);
         if let Some(count) = self.counts.get_mut(at) {
@@ -38,7 +38,7 @@ impl Histogram {
         self.sum_ms += ms;
     }
 
-    /// How many there were.
+    /// Returns the number of durations.
     #[must_use]
     pub(crate) fn count(&self) -> u64 {
         self.counts
@@ -46,7 +46,7 @@ impl Histogram {
             .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// Adds another's.
+    /// Adds another histogram.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (own, others) in self.counts.iter_mut().zip(other.counts) {
             *own = own.saturating_add(others);
@@ -54,7 +54,7 @@ impl Histogram {
         self.sum_ms = self.sum_ms.saturating_add(other.sum_ms);
     }
 
-    /// For the console: bounds, counts, sum and count.
+    /// Formats the histogram for the console: bounds, counts, sum and count.
     #[must_use]
     pub(crate) fn to_json(&self) -> Value {
         let bounds = BOUNDS.map(|bound| f64::from(bound) / 1_000.0);
@@ -63,14 +63,14 @@ impl Histogram {
     }
 }
 
-/// Milliseconds as seconds.
+/// Converts milliseconds to seconds.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 pub(crate) fn seconds(ms: u64) -> f64 {
     ms as f64 / 1_000.0
 }
 
-/// A metric's name and the values of its labels.
+/// Metric name and label values.
 pub(crate) type Key = (&'static str, String);
 
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +80,7 @@ enum Counted {
 }
 
 impl Counted {
-    /// How often something was counted.
+    /// Returns the number of counted events.
     fn times(&self) -> u64 {
         match self {
             Self::Times(times) => *times,
@@ -92,13 +92,13 @@ impl Counted {
         match (self, other) {
             (Self::Times(own), Self::Times(others)) => *own = own.saturating_add(*others),
             (Self::Durations(own), Self::Durations(others)) => own.merge(others),
-            // A metric is of one kind.
+            // A metric has only one kind.
             _ => {}
         }
     }
 }
 
-/// Everything counted somewhere. As a message: `[[[name, labels, n], …], [[name, labels, milliseconds, [counts]], …]]`.
+/// Counts by key. As a message: `[[[name, labels, n], …], [[name, labels, milliseconds, [counts]], …]]`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "Value")]
 pub(crate) struct Series(BTreeMap<Key, Counted>);
@@ -114,7 +114,7 @@ impl Series {
         self.add(name, labels, &Counted::Durations(histogram.clone().into()));
     }
 
-    /// Adds everything another counted.
+    /// Adds all of another's counts.
     pub(crate) fn merge(&mut self, other: &Self) {
         for ((name, labels), counted) in &other.0 {
             self.add(name, labels, counted);
@@ -144,20 +144,20 @@ impl Series {
         }
     }
 
-    /// Whether nothing was counted.
+    /// Returns whether nothing was counted.
     #[must_use]
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The counters of a metric: the values of the labels, and how often.
+    /// Returns the counters of a metric by label values.
     pub(crate) fn counters(&self, name: &str) -> impl Iterator<Item = (&str, u64)> {
         let own = self.all_counters().filter(move |(own, ..)| *own == name);
         own.map(|(_, labels, times)| (labels, times))
     }
 
-    /// The histograms of a metric.
+    /// Returns the histograms of a metric by label values.
     pub(crate) fn histograms(&self, name: &str) -> impl Iterator<Item = (&str, &Histogram)> {
         let own = self.all_histograms().filter(move |(own, ..)| *own == name);
         own.map(|(_, labels, histogram)| (labels, histogram))
@@ -179,12 +179,12 @@ impl Series {
         })
     }
 
-    /// Whose these are: tenants, and the empty name for what is nobody's.
+    /// Returns the tenants of all series, and the empty name for series without one.
     pub(crate) fn owners(&self) -> impl Iterator<Item = String> {
         self.0.keys().map(|key| owner(key).to_owned())
     }
 
-    /// Only what is this tenant's; with the empty name, what is nobody's.
+    /// Returns the series of one tenant, or with the empty name those without a tenant.
     #[must_use]
     pub(crate) fn of_owner(&self, whose: &str) -> Self {
         let mut own = Self::default();
@@ -194,8 +194,7 @@ impl Series {
         own
     }
 
-    /// Reads the message. Metrics that this release does not know, from one that is being rolled out or back, are
-    /// left out.
+    /// Parses the message. Skips unknown metrics, which another release sends during a deployment.
     fn read(value: &Value) -> Option<Self> {
         let mut series = Self::default();
         for entry in value.get(0)?.as_array()? {
@@ -245,7 +244,7 @@ impl TryFrom<Value> for Series {
     }
 }
 
-/// The first label's value.
+/// Returns the first label value.
 #[must_use]
 pub(crate) fn first(labels: &str) -> &str {
     labels.split(SEPARATOR).next().unwrap_or_default()
@@ -265,7 +264,7 @@ fn others(name: &'static str) -> Key {
     (name, vec![OTHER; labels].join(&separator))
 }
 
-/// The metric an entry names, if it is known here and has as many labels as it should.
+/// Returns the metric of an entry, if it is known here with the same number of labels.
 fn of_kind(entry: &Value, kind: Kind) -> Option<Option<&'static Metric>> {
     let name = entry.get(0)?.as_str()?;
     let labels = entry.get(1)?.as_str()?;

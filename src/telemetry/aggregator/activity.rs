@@ -1,4 +1,4 @@
-//! Which sessions were in use of late, tenant by tenant.
+//! Counts the sessions of each tenant that were used recently.
 
 use std::collections::VecDeque;
 
@@ -6,17 +6,17 @@ use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
 use crate::telemetry::kmv_sketch::KmvSketch;
 
-/// A session counts as active for so many minutes after its last request.
+/// Minutes for which a session counts as active after its last request.
 const MINUTES: u64 = 5;
 
 const MINUTE_MS: u64 = 60_000;
 
-/// What was seen in each of the last minutes.
+/// Sketches of the last minutes, by tenant.
 #[derive(Debug, Default)]
 pub(super) struct Activity(FlatMap<String, VecDeque<(u64, KmvSketch)>>);
 
 impl Activity {
-    /// Takes note of sessions in use, by hashes of their handles.
+    /// Records sessions in use, by hashes of their handles.
     pub(super) fn see(&mut self, tenant: String, hashes: Vec<u32>, now: UnixMillis) {
         let minute = now.0 / MINUTE_MS;
         let minutes = self.0.or_default(tenant);
@@ -34,7 +34,7 @@ impl Activity {
         }
     }
 
-    /// How many sessions each tenant has in use.
+    /// Returns the number of active sessions by tenant.
     pub(super) fn counts(&self, now: UnixMillis) -> Vec<(String, u64)> {
         let minute = now.0 / MINUTE_MS;
         let of_one = |minutes: &VecDeque<(u64, KmvSketch)>| {

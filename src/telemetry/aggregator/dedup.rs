@@ -1,24 +1,24 @@
-//! Which of an isolate's batches were taken in: each once, in whatever order they come.
+//! Tracks the batches of an isolate, so that each counts once in any order.
 
-/// So many numbers above a gap are remembered; then whatever is missing below counts as given up.
+/// Maximum numbers above a gap; beyond it the missing batch counts as given up.
 const MAX_AHEAD: usize = 64;
 
-/// The numbers of an isolate's batches that were taken in.
+/// Numbers of an isolate's counted batches.
 #[derive(Debug, Default)]
 pub(super) struct Dedup {
-    /// All up to this one.
+    /// All numbers up to this one.
     up_to: u64,
-    /// Some above, in order.
+    /// Higher numbers, in order.
     ahead: Vec<u64>,
 }
 
 impl Dedup {
-    /// Whether none after it was taken.
+    /// Returns whether this number is above all counted ones.
     pub(super) fn is_latest(&self, number: u64) -> bool {
         number > self.ahead.last().copied().unwrap_or(self.up_to)
     }
 
-    /// Takes a number; whether it was not taken before.
+    /// Marks a number as counted. Returns whether it was new.
     pub(super) fn take(&mut self, number: u64) -> bool {
         let Err(place) = self.ahead.binary_search(&number) else {
             return false;

@@ -60,7 +60,7 @@ fn golden_batches_are_written_and_added_up() {
     }
 }
 
-/// A batch of a later release may hold an unknown metric; the others count.
+/// A batch of a later release may contain an unknown metric; the other metrics count.
 #[test]
 fn additions_of_a_later_release_are_ignored() {
     let command = batch(10).into_command("a", 1);

@@ -1,4 +1,4 @@
-//! How the figures grew, for the console's plots to begin with.
+//! Records recent figures, which the console's plots begin with.
 
 use std::collections::VecDeque;
 
@@ -12,13 +12,13 @@ use crate::sorted;
 use crate::telemetry::gauge::Gauge;
 use crate::telemetry::series::{Series, seconds};
 
-/// How far points are apart, in milliseconds.
+/// Interval between points, in milliseconds.
 const EVERY_MS: u64 = 5_000;
 
-/// How many points are kept: ten minutes.
+/// Maximum points: ten minutes.
 const KEPT: usize = 120;
 
-/// So many tenants have a history of their own: those with the most requests.
+/// Maximum tenants with a history of their own: those with the most requests.
 const MAX_TENANTS: usize = 64;
 
 #[derive(Debug)]
@@ -28,12 +28,12 @@ struct Point {
     by_tenant: FlatMap<String, Figures>,
 }
 
-/// The last points.
+/// Recent points.
 #[derive(Debug, Default)]
 pub(super) struct History(VecDeque<Point>);
 
 impl History {
-    /// Whether it is time for another point.
+    /// Returns whether the next point is due.
     pub(super) fn is_due(&self, now: UnixMillis) -> bool {
         self.0
             .back()

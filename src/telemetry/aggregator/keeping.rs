@@ -1,28 +1,27 @@
-//! Decides when the telemetry object stores what it added up: some seconds after it changed, once for all
-//! that came in between.
+//! Decides when the telemetry object stores its aggregate: some seconds after a change, once for all changes meanwhile.
 
 use super::Collection;
 
-/// Time that changed figures wait to be stored: what came since is lost if the object's isolate ends.
+/// Delay before changes are stored, in milliseconds; if the object's isolate ends before, they are lost.
 pub(crate) const KEEP_AFTER_MS: u32 = 3_000;
 
-/// Maximum number of batches that wait for their figures to be stored, for the next instance should this one die: it
-/// takes in all of them at once.
+/// Maximum number of batches noted until the aggregate is stored. The next instance must merge them all at once if this
+/// one dies.
 const MAX_NOTED: u32 = 200;
 
-/// Whether there is room to note another batch.
+/// Room to note another batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
-    /// There is.
+    /// There is room.
     Free,
-    /// The oldest has to be forgotten first.
+    /// The oldest noted batch must be dropped first.
     Full {
-        /// The log says so already.
+        /// Whether this was logged already.
         is_logged: bool,
     },
 }
 
-/// Whether the object waits to store its figures.
+/// State of storing the aggregate.
 #[derive(Debug, Default)]
 pub(crate) struct Keeping {
     is_waiting: bool,
@@ -30,15 +29,15 @@ pub(crate) struct Keeping {
 }
 
 impl Keeping {
-    /// Returns whether the object has to wait for [`KEEP_AFTER_MS`] and then call [`Keeping::keep`]:
-    /// something changed, and it does not wait already.
+    /// Returns whether the object must wait for [`KEEP_AFTER_MS`] and then call [`Keeping::keep`]: there are changes,
+    /// and it is not waiting already.
     pub(crate) fn begins(&mut self, collection: &Collection) -> bool {
         let begins = collection.has_unkept() && !self.is_waiting;
         self.is_waiting |= begins;
         begins
     }
 
-    /// Returns whether there is room for another batch beside those that are `noted`.
+    /// Returns whether there is room for another batch when `noted` are noted.
     pub(crate) fn make_room(&mut self, noted: u32) -> Room {
         let is_logged = self.is_full;
         self.is_full = noted >= MAX_NOTED;
@@ -49,11 +48,11 @@ impl Keeping {
         }
     }
 
-    /// Stores what changed: a text for each tenant, and one under the empty name, all of them or none. If that fails, they
-    /// are stored with the next batch.
+    /// Stores the changes atomically: one text per tenant, and one under the empty name. After a failure the next batch
+    /// stores them.
     ///
     /// # Errors
-    /// Returns why `store` failed.
+    /// Returns the error of `store`.
     pub(crate) fn keep<E>(
         &mut self,
         collection: &mut Collection,
@@ -86,7 +85,7 @@ mod tests {
         assert_eq!(add(), Room::Full { is_logged: true });
         assert_eq!(add(), Room::Full { is_logged: true });
         assert_eq!(noted, MAX_NOTED);
-        // They were stored in between.
+        // The aggregate was stored meanwhile.
         assert_eq!(keeping.make_room(0), Room::Free);
         assert_eq!(
             keeping.make_room(MAX_NOTED),

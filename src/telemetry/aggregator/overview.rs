@@ -1,4 +1,4 @@
-//! The figures the console shows first.
+//! Computes the figures of the console's overview.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::telemetry::message::Query;
 use crate::telemetry::metric;
 use crate::telemetry::series::{Histogram, SEPARATOR, Series, first};
 
-/// What there was so far, and what is going on.
+/// Totals and current values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Figures {
     pub(super) requests: u64,
@@ -27,7 +27,7 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// What is nobody's: storage does not know whose its keys are.
+    /// Returns the figures without a tenant: storage operations are not counted by tenant.
     pub(super) fn of_nobody(series: &Series) -> Self {
         let asked = |kind: &str| {
             let own = series.counters(metric::STORAGE);
@@ -42,7 +42,7 @@ impl Figures {
         }
     }
 
-    /// Each tenant's.
+    /// Returns the figures of each tenant.
     pub(super) fn by_tenant(
         series: &Series,
         active: &[(String, u64)],
@@ -181,7 +181,7 @@ fn latency(series: &Series, part: &str) -> Value {
     all.to_json()
 }
 
-/// Without what operators, and whoever asks whether we live, asked of nobody's site.
+/// Excludes requests without a tenant: operators' requests and liveness checks.
 fn of_visitors<'s, T>(
     series: impl Iterator<Item = (&'s str, T)>,
 ) -> impl Iterator<Item = (&'s str, T)> {
@@ -192,7 +192,7 @@ fn is_error(labels: &str) -> bool {
     last(labels).starts_with('5')
 }
 
-/// The last label's value.
+/// Returns the last label value.
 fn last(labels: &str) -> &str {
     labels.rsplit(SEPARATOR).next().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The last log lines, for the console.
+//! Keeps the last log lines for the console.
 
 use std::collections::VecDeque;
 
@@ -9,26 +9,26 @@ use crate::encoding::json;
 use crate::telemetry::log::Level;
 use crate::telemetry::message::Query;
 
-/// So many lines are kept.
+/// Maximum number of lines kept.
 const KEPT: usize = 1_000;
 
-/// So many are shown at once.
+/// Maximum number of lines per page.
 const PAGE: usize = 200;
 
-/// For so long after somebody looked isolates send all their lines, in milliseconds.
+/// Time after a view of the console for which isolates send all lines, in milliseconds.
 const WATCHED_MS: u64 = 15_000;
 
-/// The last lines, each with its number.
+/// Last lines with their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     lines: VecDeque<(u64, Value)>,
-    /// The number of the last line.
+    /// Number of the last line.
     last: u64,
     watched: UnixMillis,
 }
 
 impl Tail {
-    /// Keeps a line.
+    /// Adds a line.
     pub(super) fn push(&mut self, line: Value) {
         self.last += 1;
         self.lines.push_back((self.last, line));
@@ -37,19 +37,19 @@ impl Tail {
         }
     }
 
-    /// Somebody looks.
+    /// Records a view of the console.
     pub(super) fn watch(&mut self, now: UnixMillis) {
         self.watched = now;
     }
 
-    /// Whether somebody looked a moment ago.
+    /// Returns whether the console was viewed recently.
     pub(super) fn is_watched(&self, now: UnixMillis) -> bool {
         now.millis_since(self.watched) < WATCHED_MS
     }
 
-    /// What came after a line, oldest first; of nothing seen before, the latest.
+    /// Returns the lines after a number, oldest first; with 0, the latest ones.
     pub(super) fn after(&self, query: &Query) -> Value {
-        // Who counts further than there is has seen another object's.
+        // A higher number comes from an earlier instance of the object.
         let after = if query.after > self.last {
             0
         } else {
@@ -85,7 +85,7 @@ impl Tail {
         };
         let lines: Vec<Value> = shown.into_iter().map(|line| numbered(line)).collect();
         let oldest = self.lines.front().map_or(self.last, |(number, _)| *number);
-        // Between what was seen and what is still here.
+        // Lines between the last one seen and the oldest one kept.
         let dropped = match after {
             0 => 0,
             after => oldest.saturating_sub(after + 1),

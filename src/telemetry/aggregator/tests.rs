@@ -12,8 +12,7 @@ fn later(ms: u64) -> UnixMillis {
     UnixMillis(NOW.0 + ms)
 }
 
-/// A kind of request, and how many; all of them took as long in the gateway and at the origin, given as the bucket and
-/// the sum.
+/// Adds requests of one kind. All have equal durations in the gateway and at the origin, given as bucket and sum.
 fn add_requests(batch: &mut Batch, labels: &str, count: u64, durations: [(usize, u64); 2]) {
     let histograms = durations.map(|(bucket, sum_ms)| {
         let mut counts = [0; BUCKETS];
