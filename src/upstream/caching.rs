@@ -1,8 +1,8 @@
-//! Keeping shared caches from handing one visitor's answer, or cookie, to another.
+//! Adjusts `Cache-Control` so that shared caches do not give one client's response, or cookie, to another.
 //!
 //! RFC 9111 section 5.2.2. `docs/reference/headers.md` says what that means for origins.
 
-/// `Cache-Control` for an answer that sets our cookie, given the origin's own.
+/// Returns `Cache-Control` for a response that sets our cookie, given the origin's own.
 #[must_use]
 pub(crate) fn with_cookie(origin: Option<&str>) -> String {
     match origin {
@@ -12,8 +12,8 @@ pub(crate) fn with_cookie(origin: Option<&str>) -> String {
     }
 }
 
-/// `Cache-Control` for an answer to a request that carried a session, when the origin's own would
-/// let a shared cache keep it; `None` when it need not change.
+/// Returns `Cache-Control` for a response to a request with a session, if the origin's own allows a shared cache to
+/// store it. Returns `None` if it need not change.
 #[must_use]
 pub(crate) fn personal(origin: &str) -> Option<String> {
     let shared = |d: &str| {

@@ -1,22 +1,22 @@
-//! With which code a WebSocket is closed when one of its ends closes it (RFC 6455, section 7.4).
+//! Selects the code for both ends when one end closes a WebSocket (RFC 6455 section 7.4).
 
-/// Stands for a close frame without a code; no frame may hold it.
+/// Code for a close frame without a code; no frame may contain it.
 pub(crate) const NO_CODE: u16 = 1005;
 
-/// An endpoint broke the protocol.
+/// Code for a violation of the protocol.
 pub(crate) const PROTOCOL_ERROR: u16 = 1002;
 
-/// A service restart: clients that know it come back.
+/// Code for a service restart; many clients then reconnect.
 const RESTART: u16 = 1012;
 
-/// A control frame holds 125 bytes, two of them the code.
+/// Maximum bytes of a reason: a control frame has 125 bytes, two of them for the code.
 const MAX_REASON_BYTES: usize = 123;
 
-/// The code for both ends when one of them closed with `code` and `reason`: the same one, if an endpoint may send it.
-/// [`NO_CODE`] if the frame held none, and 1012 if no close frame came at all (`is_clean` is false).
-/// Whatever else an endpoint may not send breaks the protocol, and both ends are closed with 1002.
+/// Returns the code for both ends when one of them closed with `code` and `reason`: the same code, if an endpoint may
+/// send it. Returns [`NO_CODE`] if the frame had none, and 1012 if no close frame came (`is_clean` is false). Any other
+/// code violates the protocol and closes both ends with 1002.
 ///
-/// A reason that is no UTF-8 reaches us with U+FFFD in place of what is not.
+/// The runtime replaces invalid UTF-8 in a reason by U+FFFD.
 #[must_use]
 pub(crate) fn code_for_both(code: u16, reason: &str, is_clean: bool) -> u16 {
     let is_sendable = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What the runtime shows of a connection that ended without a close frame.
+    /// Code that the runtime reports for a connection without a close frame.
     const LOST: u16 = 1006;
 
     #[test]

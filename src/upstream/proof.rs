@@ -1,28 +1,28 @@
-//! `X-Session-Proof` (`docs/reference/headers.md`): a MAC over who asks for what, and when, for origins that can be
-//! reached by others than us. Cheap to make, and to check in any language.
+//! Signs `X-Session-Proof` (`docs/reference/headers.md`): a MAC over user, request and time, for origins that others
+//! can reach, too. It is cheap to make, and to check in any language.
 
 use crate::clock::UnixSeconds;
 use crate::encoding;
 use crate::tenant::proof_key::ProofKey;
 
-/// The header.
+/// Name of the header.
 pub(crate) const NAME: &str = "x-session-proof";
 
-/// What is proved.
+/// Signed parts of a request.
 pub(crate) struct Proved<'a> {
-    /// The method.
+    /// Method.
     pub method: &'a str,
-    /// The path, without the query, as it is forwarded.
+    /// Path as forwarded, without the query.
     pub path: &'a str,
-    /// `X-Session-Id`.
+    /// Value of `X-Session-Id`.
     pub handle: &'a str,
-    /// `X-Session-User`; empty for a guest.
+    /// Value of `X-Session-User`; empty for a guest.
     pub user: &'a str,
 }
 
 impl Proved<'_> {
-    /// The header's value: `v1;t=<unix>;k=<start of the key's SHA-256>;mac=<HMAC-SHA256>`, the latter as
-    /// base64url over method, path, handle, user and t, a line each.
+    /// Returns the header's value: `v1;t=<unix>;k=<start of the key's SHA-256>;mac=<HMAC-SHA256>`. The MAC is base64url
+    /// over method, path, handle, user and t, one per line.
     #[must_use]
     pub(crate) fn sign(&self, key: &ProofKey, now: UnixSeconds) -> String {
         let Self {

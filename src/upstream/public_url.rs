@@ -1,37 +1,36 @@
-//! URLs in which an origin names itself, or this site in clear: the client must get the site's own.
+//! Rewrites URLs that name an origin, or this site over plain http, to the site's public URL.
 //!
-//! An origin that builds URLs from the `Host` it was asked for, or from the scheme it was reached by,
-//! would lead the client around us. URLs are compared as RFC 3986 section 6 has it, and as browsers read
-//! them where they read more.
+//! An origin may build URLs from the `Host` or scheme of its own connection; clients would then bypass Vestibule. URLs
+//! are compared by RFC 3986 section 6, and by browsers' parsing where that is more lenient.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::balancer::pool::Pool;
 
-/// What a client knows this site as, and whose addresses it must not see in its place.
+/// Public address of the site, and the origins to hide.
 #[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
     /// `https` or `http`.
     pub scheme: &'a str,
-    /// Host, and port unless it is the scheme's own.
+    /// Host, with the port unless it is the scheme's default.
     pub authority: &'a str,
-    /// The servers; it may have been any of them that was named.
+    /// Origins; a URL may name any of them.
     pub origins: &'a Pool,
 }
 
-/// Scheme, host and port that a URL names, and what is behind them.
+/// Scheme, host and port of a URL, and the rest.
 struct ParsedUrl<'a> {
-    /// None if it is that of whatever refers to it.
+    /// Scheme; `None` if it is that of the referring document.
     is_https: Option<bool>,
     host: Cow<'a, str>,
-    /// None if it is the scheme's own.
+    /// Port; `None` for the scheme's default.
     port: Option<u16>,
     rest: &'a str,
 }
 
 impl Site<'_> {
-    /// `url` as the client gets it; none if it stays as it is.
+    /// Returns the public form of `url`, or `None` if it stays unchanged.
     #[must_use]
     pub(crate) fn made_public(&self, url: &str) -> Option<String> {
         let parsed = ParsedUrl::parse(url, self.scheme == "https")?;
@@ -42,8 +41,7 @@ impl Site<'_> {
         (public != url).then_some(public)
     }
 
-    /// A `Refresh` header (HTML section 4.2.5.3) with its URL as the client gets it; none if
-    /// it stays as it is.
+    /// Rewrites the URL in a `Refresh` header (HTML section 4.2.5.3). Returns `None` if it stays unchanged.
     #[must_use]
     pub(crate) fn made_public_in_refresh(&self, value: &str) -> Option<String> {
         let is_space = |c: char| c.is_ascii_whitespace();
@@ -69,8 +67,7 @@ impl Site<'_> {
         Some([before, &public, after].concat())
     }
 
-    /// A `Link` header (RFC 8288 section 3) with its targets as the client gets them; none if
-    /// it stays as it is.
+    /// Rewrites the targets in a `Link` header (RFC 8288 section 3). Returns `None` if all stay unchanged.
     #[must_use]
     pub(crate) fn made_public_in_links(&self, value: &str) -> Option<String> {
         let mut changed: Option<String> = None;
@@ -92,7 +89,7 @@ impl Site<'_> {
                 Some(b'"') => at += quoted(rest),
                 _ => at += rest.find(['<', '"']).unwrap_or(rest.len()),
             }
-            // A `>` or a quote's end leaves something behind it.
+            // Skip the `>`, or the end of a quoted string.
             if let Some(b'>') = value.as_bytes().get(at) {
                 at += 1;
             }
@@ -102,9 +99,9 @@ impl Site<'_> {
         Some(text)
     }
 
-    /// A `Set-Cookie` line whose `Domain` names an origin's host, or one above it that is not above this
-    /// site's: browsers would drop it. It is for this site's host then, or, where that is no name that a
-    /// `Domain` may have, for whoever set it. None if it stays as it is.
+    /// Rewrites a `Set-Cookie` line whose `Domain` browsers would reject: an origin's host or a parent of it that is no
+    /// parent of this site. The domain becomes this site's host, or is removed if the host cannot be a `Domain`.
+    /// Returns `None` if the line stays unchanged.
     #[must_use]
     pub(crate) fn made_public_in_cookie(&self, line: &str) -> Option<String> {
         let is_domain = |part: &&str| domain_in(part).is_some_and(|host| self.is_foreign(host));
@@ -134,7 +131,7 @@ impl Site<'_> {
         bases.any(|base| base.host == parsed.host && self.is_port_of(parsed, &base))
     }
 
-    /// An origin may think that it is reached by another scheme than it is.
+    /// Returns whether a URL has an origin's port. The origin may assume another scheme than that of its connection.
     fn is_port_of(&self, parsed: &ParsedUrl<'_>, base: &ParsedUrl<'_>) -> bool {
         let is_https = parsed.is_https.unwrap_or(self.scheme == "https");
         let origin = base.effective_port(false);
@@ -146,7 +143,7 @@ impl Site<'_> {
         }
     }
 
-    /// `http` where the client came by `https`. The other way round it may be meant.
+    /// Returns whether a URL names this site by `http` although the client used `https`. The reverse may be intended.
     fn is_itself_in_clear(&self, parsed: &ParsedUrl<'_>) -> bool {
         if self.scheme != "https" || parsed.is_https != Some(false) {
             return false;
@@ -161,7 +158,7 @@ impl Site<'_> {
             }
     }
 
-    /// Whether a cookie for that domain could be set by an origin and not by this site.
+    /// Returns whether only an origin, and not this site, could set a cookie for a domain.
     fn is_foreign(&self, domain: &str) -> bool {
         let domain = normal_host(domain.strip_prefix('.').unwrap_or(domain));
         if domain.is_empty() || is_at_or_below(&host_of(self.authority), &domain) {
@@ -175,8 +172,8 @@ impl Site<'_> {
 }
 
 impl<'a> ParsedUrl<'a> {
-    /// What an absolute URL, or one that lacks only the scheme, names; none for any other. `from_https` is
-    /// what the page was come by that it is in.
+    /// Parses an absolute or scheme-relative URL; returns `None` for any other. `from_https` is the scheme of the
+    /// referring page.
     fn parse(url: &'a str, from_https: bool) -> Option<Self> {
         let url = url.trim_start_matches(|c: char| c <= ' ');
         let (is_https, rest) = if let Some(rest) = after_scheme(url, "https:") {
@@ -186,7 +183,8 @@ impl<'a> ParsedUrl<'a> {
         } else {
             (None, url)
         };
-        // Browsers read `\` as a slash and any number of them as two; none and one only behind another scheme.
+        // Browsers treat `\` as a slash and any number of slashes as two. With none or one the URL is absolute only
+        // after a different scheme.
         let is_slash = ['/', '\\'];
         let authority = rest.trim_start_matches(is_slash);
         let slashes = rest.len() - authority.len();
@@ -241,13 +239,13 @@ fn after_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
     said.eq_ignore_ascii_case(scheme).then_some(rest)
 }
 
-/// What is behind `word =`, with white space as anybody likes.
+/// Returns the text after `word =`, with any white space around the `=`.
 fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let rest = after_scheme(text, word)?.trim_start();
     rest.strip_prefix('=').map(str::trim_start)
 }
 
-/// How long a quoted string is that begins here, with its quotes (RFC 9110 section 5.6.4).
+/// Returns the length of a quoted string with its quotes (RFC 9110 section 5.6.4).
 fn quoted(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, b) in text.bytes().enumerate().skip(1) {
@@ -261,8 +259,7 @@ fn quoted(text: &str) -> usize {
     text.len()
 }
 
-/// A host as hosts are compared: lower case, nothing encoded that need not be, IPv6 in its shortest form,
-/// without the root's dot.
+/// Normalises a host for comparison: lower case, without needless escapes or the root's dot, IPv6 in its shortest form.
 fn normal_host(host: &str) -> Cow<'_, str> {
     if let Some(address) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
         return match address.parse::<Ipv6Addr>() {
@@ -298,14 +295,14 @@ fn host_of(authority: &str) -> Cow<'_, str> {
     ParsedUrl::parse_authority(None, authority).map_or_else(Cow::default, |parsed| parsed.host)
 }
 
-/// The value of a `Domain` attribute.
+/// Returns the value of a `Domain` attribute.
 fn domain_in(part: &str) -> Option<&str> {
     let (name, value) = part.split_once('=')?;
     let is_domain = name.trim().eq_ignore_ascii_case("domain");
     is_domain.then(|| value.trim())
 }
 
-/// RFC 6265 section 5.1.3: an address has nothing below it.
+/// Returns whether a host equals a domain or is below it; an address has nothing below it (RFC 6265 section 5.1.3).
 fn is_at_or_below(host: &str, domain: &str) -> bool {
     host == domain
         || (!is_address(host)
@@ -319,7 +316,7 @@ fn is_address(host: &str) -> bool {
     bare.parse::<IpAddr>().is_ok() || host.parse::<Ipv4Addr>().is_ok()
 }
 
-/// Whether browsers take it as a `Domain`: a name below another.
+/// Returns whether browsers accept a host as `Domain`: a name below another one.
 fn is_registrable(host: &str) -> bool {
     host.contains('.') && !is_address(host)
 }

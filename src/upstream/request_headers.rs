@@ -1,6 +1,6 @@
-//! The header list an origin receives: built, not edited.
+//! Builds the headers that an origin receives.
 //!
-//! First what the client sent and may pass, then ours. `docs/reference/headers.md` lists ours.
+//! The allowed headers of the client come first, then ours. `docs/reference/headers.md` lists ours.
 
 use core::fmt::Write as _;
 
@@ -19,21 +19,21 @@ use crate::upstream::trace_context::Trace;
 
 use connection::Listed;
 
-/// How the origin is to take the session.
+/// State of the session for the origin (`X-Session-State`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Its first request.
+    /// First request of the session.
     New,
-    /// A session like any other.
+    /// Ordinary request.
     Active,
-    /// This origin inherits the conversation from another.
+    /// First request at an origin that takes over the conversation.
     Takeover,
-    /// Storage is behind: the headers may be out of date.
+    /// Storage is behind, so the session may be outdated.
     Degraded,
 }
 
 impl State {
-    /// The header's value.
+    /// Returns the header's value.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -45,50 +45,49 @@ impl State {
     }
 }
 
-/// The identity headers that an origin gets.
+/// Identity headers of a request.
 pub(crate) struct IdentityHeaders<'a> {
-    /// Whose visitor.
+    /// Tenant.
     pub tenant: &'a TenantId,
-    /// The session.
+    /// Session.
     pub session: &'a Prepared,
-    /// How to take it.
+    /// State of the session.
     pub state: State,
-    /// When it ends if not used again.
+    /// End of the session without further use.
     pub expires: UnixSeconds,
-    /// Maximum number of bytes of data that are sent.
+    /// Maximum bytes of data that are sent.
     pub max_data: usize,
-    /// The tenant's `env`, as `X-Session-Env`.
+    /// Value of `X-Session-Env`.
     pub env: Option<&'a str>,
-    /// It came with its session in the `Authorization` header, which is not the origin's then.
+    /// Whether the session came in the `Authorization` header, which the origin then does not get.
     pub came_by_bearer: bool,
-    /// The origin's cookies that are kept here.
+    /// Patterns of the origin's cookies that the vault keeps.
     pub vault: &'a [CookiePattern],
-    /// Those that are kept for this request, as in a `Cookie` header.
+    /// Vault cookies for this request, in the form of a `Cookie` header.
     pub vaulted: &'a str,
-    /// The access token its identity provider gave, if it is valid and fits a header.
+    /// Access token of the identity provider, if it is valid and fits a header.
     pub access_token: Option<&'a str>,
-    /// `X-Session-Assertion`, if the tenant's origins verify it.
+    /// Value of `X-Session-Assertion`, if the tenant uses it.
     pub assertion: Option<&'a str>,
-    /// `X-Session-Proof`, if the tenant's origins check it.
+    /// Value of `X-Session-Proof`, if the tenant uses it.
     pub proof: Option<String>,
-    /// Headers the tenant's origins know: name, in lower case, and what it says.
+    /// Additional headers of the tenant: lower-case name and source.
     pub mapped: &'a [(String, HeaderSource)],
 }
 
-/// Headers of a request that goes on without a session.
+/// Headers of a request that is forwarded without a session.
 pub(crate) struct AnonymousHeaders<'a> {
-    /// Whose site it is; none if that must make no difference.
+    /// Tenant; `None` if it must not affect the response.
     pub tenant: Option<&'a TenantId>,
-    /// `X-Session-Proof`, if the tenant's origins check it.
+    /// Value of `X-Session-Proof`, if the tenant uses it.
     pub proof: Option<String>,
-    /// Headers the tenant's origins know: nobody's to send.
+    /// Additional headers of the tenant, which the client must not send.
     pub mapped: &'a [(String, HeaderSource)],
-    /// What comes back may be given to others too.
+    /// Whether a shared cache may store the response.
     pub shared: bool,
 }
 
-/// The headers that are ours to set, in the order in which [`Outgoing::own`] gives their values.
-/// `cookie` is the client's without ours.
+/// Names of our headers, in the order of the values in [`Outgoing::own`]. `cookie` is the client's without our cookie.
 pub(crate) const FORWARDED_HEADERS: [&str; 21] = [
     "x-session-id",
     "x-session-tenant",
@@ -113,27 +112,27 @@ pub(crate) const FORWARDED_HEADERS: [&str; 21] = [
     "upgrade",
 ];
 
-/// A JWT that says who is speaking, for origins that verify one.
+/// Header with a JWT that identifies the user, for origins that verify it.
 pub(crate) const ASSERTION: &str = "x-session-assertion";
 
-/// The header list an origin receives.
+/// Headers that an origin receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outgoing {
-    /// For each of the client's headers, in order: `+` if it is passed on, `-` if not.
+    /// One character per header of the client, in order: `+` if it is forwarded, `-` if not.
     pub kept: String,
-    /// A line for the value of each header in [`FORWARDED_HEADERS`], empty for one that is not set; then for each
-    /// header the tenant's origins know a line with its name and one with its value.
+    /// A line per header in [`FORWARDED_HEADERS`] with its value, empty if it is not set. Then two lines per additional
+    /// header of the tenant: name and value.
     pub own: String,
-    /// What of the client's was not believed.
+    /// Counts of the client's dropped headers.
     pub disbelieved: Disbelieved,
 }
 
-/// How many headers a client sent that are not its to send.
+/// Number of headers that the client must not send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Disbelieved {
-    /// That say who somebody is.
+    /// Headers that claim an identity.
     pub identity: u32,
-    /// That say where a request comes from or leads.
+    /// Headers that claim a route or client address.
     pub routing: u32,
 }
 
@@ -146,7 +145,7 @@ impl Disbelieved {
         }
     }
 
-    /// Whether there was none.
+    /// Returns whether no header was dropped.
     #[must_use]
     pub(crate) fn is_none(self) -> bool {
         self == Self::default()
@@ -154,7 +153,7 @@ impl Disbelieved {
 }
 
 impl Outgoing {
-    /// Builds the list for `request`.
+    /// Builds the headers of `request`.
     #[must_use]
     pub(crate) fn new(
         request: &Request<'_>,
@@ -188,8 +187,7 @@ impl Outgoing {
         outgoing
     }
 
-    /// Builds the list for a request that goes on without a session, and without whatever could tell
-    /// whose it is.
+    /// Builds the headers of a request without a session, and without anything that identifies the client.
     #[must_use]
     pub(crate) fn anonymous(
         request: &Request<'_>,
@@ -210,7 +208,7 @@ impl Outgoing {
         outgoing
     }
 
-    /// Which of the client's headers pass. Its credential does not, if it was for us.
+    /// Selects the client's headers to forward. Excludes a credential that was meant for Vestibule.
     fn sifted(
         request: &Request<'_>,
         credential_is_ours: bool,
@@ -253,13 +251,13 @@ impl Outgoing {
         }
     }
 
-    /// How the request came, and which trace it belongs to.
+    /// Sets the proxy and trace headers.
     fn set_way(&mut self, request: &Request<'_>, trace: &Trace<'_>) {
         self.set_proxy(request);
         self.set(&trace.parent);
         self.set(trace.state.unwrap_or_default());
     }
-    /// The value of one of our headers.
+    /// Returns the value of one of our headers.
     #[must_use]
     #[cfg(any(test, not(feature = "standalone")))]
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
@@ -290,7 +288,7 @@ impl Outgoing {
         self.set(identity_headers.env.unwrap_or_default());
     }
 
-    /// Under the names an origin knows; a guest has none of them but the session's.
+    /// Sets the tenant's additional headers; a guest gets only those of the session.
     fn set_mapped(&mut self, identity_headers: &IdentityHeaders<'_>) {
         let mut identity = identity_headers.session.identity.split('\n');
         let [user, email, name, groups] = core::array::from_fn(|_| identity.next().unwrap_or(""));
@@ -315,7 +313,7 @@ impl Outgoing {
         }
     }
 
-    /// The client's cookies but ours, and those that are kept here instead of in the browser.
+    /// Sets the client's cookies without ours, and the cookies of the vault.
     fn set_cookies(
         &mut self,
         header: Option<&str>,
@@ -339,8 +337,8 @@ impl Outgoing {
         self.set(identity_headers.vaulted);
     }
 
-    /// `X-Forwarded-*` and `Forwarded` (RFC 7239), from what the edge itself knows. What the
-    /// client claims about the way so far is not believed, so there is exactly one element.
+    /// Sets `X-Forwarded-*` and `Forwarded` (RFC 7239) from what the edge itself observes. Ignores the client's claims
+    /// about earlier hops, so there is exactly one element.
     fn set_proxy(&mut self, request: &Request<'_>) {
         let location = &request.location;
         let client = request.client_address();
@@ -350,7 +348,7 @@ impl Outgoing {
         self.own.push_str("for=");
         match client {
             Some(address) if address.contains(':') => {
-                // IPv6 goes in brackets and quotes (section 6).
+                // IPv6 addresses need brackets and quotes (section 6).
                 self.own.push_str("\"[");
                 self.own.push_str(address);
                 self.own.push_str("]\"");
@@ -381,8 +379,8 @@ impl Outgoing {
     }
 }
 
-/// Whether a client's header of this lower-case name says only how it takes an answer that is the same for
-/// everybody. A server may answer by any other, such as `Origin`, and a shared cache would hand that to all.
+/// Returns whether a client's header, by lower-case name, may accompany a request for a shared response. An origin may
+/// vary its response by any other, such as `Origin`, and a shared cache would serve that to all.
 fn shapes_what_is_shared(name: &str) -> bool {
     matches!(name, "accept" | "accept-encoding" | "range" | "user-agent") || name.starts_with("if-")
 }

@@ -1,6 +1,6 @@
-//! What of an origin's response headers is changed before the client sees them.
+//! Plans the changes to an origin's response headers.
 //!
-//! Everything not named here goes through untouched, byte for byte.
+//! All other headers reach the client unchanged, byte for byte.
 
 use crate::config::values::CookiePattern;
 use crate::cookie::name::CookieName;
@@ -8,22 +8,22 @@ use crate::cookie::set_cookie;
 use crate::upstream::public_url::Site;
 use crate::upstream::{caching, session_controls};
 
-/// The edits: first the removals, each of all values of that name, then the additions.
+/// Changes to the headers: first the removals, each of all values of a name, then the additions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Edits {
     /// Lower-case names.
     pub remove: Vec<String>,
-    /// Name and value.
+    /// Names and values.
     pub append: Vec<(&'static str, String)>,
 }
 
-/// Headers that tell a client where to go on.
+/// Headers with a URL for the client.
 const LEADING: [&str; 4] = ["location", "content-location", "refresh", "link"];
 
-/// What an origin says of its load (ORCA); nobody else's business.
+/// Header in which an origin reports its load (ORCA). It is removed from the response.
 pub(crate) const LOAD: &str = "endpoint-load-metrics";
 
-/// Headers for which the core handles a response, besides our own: those that are changed or read.
+/// Headers that require the core to handle a response, in addition to our own, because it changes or reads them.
 pub(crate) const CONCERNING: [&str; 7] = [
     "set-cookie",
     "cache-control",
@@ -34,23 +34,23 @@ pub(crate) const CONCERNING: [&str; 7] = [
     LOAD,
 ];
 
-/// What the edits depend on beside the headers themselves.
+/// Parameters of the changes.
 pub(crate) struct Context<'a> {
-    /// The name of our cookie on this connection.
+    /// Name of our cookie on this connection.
     pub cookie: CookieName,
-    /// Cookies of the origin that are kept here, and not in the browser.
+    /// Patterns of the origin's cookies that the vault keeps.
     pub vault: &'a [CookiePattern],
-    /// It was asked for without a session, and is everybody's: it stays as cacheable as it is, and sets
-    /// no cookies.
+    /// Whether the request had no session and the response is shared: it stays as cacheable as it is, and sets no
+    /// cookies.
     pub is_public: bool,
     /// Our own `Set-Cookie` line, if one is due.
     pub set_cookie: Option<String>,
-    /// What the client knows this site as.
+    /// Public address of this site.
     pub site: Site<'a>,
 }
 
 impl Edits {
-    /// The edits for response `headers` (lower-case names, every `Set-Cookie` apart).
+    /// Plans the changes to `headers` (lower-case names, each `Set-Cookie` separate).
     #[must_use]
     pub(crate) fn plan(headers: &[(&str, &str)], context: Context<'_>) -> Self {
         let mut edits = Self::default();
@@ -70,14 +70,13 @@ impl Edits {
         edits
     }
 
-    /// Whether there is nothing to do.
+    /// Returns whether there are no changes.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.remove.is_empty() && self.append.is_empty()
     }
 
-    /// An origin must not set, or clear, the session cookie; what is kept here does not go out; and what
-    /// is for the origin's own host is for this site's.
+    /// Removes lines that set our cookie, and cookies of the vault. Rewrites the domains of the others.
     fn cookies(&mut self, headers: &[(&str, &str)], context: &Context<'_>) {
         let ours = |line: &str| {
             let name = set_cookie::name_of(line);
@@ -101,7 +100,7 @@ impl Edits {
         }
     }
 
-    /// A URL with an origin's own address would lead the client around us, or nowhere.
+    /// Rewrites URLs with an origin's address, which would bypass Vestibule or be unreachable.
     fn urls(&mut self, headers: &[(&str, &str)], site: Site<'_>) {
         for name in LEADING {
             let Some(own) = value(headers, name) else {

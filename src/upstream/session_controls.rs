@@ -1,18 +1,18 @@
 //! Parses the control headers of an origin's response. `docs/reference/headers.md` lists them.
 //!
-//! A malformed control is reported and has no effect; the answer still reaches the client.
+//! A malformed control is reported and has no effect; the client still gets the response.
 
 use crate::clock::Seconds;
 use crate::session::change::Change;
 
-/// Every response header of this prefix is ours and never reaches the client.
+/// Prefix of response headers that never reach the client.
 pub(crate) const PREFIX: &str = "x-session-";
 
-/// A control header that was not understood, by name. Its value may hold secrets and is not kept.
+/// Name of a malformed control header. Its value may contain secrets and is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed(pub &'static str);
 
-/// The controls there are among response headers (lower-case names), by name.
+/// Returns the names of the controls in response headers (lower-case names).
 pub(crate) fn named<'h>(headers: &'h [(&str, &str)]) -> impl Iterator<Item = &'static str> + 'h {
     const CONTROLS: [&str; 5] = ["patch", "ttl", "rotate", "destroy", "identify"];
     headers.iter().filter_map(|(name, _)| {
@@ -21,14 +21,14 @@ pub(crate) fn named<'h>(headers: &'h [(&str, &str)]) -> impl Iterator<Item = &'s
     })
 }
 
-/// Reads the controls out of response headers (lower-case names).
+/// Parses the controls in response headers (lower-case names).
 #[must_use]
 pub(crate) fn read(headers: &[(&str, &str)]) -> (Change, Vec<Malformed>) {
     let mut change = Change::default();
     let mut malformed = Vec::new();
     for (name, value) in headers {
         match *name {
-            // Whether it is a JSON object is found out when it is merged.
+            // Merging checks whether the patch is a JSON object.
             "x-session-patch" => change.patch = Some((*value).to_owned()),
             "x-session-ttl" => match seconds(value) {
                 Some(idle) => change.idle = Some(idle),
@@ -38,7 +38,7 @@ pub(crate) fn read(headers: &[(&str, &str)]) -> (Change, Vec<Malformed>) {
             "x-session-rotate" => malformed.push(Malformed("rotate")),
             "x-session-destroy" if *value == "1" => change.end = true,
             "x-session-destroy" => malformed.push(Malformed("destroy")),
-            // Whether it is an identity is found out when it is taken.
+            // Applying the change checks the identity.
             "x-session-identify" => change.identify = Some((*value).to_owned()),
             _ => {}
         }
@@ -46,7 +46,7 @@ pub(crate) fn read(headers: &[(&str, &str)]) -> (Change, Vec<Malformed>) {
     (change, malformed)
 }
 
-/// Digits only: no sign, no fraction, no white space.
+/// Parses digits only: no sign, no fraction, no white space.
 fn seconds(value: &str) -> Option<Seconds> {
     let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| value.parse().ok().map(Seconds)).flatten()

@@ -1,4 +1,4 @@
-//! W3C trace context: continued when the client sent a sound one, else begun here.
+//! Continues the client's W3C trace context if it is valid, else begins a new trace.
 //!
 //! <https://www.w3.org/TR/trace-context/>, version 00.
 
@@ -7,27 +7,27 @@ use crate::encoding;
 use crate::policy::Sampling;
 use crate::span_id::SpanId;
 
-/// The longest `tracestate` that is passed on (section 3.3.1.5).
+/// Maximum bytes of a forwarded `tracestate` (section 3.3.1.5).
 const MAX_STATE_LENGTH: usize = 512;
 
-/// One request's place in a trace.
+/// Position of a request in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trace<'a> {
-    /// `traceparent` for the origin: the trace, and the span of waiting for its answer.
+    /// `traceparent` for the origin: the trace, and the span of the wait for its response.
     pub parent: String,
-    /// `tracestate` for the origin; only ever beside a continued trace.
+    /// `tracestate` for the origin; only with a continued trace.
     pub state: Option<&'a str>,
-    /// The request's own span.
+    /// Span of the request.
     pub span: SpanId,
-    /// The span it is part of, as the client says.
+    /// Parent span that the client sent.
     pub caller: &'a str,
-    /// Its spans are to be exported.
+    /// Whether the spans are exported.
     pub is_sampled: bool,
 }
 
 impl<'a> Trace<'a> {
-    /// Continues `parent` if it is sound; begins a new trace otherwise. Where nothing is exported a new one is
-    /// marked sampled, so that an origin which follows its parent's decision decides for itself.
+    /// Continues `parent` if it is valid; begins a new trace otherwise. Without an exporter a new trace is marked as
+    /// sampled, so that an origin that follows its parent's decision can export.
     #[must_use]
     pub(crate) fn follow(
         parent: Option<&'a str>,
@@ -69,14 +69,14 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// The trace id: 32 hex digits, by which a person finds the request again.
+    /// Returns the trace id: 32 hex digits, by which an operator finds the request.
     #[must_use]
     pub(crate) fn id(&self) -> &str {
         self.parent.get(3..35).unwrap_or_default()
     }
 }
 
-/// Who is calling, by a sound `traceparent`.
+/// Caller of a valid `traceparent`.
 struct Caller<'a> {
     trace: &'a str,
     span: &'a str,

@@ -54,7 +54,7 @@ fn origin_urls_become_public_urls() {
         "https://blue.internal:8443/a?b#c",
         "http://blue.internal:8443/a?b#c",
         "http://[2001:DB8:0:0:0:0:0:1]:8000/a?b#c",
-        // This site, in clear.
+        // This site over plain http.
         "http://chat.example/a?b#c",
         "http://chat.example:80/a?b#c",
         "http://CHAT.example:443/a?b#c",
@@ -247,7 +247,7 @@ proptest! {
         ] {}
     }
 
-    /// However the address is written, and whatever is behind it: it never comes out again.
+    /// No spelling of an origin's address, and no rest of the URL, survives rewriting.
     #[test]
     fn origin_address_never_survives_rewriting(
         scheme in "(|[hH][tT][tT][pP]s?:)",

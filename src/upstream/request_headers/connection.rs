@@ -1,18 +1,18 @@
-//! Reads the `Connection` header (RFC 9110 section 7.6.1).
+//! Parses the `Connection` header (RFC 9110 section 7.6.1).
 
 use crate::sorted;
 
-/// The headers that `Connection` names as concerning this connection only. Reserved names are gone by then, and ours
-/// are set afterwards, so a client cannot remove them this way.
+/// Headers that `Connection` restricts to this connection. Reserved names are already removed and ours are set later,
+/// so a client cannot remove them this way.
 pub(super) struct Listed<'a> {
-    /// All of it, where it names at most one.
+    /// Whole value, if it names at most one header.
     only: &'a str,
-    /// Otherwise lower case and sorted: each header is looked up, and the list may be as long as all of them.
+    /// Otherwise the names in lower case, sorted for lookup: the list may be as long as all headers.
     several: Vec<String>,
 }
 
 impl<'a> Listed<'a> {
-    /// Reads a `Connection` header.
+    /// Parses a `Connection` header.
     pub(super) fn new(connection: &'a str) -> Self {
         let mut several = Vec::new();
         if connection.contains(',') {
@@ -26,7 +26,7 @@ impl<'a> Listed<'a> {
         }
     }
 
-    /// Whether it names the header, by its lower-case name.
+    /// Returns whether it names a header, given in lower case.
     pub(super) fn has(&self, name: &str) -> bool {
         if self.several.is_empty() {
             self.only.eq_ignore_ascii_case(name)
