@@ -1,6 +1,6 @@
-//! Counts for the next batch of this isolate: what the control plane does, and what the data plane hands over.
+//! Collects counts for this isolate's next batch, from the control plane and the data plane.
 //!
-//! Nothing here borrows the core, so it can be called from anywhere.
+//! Nothing here borrows the core, so any code can call it.
 
 use core::cell::RefCell;
 use core::future::Future;
@@ -15,7 +15,7 @@ thread_local! {
     static BATCH: RefCell<Batch> = RefCell::default();
 }
 
-/// What an operation asks: the values of the label `kind` of [`metric::STORAGE`].
+/// Kind of operation: the values of the label `kind` of [`metric::STORAGE`].
 #[derive(Clone, Copy)]
 pub(super) enum Operation {
     KvRead,
@@ -39,7 +39,7 @@ impl Operation {
     }
 }
 
-/// What came of an operation: the values of the label `result` of [`metric::STORAGE`].
+/// Result of an operation: the values of the label `result` of [`metric::STORAGE`].
 #[derive(Clone, Copy)]
 pub(super) enum Outcome {
     Ok,
@@ -63,7 +63,7 @@ pub(super) fn count(metric: &'static str, labels: &[&str], by: u64) {
     BATCH.with_borrow_mut(|batch| batch.count(metric, &labels, by));
 }
 
-/// Counts an operation and how long it took, in milliseconds.
+/// Counts an operation with its duration in milliseconds.
 pub(super) fn count_operation(operation: Operation, outcome: Outcome, ms: u64) {
     count(metric::STORAGE, &[operation.as_str(), outcome.as_str()], 1);
     BATCH.with_borrow_mut(|batch| {
@@ -71,7 +71,7 @@ pub(super) fn count_operation(operation: Operation, outcome: Outcome, ms: u64) {
     });
 }
 
-/// Performs an operation, and counts it: as `ok`, or as `error`.
+/// Performs an operation, and counts it as `ok` or `error`.
 pub(super) async fn counted<T, E>(
     operation: Operation,
     work: impl Future<Output = Result<T, E>>,
@@ -79,7 +79,7 @@ pub(super) async fn counted<T, E>(
     counted_as(operation, work, |_| Outcome::Ok).await
 }
 
-/// Performs an operation that may find nothing, and counts it: as `ok`, `absent` or `error`.
+/// Performs a lookup, and counts it as `ok`, `absent` or `error`.
 pub(super) async fn counted_lookup<T, E>(
     operation: Operation,
     work: impl Future<Output = Result<Option<T>, E>>,
@@ -91,7 +91,7 @@ pub(super) async fn counted_lookup<T, E>(
     counted_as(operation, work, outcome).await
 }
 
-/// Performs an operation, and counts it; `outcome` says as what, if it does not fail.
+/// Performs an operation, and counts it; `outcome` classifies a success.
 async fn counted_as<T, E>(
     operation: Operation,
     work: impl Future<Output = Result<T, E>>,
@@ -104,17 +104,17 @@ async fn counted_as<T, E>(
     result
 }
 
-/// Adds to the next batch otherwise.
+/// Adds anything else to the next batch.
 pub(super) fn with_batch(add: impl FnOnce(&mut Batch)) {
     BATCH.with_borrow_mut(add);
 }
 
-/// Takes an event along for the console.
+/// Adds an event for the console.
 pub(super) fn show(event: &Event) {
     BATCH.with_borrow_mut(|batch| batch.show(event.to_json()));
 }
 
-/// Takes everything that was counted since the last call.
+/// Takes all counts since the last call.
 pub(super) fn take() -> Batch {
     BATCH.take()
 }

@@ -1,7 +1,6 @@
-//! Drives a decision that lacks something: meets its needs, and decides again with the answers, until nothing is
-//! lacking.
+//! Drives a decision with pending needs: performs them, and decides again with the answers until none is left.
 //!
-//! A decision is first asked for synchronously, because most lack nothing.
+//! Each decision first runs synchronously, because most have no needs.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,18 +11,18 @@ use super::{futures, with_ready};
 use crate::effect::{Answers, Need, Write};
 use crate::router::Router;
 
-/// What a synchronous decision lacked.
+/// Needs of a synchronous decision.
 pub(super) struct Pending {
-    /// Its needs.
+    /// Needs to perform.
     pub(super) needs: Vec<Need>,
-    /// What it was answered before.
+    /// Answers so far.
     pub(super) answers: Answers,
-    /// What it wants stored before it goes on.
+    /// Values to store before it continues.
     pub(super) writes: Vec<Write>,
 }
 
 impl Pending {
-    /// Returns what a decision lacks. What it wants stored is taken at once: it is nobody else's to wait for.
+    /// Creates the pending state of a decision. Takes its writes at once, because only this request waits for them.
     pub(super) fn new(needs: Vec<Need>, answers: Answers) -> Self {
         let writes = writes_of(&needs);
         Self {
@@ -42,28 +41,28 @@ fn writes_of(needs: &[Need]) -> Vec<Write> {
     }
 }
 
-/// Something that is decided, again and again until nothing is lacking.
+/// Decision that repeats until it has no needs.
 pub(super) trait Step {
-    /// What is decided.
+    /// Type of the result.
     type Made;
 
-    /// Decides, given what was answered so far.
+    /// Decides with the answers so far.
     fn decide(&self, answers: &Answers) -> Decision<Self::Made>;
 
-    /// Returns the text in which a test asks for a fault.
+    /// Returns the text in which a test requests a fault.
     #[cfg(feature = "planted-faults")]
     fn text(&self) -> &str;
 }
 
-/// A decision, as far as it is made.
+/// Result of a decision.
 pub(super) enum Decision<T> {
-    /// Nothing is lacking.
+    /// The decision is complete.
     Made(T),
-    /// These needs have to be met first.
+    /// These needs must be performed first.
     Lacks(Vec<Need>),
 }
 
-/// Polls a future, and says whom it serves while it does: should the instance die then, this request is to blame.
+/// Polls a future and attributes the work to a request: if the instance dies meanwhile, this request caused it.
 pub(super) async fn attributed<T>(context: &RequestContext, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     poll_fn(|polling| {
@@ -75,7 +74,7 @@ pub(super) async fn attributed<T>(context: &RequestContext, future: impl Future<
     .await
 }
 
-/// Meets needs until nothing is lacking, and returns the decision. All needs of one round are met at once.
+/// Performs needs and decides again until the decision is complete. All needs of one round run concurrently.
 pub(super) async fn drive<S: Step>(pending: Pending, context: &RequestContext, step: S) -> S::Made {
     let Pending {
         mut needs,
@@ -98,7 +97,7 @@ pub(super) async fn drive<S: Step>(pending: Pending, context: &RequestContext, s
         match step.decide(&answers) {
             Decision::Made(made) => return made,
             Decision::Lacks(more) => {
-                // It may be what they find that is lacking.
+                // A need may depend on the result of a probe.
                 #[cfg(feature = "standalone")]
                 super::probes::send_probes();
                 writes = writes_of(&more);
@@ -108,13 +107,13 @@ pub(super) async fn drive<S: Step>(pending: Pending, context: &RequestContext, s
     }
 }
 
-/// Meets needs, all at once. `writes` are what [`Need::Store`] is about.
+/// Performs needs concurrently. `writes` are the values of [`Need::Store`].
 pub(super) async fn meet(
     mut needs: Vec<Need>,
     mut writes: Vec<Write>,
     context: &RequestContext,
 ) -> Vec<Answered> {
-    // Most decisions lack one thing: a list of futures costs more than one.
+    // Most decisions have one need, and a list of futures costs more than one future.
     match needs.pop() {
         Some(only) if needs.is_empty() => vec![io::perform(only, writes, context).await],
         Some(last) => {

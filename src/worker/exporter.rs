@@ -1,5 +1,5 @@
-//! Reports what this isolate counted: to the telemetry object, to an OpenTelemetry collector, to Analytics Engine. No
-//! request waits for any of it. When something is reported is decided in [`telemetry::reporter`](crate::telemetry).
+//! Reports this isolate's counts to the telemetry object, an OpenTelemetry collector and Analytics Engine. No request
+//! waits for a report. [`telemetry::reporter`](crate::telemetry) decides when to report.
 
 use core::cell::{Cell, RefCell};
 
@@ -23,22 +23,23 @@ use crate::telemetry::{metric, otlp};
 /// Maximum number of data points that one invocation may write.
 const MAX_DATA_POINTS: usize = 250;
 
-/// Maximum number of requests whose traces are exported at once, and as many that failed: sampled ones crowd none out.
+/// Maximum number of exported traces, and of failed requests' traces in addition: sampled traces displace no failed
+/// ones.
 const MAX_TRACES: u32 = 200;
 
-/// How long the telemetry object may take, and the collector, in milliseconds.
+/// Maximum time of the telemetry object and of the collector, in milliseconds.
 const DEADLINE_MS: u32 = 5_000;
 
-/// The telemetry object's name.
+/// Name of the telemetry object.
 const OBJECT: &str = "telemetry";
 
 thread_local! {
     static REPORTER: RefCell<Reporter> = RefCell::default();
-    /// Whether this instance has taken over what the one before it had not sent.
+    /// Whether this instance has taken over the unsent batches of the one before.
     static HAS_TAKEN_OVER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns after how many milliseconds an open window is taken to be lost: the next request opens another.
+/// Returns the milliseconds after which an open window counts as lost, and the next request opens another.
 #[wasm_bindgen(js_name = windowLostAfter)]
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "half a minute")]
@@ -46,7 +47,7 @@ pub fn window_lost_after() -> f64 {
     WINDOW_LOST_AFTER_MS as f64
 }
 
-/// Opens a window, and reports what was counted when it closes.
+/// Opens a window, and reports all counts when it closes.
 #[wasm_bindgen(js_name = reportWindow)]
 pub fn report_window(env: Env) -> Promise {
     let opened = io::now();
@@ -66,7 +67,7 @@ pub fn report_window(env: Env) -> Promise {
     })
 }
 
-/// Reports what a Durable Object counted, at once, unless a window does or did a moment ago.
+/// Reports a Durable Object's counts at once, unless a window is open or closed recently.
 pub(super) async fn flush_if_idle(env: &Env) {
     let is_idle = REPORTER.with_borrow(|reporter| reporter.is_idle(io::now()));
     if is_idle && every(env).is_some() {
@@ -74,7 +75,7 @@ pub(super) async fn flush_if_idle(env: &Env) {
     }
 }
 
-/// Adds what the data plane counted to the next batch.
+/// Adds the data plane's counts to the next batch.
 #[wasm_bindgen(js_name = takeIn)]
 pub fn take_in(counted: &Counted, env: &Env) {
     let kinds: Vec<(String, JsValue)> = entries(&counted.requests()).collect();
@@ -98,7 +99,7 @@ pub fn take_in(counted: &Counted, env: &Env) {
     });
 }
 
-/// Returns what a map holds by text.
+/// Returns the entries of a map with text keys.
 fn entries(map: &Map) -> impl Iterator<Item = (String, JsValue)> {
     Array::from(map).into_iter().map(|entry| {
         let entry: Array = entry.unchecked_into();
@@ -106,7 +107,7 @@ fn entries(map: &Map) -> impl Iterator<Item = (String, JsValue)> {
     })
 }
 
-/// Takes note of what is under way at origins.
+/// Records the requests in flight at origins.
 #[wasm_bindgen]
 #[expect(
     clippy::cast_possible_truncation,
@@ -168,7 +169,7 @@ async fn report_batch(env: &Env) {
     send_batches(env).await;
 }
 
-/// Queues a batch, and keeps it outside of the instance until it is acknowledged.
+/// Queues a batch, and stores it outside the instance until it is acknowledged.
 fn queue_batch(command: String) {
     let batches = runtime::recorder().batches();
     let (number, dropped) = REPORTER.with_borrow_mut(|reporter| reporter.queue(command.clone()));
@@ -179,7 +180,7 @@ fn queue_batch(command: String) {
     counters::count(metric::BATCHES_LOST, &[], dropped.len() as u64);
 }
 
-/// Returns what a batch is kept under outside of the instance.
+/// Returns the key of a batch outside the instance.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 fn batch_key(number: u64) -> JsValue {
     JsValue::from_f64(number as f64)
@@ -212,8 +213,8 @@ async fn send(env: &Env, command: &str) -> Result<Vec<u8>, worker::Error> {
     Ok(Uint8Array::new(&answer).to_vec())
 }
 
-/// Writes counted requests as data points of Analytics Engine, if that is bound: tenant, method, status, origin and how
-/// many.
+/// Writes request counts as data points of Analytics Engine, if that is bound: tenant, method, status, origin and
+/// number.
 fn write_data_points(env: &Env, requests: &[RequestCount<'_>]) {
     let Ok(dataset) = env.analytics_engine("ANALYTICS") else {
         return;
@@ -232,7 +233,7 @@ fn write_data_points(env: &Env, requests: &[RequestCount<'_>]) {
     }
 }
 
-/// Keeps the trace of an answered request for the next export.
+/// Stores the trace of an answered request for the next export.
 #[wasm_bindgen(js_name = keepTrace)]
 pub fn keep_trace(trace: &RequestTrace) {
     let recorder = runtime::recorder();
@@ -248,7 +249,7 @@ pub fn keep_trace(trace: &RequestTrace) {
     }
 }
 
-/// Exports traces to the OpenTelemetry collector, if there is one.
+/// Exports traces to the OpenTelemetry collector, if one is configured.
 async fn export_traces(env: &Env) {
     let recorder = runtime::recorder();
     let kept = [recorder.failed_traces(), recorder.good_traces()];
@@ -296,7 +297,7 @@ async fn post(env: &Env, endpoint: &str, body: &str) -> Result<fetch::Response, 
     request.send().await
 }
 
-/// Reads a request's trace.
+/// Converts a request's trace.
 fn request(trace: &RequestTrace) -> otlp::Request {
     let at = |time: f64| millis(time).0;
     let is_answered = trace.answered() > 0.0;

@@ -1,4 +1,4 @@
-//! Exports what the data plane calls besides the [`steps`](super::steps) of a request.
+//! Exports functions that the data plane calls in addition to the [`steps`](super::steps) of a request.
 
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
@@ -16,8 +16,7 @@ use crate::response::problem::{Audience, Problem};
 use crate::telemetry::log::{Event, Faults, Level};
 use crate::upstream::{closing, response_headers};
 
-/// Reads the settings; called once, with the first request's bindings. See
-/// [`Deployment::from_bindings`].
+/// Reads the settings from the first request's bindings; called once. See [`Deployment::from_bindings`].
 #[wasm_bindgen]
 pub fn configure(bindings: &str) {
     let served = Deployment::from_bindings(bindings)
@@ -29,14 +28,14 @@ pub fn configure(bindings: &str) {
     }
 }
 
-/// Describes the text in which decisions cross to the data plane: see [`protocol::description`].
+/// Describes the text format of decisions for the data plane; see [`protocol::description`].
 #[wasm_bindgen(js_name = describeWire)]
 #[must_use]
 pub fn describe_wire() -> String {
     protocol::description()
 }
 
-/// So many traces for a tenant's requests whose decisions are repeated.
+/// Draws `count` traces for a tenant's requests with cached decisions.
 #[wasm_bindgen(js_name = drawTraces)]
 #[must_use]
 pub fn draw_traces(tenant: &str, count: usize) -> String {
@@ -48,29 +47,29 @@ pub fn draw_traces(tenant: &str, count: usize) -> String {
     })
 }
 
-/// Returns the client's headers that no decision depends on.
+/// Returns the client headers that no decision depends on.
 #[wasm_bindgen(js_name = ignoredHeaders)]
 #[must_use]
 pub fn ignored_headers() -> Vec<String> {
     IGNORED_HEADERS.map(str::to_owned).to_vec()
 }
 
-/// Returns the client's headers by which only the words of our own responses are chosen.
+/// Returns the client headers that affect only the text of our own responses.
 #[wasm_bindgen(js_name = negotiationHeaders)]
 #[must_use]
 pub fn negotiation_headers() -> Vec<String> {
     NEGOTIATION_HEADERS.map(str::to_owned).to_vec()
 }
 
-/// Returns the headers of an origin's response that the core has to handle; those with the prefix of
-/// [`session_controls`](crate::upstream::session_controls) have, too.
+/// Returns the origin's response headers that the core must handle, in addition to those with the prefix of
+/// [`session_controls`](crate::upstream::session_controls).
 #[wasm_bindgen(js_name = concerningHeaders)]
 #[must_use]
 pub fn concerning_headers() -> Vec<String> {
     response_headers::CONCERNING.map(str::to_owned).to_vec()
 }
 
-/// Where the reserved paths are.
+/// Returns the prefix of the reserved paths.
 #[wasm_bindgen(js_name = reservedPrefix)]
 #[must_use]
 pub fn reserved_prefix() -> String {
@@ -80,23 +79,22 @@ pub fn reserved_prefix() -> String {
     })
 }
 
-/// Takes note that an origin that has answered with a gateway error before has answered well. `place` is its tenant
-/// and its name.
+/// Records that an origin responded well after a gateway error. `place` is `tenant/origin`.
 #[wasm_bindgen]
 pub fn recovered(place: &str, now: f64) {
     runtime::state_changed();
     with_ready(|router| router.recovered(place, millis(now)));
 }
 
-/// Whether an origin's answer may be that to an Engine.IO handshake; a `length` of 0 is not known.
+/// Returns whether an origin's response may be an Engine.IO handshake; a `length` of 0 is unknown.
 #[wasm_bindgen(js_name = mayBeHandshake)]
 #[must_use]
 pub fn may_be_handshake(status: u16, media_type: &str, length: f64) -> bool {
     engine_io::may_be_handshake(status, media_type, length)
 }
 
-/// Length of an Engine.IO handshake's response up to the end of its `sid`, given how it begins; 0 if that
-/// is not known yet, negative if it is none.
+/// Returns the length of an Engine.IO handshake's response up to the end of its `sid`, given its beginning. Returns 0
+/// if more bytes are needed, and a negative number if it is no handshake.
 #[wasm_bindgen(js_name = endOfSid)]
 #[must_use]
 pub fn end_of_sid(begins: &[u8]) -> i32 {
@@ -107,14 +105,14 @@ pub fn end_of_sid(begins: &[u8]) -> i32 {
     }
 }
 
-/// See [`closing::code_for_both`].
+/// Selects the close code for both ends; see [`closing::code_for_both`].
 #[wasm_bindgen(js_name = codeForBoth)]
 #[must_use]
 pub fn code_for_both(code: u16, reason: &str, is_clean: bool) -> u16 {
     closing::code_for_both(code, reason, is_clean)
 }
 
-/// Stores a value in the background. The promise is settled once the value is stored or lost.
+/// Stores a value in the background. The promise settles once the value is stored or lost.
 #[wasm_bindgen(js_name = storeInBackground)]
 pub fn store_in_background(env: Env, key: String, value: Vec<u8>, ttl_s: f64) -> Promise {
     let ttl = Seconds(millis(ttl_s).0);
@@ -125,7 +123,7 @@ pub fn store_in_background(env: Env, key: String, value: Vec<u8>, ttl_s: f64) ->
     })
 }
 
-/// The answer to a request whose handling failed in a way that should not be possible.
+/// Returns the response to a request after an internal error.
 #[wasm_bindgen(js_name = internalError)]
 #[must_use]
 pub fn internal_error() -> String {

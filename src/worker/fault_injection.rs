@@ -1,11 +1,12 @@
-//! Injects faults for `tests/traps*.test.mjs`. Only the feature `planted-faults` compiles it, and no product has that.
+//! Injects faults for `tests/traps*.test.mjs`. Only the feature `planted-faults`, which no product enables, compiles
+//! it.
 //!
-//! A text that reaches a point and holds `planted-<point>-<fault>` triggers the fault there. The faults are `panic`,
-//! `memory` (all of it is allocated) and `throw` (a binding throws an exception that Rust does not catch).
+//! A text that reaches a point and contains `planted-<point>-<fault>` triggers the fault there. The faults are `panic`,
+//! `memory` (allocates all of it) and `throw` (a binding throws an exception that Rust does not catch).
 //!
-//! No text of a visitor's reaches some points. A command to a session's object that holds `planted-next-<point>-<fault>`
-//! triggers the fault when its instance comes to such a point next, once. Where something may fail, the fault `fail` makes
-//! it fail until the instance dies.
+//! Some points see no client text. A command to a session's object with `planted-next-<point>-<fault>` triggers the
+//! fault once, when its instance next reaches that point. The fault `fail` makes an operation that can fail do so until
+//! the instance dies.
 
 use core::cell::RefCell;
 use core::hint::black_box;
@@ -13,7 +14,7 @@ use core::hint::black_box;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Bytes that are allocated at once.
+/// Bytes of one allocation.
 const CHUNK: usize = 1 << 20;
 
 #[wasm_bindgen]
@@ -24,24 +25,24 @@ extern "C" {
 }
 
 thread_local! {
-    /// The text that asks for a fault at a later point.
+    /// Text that requests a fault at a later point.
     static NEXT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Takes note of a text that asks for a fault at a later point.
+/// Stores a text that requests a fault at a later point.
 pub(super) fn arm(text: &str) {
     if text.contains("planted-next-") {
         NEXT.set(text.to_owned());
     }
 }
 
-/// Triggers the fault that was asked for at this point. The next instance knows nothing of it.
+/// Triggers the requested fault at this point. The next instance starts without it.
 pub(super) fn inject_next(point: &str) {
     let text = NEXT.with_borrow(Clone::clone);
     inject(&format!("next-{point}"), &text);
 }
 
-/// Fails at this point if that was asked for, until the instance dies.
+/// Fails at this point, if requested, until the instance dies.
 pub(super) fn fail_next(point: &str) -> Result<(), JsValue> {
     let is_planted = NEXT.with_borrow(|text| text.contains(&format!("planted-next-{point}-fail")));
     if is_planted {
@@ -50,7 +51,7 @@ pub(super) fn fail_next(point: &str) -> Result<(), JsValue> {
     Ok(())
 }
 
-/// Triggers the fault that `text` asks for at this point.
+/// Triggers the fault that `text` requests at this point.
 pub(super) fn inject(point: &str, text: &str) {
     let Some((_, fault)) = text.split_once(&format!("planted-{point}-")) else {
         return;

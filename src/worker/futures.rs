@@ -1,5 +1,4 @@
-//! Runs futures. What schedules a future is compiled once for each type of it, and there are many: here they are boxed,
-//! and of one type.
+//! Runs futures in boxes, because scheduling code is compiled once per future type.
 
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
@@ -18,7 +17,7 @@ pub(super) fn promise(work: impl Future<Output = Result<JsValue, JsValue>> + 'st
     future_to_promise(work)
 }
 
-/// Waits for the results of some futures, all at once. They are few: whenever one goes on, each is looked at.
+/// Awaits several futures concurrently. Their number is small, so each wake polls all of them.
 pub(super) async fn all<F: Future>(works: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut works: Vec<_> = works.map(|work| Box::pin(maybe_done(work))).collect();
     poll_fn(|context| {

@@ -1,4 +1,4 @@
-//! Makes the active health checks: see [`crate::balancer::health_check`].
+//! Performs the active health checks; see [`crate::balancer::health_check`].
 
 use worker::Env;
 
@@ -10,7 +10,7 @@ use crate::balancer::health_check::{DEADLINE_MS, HealthCheck};
 use crate::effect::{CALL_DEADLINE_MS, Class};
 use crate::router::Router;
 
-/// Asks all origins that have a health path, of the tenants that this isolate knows, whether they are ready.
+/// Checks all origins with a health path, for the tenants in this isolate.
 pub(crate) async fn check_health(env: &Env) {
     let checks = with_ready(|router| Router::health_checks(router)).unwrap_or_default();
     futures::all(checks.iter().map(|check| make(env, check))).await;

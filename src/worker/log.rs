@@ -1,5 +1,5 @@
-//! Logs what happens at the edge: one JSON line each, written at once, counted and shown in the console like the
-//! core's events.
+//! Logs edge events: one JSON line each, written at once. They are counted and shown in the console like the core's
+//! events.
 
 use js_sys::Error;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -19,8 +19,8 @@ extern "C" {
     fn console_error(line: &str);
 }
 
-/// Describes an error for the log. The platform's messages hold a status ("429 Too Many Requests"), never a key or a
-/// value; our own errors give their text (`error.to_string().as_str()`) and keep to that, too.
+/// Description of an error for the log. The platform's messages contain a status ("429 Too Many Requests"), never a key
+/// or value; our own errors (`error.to_string().as_str()`) follow the same rule.
 pub(super) trait Describe {
     /// Returns the message.
     fn describe(&self) -> String;
@@ -34,7 +34,7 @@ impl Describe for str {
 
 impl Describe for JsValue {
     fn describe(&self) -> String {
-        // What is thrown but is no error may hold anything.
+        // A thrown value that is not an error may contain anything.
         self.dyn_ref::<Error>()
             .map_or_else(|| "unknown".to_owned(), |error| error.message().into())
     }
@@ -51,44 +51,44 @@ impl Describe for worker::Error {
     }
 }
 
-/// Logs that something failed, with the error's message.
+/// Logs a failure with the error's message.
 pub(super) fn report(event: &'static str, error: &(impl Describe + ?Sized)) {
     let detail = error.describe();
     emit(Event::new(Level::Warn, event).with("detail", Detail(&detail)));
 }
 
-/// Logs that something was lost, or nearly.
+/// Logs a loss.
 pub(super) fn alarm(event: &'static str) {
     emit(Event::new(Level::Error, event));
 }
 
-/// What the data plane logs.
+/// Events that the data plane logs.
 #[cfg(feature = "standalone")]
 #[wasm_bindgen]
 #[derive(Clone, Copy, Debug)]
 pub enum DataPlaneEvent {
-    /// A WebSocket was closed by us.
+    /// Vestibule closed a WebSocket.
     SocketClosed = "socket_closed",
     /// An event stream was ended because its session is over.
     StreamClosed = "stream_closed",
-    /// An event stream was broken off, or was silent for too long.
+    /// An event stream broke off, or was silent for too long.
     StreamBroken = "stream_broken",
-    /// Another answer was broken off, or was silent for too long.
+    /// Another response broke off, or was silent for too long.
     AnswerBroken = "answer_broken",
     /// A session could not be revalidated.
     RevalidationFailed = "revalidation_failed",
-    /// A value that was to be stored in the background is not submitted again.
+    /// A background write was given up.
     BackgroundWriteDropped = "background_write_dropped",
 }
 
-/// Logs what happened in the data plane.
+/// Logs an event of the data plane.
 #[cfg(feature = "standalone")]
 #[wasm_bindgen]
 pub fn warn(event: DataPlaneEvent) {
     emit(Event::new(Level::Warn, event.to_str()));
 }
 
-/// Writes an event of no tenant, counts it, and shows it in the console.
+/// Writes an event without a tenant, counts it, and shows it in the console.
 fn emit(event: Event) {
     let event = event.with("at", io::now().0);
     counters::count(metric::EVENTS, &["", event.name()], 1);

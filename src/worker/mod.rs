@@ -1,8 +1,8 @@
-//! The only room that touches JavaScript: performs what the core decides, on the `worker` crate.
+//! Performs the core's decisions on the `worker` crate. Only this room uses JavaScript.
 //!
-//! The feature `standalone` adds what makes it the Worker that is deployed: the exports that the data plane calls
-//! ([`exports`], [`steps`]), the Durable Objects, and what is reported. Without it the crate is a library (`embedded`). Either
-//! way the data plane's part of a request is behind [`runtime`].
+//! The feature `standalone` adds the parts of the deployed Worker: exports for the data plane ([`exports`], [`steps`]),
+//! Durable Objects, and reports. Without it the crate is a library (`embedded`). Either way [`runtime`] represents the
+//! data plane.
 
 #![cfg_attr(
     feature = "standalone",
@@ -51,11 +51,11 @@ use crate::deployment::Deployment;
 use crate::effect::{Answers, Seed};
 use crate::router::Router;
 
-/// What this isolate is.
+/// State of this isolate.
 enum Isolate {
-    /// Serving.
+    /// The isolate serves requests.
     Ready(Box<Router>),
-    /// Not to be served by; the operator sees why.
+    /// The settings are invalid, for these reasons; every request is refused.
     Misconfigured(String),
 }
 
@@ -63,12 +63,12 @@ thread_local! {
     static ISOLATE: RefCell<Isolate> = const { RefCell::new(Isolate::Misconfigured(String::new())) };
 }
 
-/// There is no source of random numbers.
+/// Error without a source of random numbers.
 #[derive(Debug, Error)]
 #[error("There is no source of random numbers.")]
 pub(crate) struct NoRandomSource;
 
-/// Serves a deployment from now on.
+/// Starts to serve a deployment.
 fn serve(deployment: Deployment) -> Result<(), NoRandomSource> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| NoRandomSource)?;
@@ -77,7 +77,7 @@ fn serve(deployment: Deployment) -> Result<(), NoRandomSource> {
     Ok(())
 }
 
-/// Keeps the seed of a step that lacks something: it is asked again, and is to go on with the trace it began.
+/// Keeps the seed of a decision with needs, so that its repetition continues the same trace.
 fn keep_seed(answers: &mut Answers) {
     if answers.seed().is_none() {
         with_ready(|router| {
@@ -89,7 +89,7 @@ fn keep_seed(answers: &mut Answers) {
     }
 }
 
-/// Acts on the router, unless the isolate is misconfigured.
+/// Runs `act` on the router; returns `None` if the settings are invalid.
 fn with_ready<T>(act: impl FnOnce(&mut Router) -> T) -> Option<T> {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
         Isolate::Ready(router) => Some(act(router)),
@@ -105,7 +105,7 @@ fn drain(router: &mut Router, now: f64) {
     }
 }
 
-/// The runtime's clock: milliseconds since the epoch, a whole number.
+/// Converts the runtime's clock: whole milliseconds since 1970.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,6 +1,6 @@
-//! Sends probes: requests in our own words, with nothing of any client's, to an origin under suspicion.
+//! Sends probes: requests without any client data, to a suspected origin.
 //!
-//! The client whose request raised the suspicion may be gone by then; a probe goes on without.
+//! A probe continues after the client that caused it has left.
 
 use js_sys::Date;
 use wasm_bindgen::JsValue;
@@ -12,22 +12,22 @@ use crate::balancer::probe::{DEADLINE_MS, Probe, Verdict};
 use crate::router::Router;
 use crate::tenant_id::TenantId;
 
-/// Returns whether a response says, by its status and by who it is from (`Server`), that Cloudflare could not connect
-/// to the origin, so nothing was sent.
+/// Returns whether a response, by its status and `Server` header, reports that Cloudflare could not connect to the
+/// origin. The request was then not sent.
 #[wasm_bindgen(js_name = isUnsent)]
 #[must_use]
 pub fn is_unsent(status: u16, server: &str) -> bool {
     Verdict::of_answer(status, Some(server)) == Verdict::Dead
 }
 
-/// Sends the probes that were decided on, and keeps the request at hand alive for them.
+/// Sends the requested probes, and keeps the current request alive for them.
 pub(super) fn send_probes() {
     for (tenant, probe) in with_ready(Router::take_probes).unwrap_or_default() {
         let sent = futures::promise(async move {
             send(&tenant, &probe).await;
             Ok(JsValue::UNDEFINED)
         });
-        // The request may be over already; what was sent is sent.
+        // The request may be over already; the probe was sent anyway.
         let _ = runtime::wait_until(&sent);
     }
 }
@@ -35,7 +35,7 @@ pub(super) fn send_probes() {
 async fn send(tenant: &TenantId, probe: &Probe) {
     let begun = io::now();
     let mut answer = ask(&probe.url, DEADLINE_MS).await;
-    // A kept connection may have been closed while nobody used it: that says nothing yet.
+    // The origin may have closed an idle connection, so the first loss proves nothing.
     if let Err(FetchError::Lost(_)) = answer {
         let spent = io::now().millis_since(begun);
         answer = ask(&probe.url, DEADLINE_MS.saturating_sub(spent)).await;

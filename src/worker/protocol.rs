@@ -1,9 +1,9 @@
-//! Defines the text in which decisions cross to the data plane (`worker/js/wire.js`): the only hand-made format.
+//! Defines the text format of decisions for the data plane (`worker/js/wire.js`), the only hand-made format.
 //!
-//! A decision is one string, because one string that is decoded once and split is the cheapest thing that can cross
-//! the boundary: a kind, then one line per field. No field but a response's body can hold a line break, and the body
-//! comes last. The data plane finds fields by their names ([`FORWARD_FIELDS`], [`RESPONSE_FIELDS`]); golden files in
-//! `tests/golden/wire/` are read by the tests of both sides.
+//! A decision is one string, because decoding and splitting one string is the cheapest way across the boundary: a kind,
+//! then one line per field. Only a response's body may contain line breaks, and it comes last. The data plane finds
+//! fields by name ([`FORWARD_FIELDS`], [`RESPONSE_FIELDS`]). The tests of both sides read the golden files in
+//! `tests/golden/wire/`.
 
 use core::fmt::Write as _;
 
@@ -14,19 +14,19 @@ use crate::response::Answer;
 use crate::telemetry::labels::RequestLabels;
 use crate::upstream::request_headers::{self, Outgoing};
 
-/// Names the lines of a decision to forward, in their order; the values of [`request_headers::FORWARDED_HEADERS`] follow, then names and
-/// values of headers that the tenant's origins know.
+/// Names of a forward decision's lines, in order. The values of [`request_headers::FORWARDED_HEADERS`] follow, then
+/// names and values of the tenant's additional headers.
 ///
 /// * `kind`: [`FORWARD`] and a letter for each of [`FORWARD_FLAGS`] that is set
-/// * `url`: where to
-/// * `firstByteMs`: milliseconds the origin may take for its response headers
+/// * `url`: URL at the origin
+/// * `firstByteMs`: maximum milliseconds until the origin's response headers
 /// * `pauses`: see [`Pauses::to_text`](crate::tenant::Pauses::to_text)
 /// * `place`: tenant and origin
-/// * `responseContext`: what the response is handled with
-/// * `sidSuffix`: what an Engine.IO `sid` is made longer by
-/// * `kept`: for each of the client's headers `+` if it is passed on
-/// * `flags`, `labels`, `members`: what is recorded of the request, see [`RequestLabels`]
-/// * `until`: milliseconds since 1970 until which the decision may be repeated; empty if it may not
+/// * `responseContext`: context for handling the response
+/// * `sidSuffix`: suffix for an Engine.IO `sid`
+/// * `kept`: for each of the client's headers `+` if it is forwarded
+/// * `flags`, `labels`, `members`: see [`RequestLabels`]
+/// * `until`: milliseconds since 1970 until which the decision may be reused; empty if it may not
 pub(crate) const FORWARD_FIELDS: [&str; 12] = [
     "kind",
     "url",
@@ -42,25 +42,25 @@ pub(crate) const FORWARD_FIELDS: [&str; 12] = [
     "until",
 ];
 
-/// Names the lines of a response of our own, in their order; then come the headers, a line for the name and one for
-/// the value, and the body.
+/// Names of the lines of our own response, in order. Then come the headers, with a line each for name and value, and
+/// the body.
 ///
 /// * `kind`: [`RESPONSE`] or [`FILE`]
 /// * `status`: the status code
-/// * `flags`, `labels`, `members`: what is recorded of the request, see [`RequestLabels`]
-/// * `until`: milliseconds since 1970 until which the very same request gets the same response; empty if it may not be
-/// * `headers`: how many there are
+/// * `flags`, `labels`, `members`: see [`RequestLabels`]
+/// * `until`: milliseconds since 1970 until which an identical request gets the same response; empty if it may not
+/// * `headers`: number of headers
 pub(crate) const RESPONSE_FIELDS: [&str; 7] = [
     "kind", "status", "flags", "labels", "members", "until", "headers",
 ];
 
-/// Letters of a decision to forward, and what they stand for.
+/// Flags of a forward decision with their letters.
 ///
-/// * `handleResponse`: the core handles the response whatever its headers are
-/// * `runBackground`: something can be done once the client has the response
-/// * `revocable`: a stream or socket is followed to its end
-/// * `shared`: the cache of the zone may answer it
-/// * `opens`: should the response stay open, that is use, and must be noted
+/// * `handleResponse`: the core handles the response, whatever its headers are
+/// * `runBackground`: there is work to do after the response
+/// * `revocable`: a stream or socket is revalidated until it ends
+/// * `shared`: the zone's cache may answer
+/// * `opens`: a response that stays open counts as use, and must be noted
 /// * `anyTarget`: the decision holds for other targets, too
 pub(crate) const FORWARD_FLAGS: [(&str, char); 6] = [
     ("handleResponse", 's'),
@@ -71,17 +71,17 @@ pub(crate) const FORWARD_FLAGS: [(&str, char); 6] = [
     ("anyTarget", 'o'),
 ];
 
-/// The request is sent to an origin.
+/// Kind: the request is sent to an origin.
 const FORWARD: char = 'F';
-/// The request is answered here.
+/// Kind: Vestibule responds.
 const RESPONSE: &str = "A";
-/// The same; the body is the file that was asked for, a tenant's or the console's.
+/// Kind: Vestibule responds with a tenant's or the console's file as the body.
 const FILE: &str = "B";
-/// Something is lacking, and has to be driven.
+/// Kind: the decision has needs and must be driven.
 const PENDING: char = 'N';
 
-/// Describes the format to the data plane: a line each with the names of the fields of a decision to forward, of its
-/// flags with their letters, of the fields of a response, and of our headers, apart by blanks.
+/// Describes the format to the data plane in one line each: fields of a forward decision, its flags with letters,
+/// fields of a response, our headers. Blanks separate the names.
 pub(crate) fn description() -> String {
     let flags = FORWARD_FLAGS.map(|(name, letter)| format!("{name}={letter}"));
     [
@@ -93,7 +93,7 @@ pub(crate) fn description() -> String {
     .join("\n")
 }
 
-/// Writes what is to be done, and what is recorded of it.
+/// Formats a step and the labels of its request.
 pub(crate) fn step(step: &Step, labels: &RequestLabels) -> String {
     match step {
         Step::Forward(forward) => self::forward(forward, labels),
@@ -103,7 +103,7 @@ pub(crate) fn step(step: &Step, labels: &RequestLabels) -> String {
     }
 }
 
-/// Writes a decision to forward: see [`FORWARD_FIELDS`].
+/// Formats a forward decision; see [`FORWARD_FIELDS`].
 fn forward(forward: &Forward, labels: &RequestLabels) -> String {
     let Outgoing { kept, own, .. } = &forward.headers;
     let mut text =
@@ -154,8 +154,8 @@ fn forward(forward: &Forward, labels: &RequestLabels) -> String {
     text
 }
 
-/// Draws so many traces of a tenant's: a line with the flags of requests that are not sampled, then one for each trace
-/// with what it is made of, `traceparent`, and `x` if it is sampled.
+/// Draws traces for a tenant and formats them: a line with the flags of unsampled requests, then a line per trace. That
+/// line contains the seed, `traceparent`, and `x` if the trace is sampled.
 pub(crate) fn traces(gateway: &mut Gateway, count: usize) -> String {
     let mut text = gateway.recorder.unsampled_flags();
     text.reserve(count * 106);
@@ -171,7 +171,7 @@ pub(crate) fn traces(gateway: &mut Gateway, count: usize) -> String {
     text
 }
 
-/// Writes what is recorded of a request: flags, labels, and the members of its log line.
+/// Formats the labels of a request: flags, labels, and the members of its log line.
 fn push_labels(text: &mut String, request: &RequestLabels) {
     for line in [request.flags(), request.labels(), request.members()] {
         text.push_str(&line);
@@ -179,12 +179,12 @@ fn push_labels(text: &mut String, request: &RequestLabels) {
     }
 }
 
-/// Writes a response in place of another, of which nothing is recorded again.
+/// Formats a response that replaces another, without labels.
 pub(crate) fn answer(answer: &Answer) -> String {
     lettered(RESPONSE, answer, &RequestLabels::default())
 }
 
-/// Writes a response of our own: see [`RESPONSE_FIELDS`].
+/// Formats our own response; see [`RESPONSE_FIELDS`].
 fn lettered(letter: &str, answer: &Answer, labels: &RequestLabels) -> String {
     let Answer {
         status,
@@ -209,7 +209,7 @@ fn lettered(letter: &str, answer: &Answer, labels: &RequestLabels) -> String {
     text
 }
 
-/// Writes that something is lacking: `N`, and what the trace was begun with.
+/// Formats a decision with needs: `N`, and the seed of its trace.
 pub(crate) fn pending(seed: Option<Seed>) -> String {
     let mut text = PENDING.to_string();
     if let Some(seed) = seed {
@@ -218,7 +218,7 @@ pub(crate) fn pending(seed: Option<Seed>) -> String {
     text
 }
 
-/// Writes whether what stays open may: `G` and after how many milliseconds to look again, or `X` and why it ends.
+/// Formats a revalidation: `G` and the milliseconds until the next one, or `X` and the reason for the end.
 pub(crate) fn revalidation(revalidation: &Revalidation) -> String {
     match revalidation {
         Revalidation::Await(_) => pending(None),
@@ -227,13 +227,13 @@ pub(crate) fn revalidation(revalidation: &Revalidation) -> String {
     }
 }
 
-/// Writes that nothing is left to do: `D`.
+/// Formats completed work: `D`.
 pub(crate) fn done() -> String {
     "D".to_owned()
 }
 
-/// Writes what the client gets of an origin's response: `U` for all of it as it is; or `E`, the number of headers to
-/// remove, their names, then names and values to append; or a response of our own.
+/// Formats the handling of an origin's response. `U` leaves it unchanged. `E` is followed by the number of headers to
+/// remove, their names, then names and values to append. Otherwise the text is our own response.
 pub(crate) fn response_action(action: &ResponseAction) -> String {
     match action {
         ResponseAction::Untouched => "U\n".to_owned(),

@@ -1,4 +1,4 @@
-//! Declares what the data plane (`src/worker/js/`) offers to the control plane.
+//! Declares the functions and objects of the data plane (`src/worker/js/`) that the control plane uses.
 
 use js_sys::{Array, Map, Promise, Set, Uint8Array, WebAssembly};
 use wasm_bindgen::JsValue;
@@ -8,30 +8,28 @@ use worker::web_sys::RequestInit;
 
 #[wasm_bindgen]
 extern "C" {
-    /// The request on its way, as the data plane carries it. After the request (a revalidation, work in the
-    /// background) there is neither a body nor anything to trace.
+    /// Context of a request in the data plane. After the request (revalidation, background work) it has neither a body
+    /// nor a trace.
     pub type RequestContext;
 
     /// Returns the bindings.
     #[wasm_bindgen(method, getter)]
     pub fn env(this: &RequestContext) -> Env;
 
-    /// Returns the times of the request, if there is one.
+    /// Returns the trace of the request, if there is one.
     #[wasm_bindgen(method, getter)]
     fn trace(this: &RequestContext) -> Option<RequestTrace>;
 
-    /// Returns what was kept for the next instance: keys and texts, one after the other.
+    /// Returns the notes kept for the next instance: keys and texts, alternating.
     #[wasm_bindgen(method, getter)]
     pub fn notes(this: &RequestContext) -> Array;
 
-    /// Reads the request's body, once: resolves to its bytes (`Uint8Array`), or to `undefined` if there are more of
-    /// them than `limit`.
+    /// Reads the request's body once. Resolves to its bytes (`Uint8Array`), or to `undefined` above `limit` bytes.
     #[wasm_bindgen(method, js_name = readBody)]
     pub fn read_body(this: &RequestContext, limit: f64) -> Promise;
 
-    /// Sends a request, once: resolves to the response's status and body (`Uint8Array`), `undefined` in place of a body
-    /// with more bytes than `limit`. The same question later in this decision resolves to the same answer, though
-    /// another instance may ask it.
+    /// Sends a request once. Resolves to the response's status and body (`Uint8Array`), or `undefined` for a body above
+    /// `limit` bytes. A later call with the same `question` resolves to the same response, even from another instance.
     #[wasm_bindgen(method, js_name = sendOnce)]
     pub fn send_once(
         this: &RequestContext,
@@ -41,31 +39,31 @@ extern "C" {
         limit: f64,
     ) -> Promise;
 
-    /// Forgets what was sent once: it is dealt with.
+    /// Forgets the responses of [`send_once`](RequestContext::send_once), which are no longer needed.
     #[wasm_bindgen(method, js_name = forgetSent)]
     pub fn forget_sent(this: &RequestContext);
 
-    /// Hands over the bytes of a tenant's file, the body of the response that is about to be decided.
+    /// Sets the bytes of a tenant's file as the body of the next response.
     #[wasm_bindgen(method, setter)]
     pub fn set_file(this: &RequestContext, bytes: &Uint8Array);
 }
 
 impl RequestContext {
-    /// Adds a stage that has ended to the request's trace; `begun` is in milliseconds since 1970.
+    /// Adds a finished stage to the request's trace; `begun` is in milliseconds since 1970.
     pub fn passed(&self, stage: &str, begun: f64, result: &str) {
         if let Some(trace) = self.trace() {
             trace.passed(stage, begun, result);
         }
     }
 
-    /// Keeps what was drawn at random and must not be drawn twice: it is given again should the decision be driven again.
+    /// Keeps a random value that a repeated decision must find again.
     pub fn note(&self, key: &str, text: &str) {
         let notes = self.notes();
         notes.push(&key.into());
         notes.push(&text.into());
     }
 
-    /// Returns how many notes there are.
+    /// Returns the number of notes.
     pub fn noted(&self) -> u32 {
         self.notes().length() / 2
     }
@@ -77,7 +75,7 @@ impl RequestContext {
         notes.shift();
     }
 
-    /// Forgets what was kept: it is dealt with.
+    /// Forgets all notes, which are no longer needed.
     pub fn forget_notes(&self) {
         self.notes().set_length(0);
     }
@@ -85,14 +83,14 @@ impl RequestContext {
 
 #[wasm_bindgen]
 extern "C" {
-    /// What the data plane records: see `js/telemetry/window.js`.
+    /// Recorder of the data plane; see `js/telemetry/window.js`.
     pub type Recorder;
 
-    /// Takes what was counted. What comes from now on opens the next window.
+    /// Takes the counts. Later counts open the next window.
     #[wasm_bindgen(method, js_name = takeCounted)]
     pub fn take_counted(this: &Recorder) -> Counted;
 
-    /// Returns what is under way at origins.
+    /// Returns the requests in flight at origins.
     #[wasm_bindgen(method, js_name = inFlight)]
     pub fn in_flight(this: &Recorder) -> Vec<InFlight>;
 
@@ -100,30 +98,30 @@ extern "C" {
     #[wasm_bindgen(method, js_name = takeLines)]
     pub fn take_lines(this: &Recorder) -> Vec<String>;
 
-    /// Returns the traces that wait to be exported, of requests that failed.
+    /// Returns the unexported traces of failed requests.
     #[wasm_bindgen(method, getter, js_name = failedTraces)]
     pub fn failed_traces(this: &Recorder) -> Array;
 
-    /// Returns the traces that wait to be exported, of other requests.
+    /// Returns the unexported traces of other requests.
     #[wasm_bindgen(method, getter, js_name = goodTraces)]
     pub fn good_traces(this: &Recorder) -> Array;
 
-    /// Writes the log lines that wait.
+    /// Writes the buffered log lines.
     #[wasm_bindgen(method, js_name = writeLines)]
     pub fn write_lines(this: &Recorder);
 
-    /// Returns the batches that wait to be acknowledged, by number, the oldest first.
+    /// Returns the unacknowledged batches by number, oldest first.
     #[wasm_bindgen(method, getter)]
     pub fn batches(this: &Recorder) -> Map;
 
-    /// Says whether somebody looks at the console.
+    /// Sets whether an operator views the console.
     #[wasm_bindgen(method, js_name = setWatched)]
     pub fn set_watched(this: &Recorder, is_watched: bool);
 
-    /// What was counted: see `js/telemetry/counters.js`.
+    /// Counts of the data plane; see `js/telemetry/counters.js`.
     pub type Counted;
 
-    /// Returns the durations of each kind of request, by its labels: an array of numbers.
+    /// Returns the durations of requests by labels: an array of numbers each.
     #[wasm_bindgen(method, getter)]
     pub fn requests(this: &Counted) -> Map;
 
@@ -131,34 +129,33 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn sessions(this: &Counted) -> Set;
 
-    /// Returns what was added to counters, and what gauges are now, by metric and labels.
+    /// Returns increments of counters and values of gauges, by metric and labels.
     #[wasm_bindgen(method, getter)]
     pub fn numbers(this: &Counted) -> Map;
 
-    /// What is under way at an origin: see `js/telemetry/in_flight.js`.
+    /// Requests in flight at an origin; see `js/telemetry/in_flight.js`.
     pub type InFlight;
 
     /// Returns the tenant and the origin's name.
     #[wasm_bindgen(method, getter)]
     pub fn place(this: &InFlight) -> String;
 
-    /// Returns how much is under way.
+    /// Returns the number of requests in flight.
     #[wasm_bindgen(method, getter, js_name = underWay)]
     pub fn under_way(this: &InFlight) -> u32;
 
-    /// Returns after how many milliseconds answers begin, on average.
+    /// Returns the average time to the first byte, in milliseconds.
     #[wasm_bindgen(method, getter, js_name = firstByteMs)]
     pub fn first_byte_ms(this: &InFlight) -> f64;
 
-    /// Returns how many WebSockets the origin has accepted since the isolate began.
+    /// Returns the number of WebSockets the origin has accepted since the isolate began.
     #[wasm_bindgen(method, getter)]
     pub fn opened(this: &InFlight) -> u32;
 
-    /// A request that was answered: see `js/telemetry/request_trace.js`. Times are in milliseconds since 1970, and 0 for
-    /// what did not happen.
+    /// Trace of an answered request; see `js/telemetry/request_trace.js`. Times are in milliseconds since 1970, or 0.
     pub type RequestTrace;
 
-    /// Adds a stage that has ended.
+    /// Adds a finished stage.
     #[wasm_bindgen(method)]
     fn passed(this: &RequestTrace, stage: &str, begun: f64, result: &str);
 
@@ -166,23 +163,23 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn status(this: &RequestTrace) -> u16;
 
-    /// Returns when the request came.
+    /// Returns the time when the request arrived.
     #[wasm_bindgen(method, getter)]
     pub fn begun(this: &RequestTrace) -> f64;
 
-    /// Returns when the response went out.
+    /// Returns the time of the response.
     #[wasm_bindgen(method, getter)]
     pub fn ended(this: &RequestTrace) -> f64;
 
-    /// Returns when it was sent to an origin.
+    /// Returns the time when it was sent to an origin.
     #[wasm_bindgen(method, getter)]
     pub fn sent(this: &RequestTrace) -> f64;
 
-    /// Returns when the origin answered.
+    /// Returns the time of the origin's response.
     #[wasm_bindgen(method, getter)]
     pub fn answered(this: &RequestTrace) -> f64;
 
-    /// Returns when the last origin that did not answer was given up.
+    /// Returns the time when the last failed attempt at an origin ended.
     #[wasm_bindgen(method, getter, js_name = gaveUp)]
     pub fn gave_up(this: &RequestTrace) -> f64;
 
@@ -198,40 +195,40 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn stages(this: &RequestTrace) -> Vec<TraceStage>;
 
-    /// A stage of a request that waited.
+    /// Stage of a request that waited.
     pub type TraceStage;
 
     /// Returns its name.
     #[wasm_bindgen(method, getter)]
     pub fn name(this: &TraceStage) -> String;
 
-    /// Returns when it began.
+    /// Returns its begin.
     #[wasm_bindgen(method, getter)]
     pub fn begun(this: &TraceStage) -> f64;
 
-    /// Returns when it ended.
+    /// Returns its end.
     #[wasm_bindgen(method, getter)]
     pub fn ended(this: &TraceStage) -> f64;
 
-    /// Returns what came of it.
+    /// Returns its result.
     #[wasm_bindgen(method, getter)]
     pub fn result(this: &TraceStage) -> String;
 }
 
 #[wasm_bindgen(raw_module = "vestibule-runtime")]
 extern "C" {
-    /// Drops the cached decisions: the core may have learned something they depend on.
+    /// Drops the cached decisions, because state that they depend on may have changed.
     #[wasm_bindgen(js_name = stateChanged)]
     pub fn state_changed();
 
-    /// Says that what runs from now on serves this request, or none that is known.
+    /// Attributes the following work to this request, or to none.
     pub fn attribute(context: Option<&RequestContext>);
 
-    /// Returns the module that hashes passwords, compiled.
+    /// Returns the compiled module that hashes passwords.
     #[wasm_bindgen(js_name = argon2Module)]
     pub fn argon2_module() -> WebAssembly::Module;
 
-    /// Keeps the request at hand alive until this is settled.
+    /// Keeps the current request alive until a promise settles.
     #[wasm_bindgen(catch, js_name = waitUntil)]
     pub fn wait_until(work: &Promise) -> Result<(), JsValue>;
 
@@ -239,13 +236,13 @@ extern "C" {
     #[wasm_bindgen(js_name = consoleFile)]
     pub fn console_file(name: &str) -> Option<Uint8Array>;
 
-    /// Stores a value after the response, on this instance or on a later one; `ttl_s` is in seconds.
+    /// Stores a value after the response, in this instance or a later one; `ttl_s` is in seconds.
     #[wasm_bindgen(js_name = storeLater)]
     pub fn store_later(key: &str, value: Vec<u8>, ttl_s: f64);
 
-    /// Says that a later value of this key is being stored than the one that is stored in the background.
+    /// Cancels the background write of this key, because a later value is being stored.
     pub fn superseded(key: &str);
 
-    /// Returns what the data plane records.
+    /// Returns the data plane's recorder.
     pub fn recorder() -> Recorder;
 }

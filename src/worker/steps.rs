@@ -1,8 +1,8 @@
-//! Decides on the steps of a request: what the data plane calls, and what [`drive`](mod@super::drive) asks again.
+//! Decides the steps of a request, for the data plane and for [`drive`](mod@super::drive).
 //!
-//! A step is first decided synchronously, because most lack nothing. One that does says so, and the data plane
-//! [drives](drive()) it in the same turn. A step behind a request begins with a seed: the one it was begun with, as hex,
-//! if it is driven again on another instance; none otherwise.
+//! A step first runs synchronously, because most steps have no needs. If it has needs, it returns that, and the data
+//! plane [drives](drive()) it in the same turn. A step after a request begins with a seed: its earlier one, as hex, if
+//! another instance repeats it, else none.
 
 use std::cell::RefCell;
 
@@ -26,19 +26,19 @@ use crate::response::problem::{Audience, Problem};
 use crate::response::theme::Brand;
 use crate::router::Router;
 
-/// A step of a request, with what it is decided on.
+/// Step of a request, with its parameters.
 enum Phase {
-    /// Whether it is forwarded, and how.
+    /// Decides whether and how the request is forwarded.
     Admit { packed: String },
-    /// What the client gets of the origin's response.
+    /// Decides on the origin's response.
     HandleResponse {
         response_context: String,
         status: u16,
         headers: String,
     },
-    /// What can wait until the client has the answer.
+    /// Performs work after the response.
     RunBackground { response_context: String },
-    /// Whether the session of an open stream or WebSocket still lives.
+    /// Checks the session of an open stream or WebSocket.
     Revalidate { response_context: String },
 }
 
@@ -76,11 +76,11 @@ impl drive::Step for Phase {
 }
 
 thread_local! {
-    /// What the last decision lacked, until the data plane calls [`drive`](drive()).
+    /// Needs of the last decision, until the data plane calls [`drive`](drive()).
     static PENDING: RefCell<Option<(Phase, Pending)>> = const { RefCell::new(None) };
 }
 
-/// Returns a decision that is made; of one that is not, `N`, and leaves the rest for [`drive`](drive()).
+/// Returns a complete decision. Otherwise returns `N` and keeps the needs for [`drive`](drive()).
 fn made(decision: Decision<String>, answers: Answers, phase: impl FnOnce() -> Phase) -> String {
     match decision {
         Decision::Made(text) => {
@@ -96,7 +96,7 @@ fn made(decision: Decision<String>, answers: Answers, phase: impl FnOnce() -> Ph
     }
 }
 
-/// Begins what a decision left to be done without anybody waiting: values are stored, probes are sent.
+/// Starts background work of a decision: stores values, sends probes.
 fn begin_background() {
     for Write { key, value, ttl } in with_ready(Router::take_writes).unwrap_or_default() {
         #[expect(clippy::cast_precision_loss, reason = "at most 400 days")]
@@ -105,7 +105,7 @@ fn begin_background() {
     probes::send_probes();
 }
 
-/// The warm path: decides on a request nothing was asked for yet.
+/// Decides on a request without any answers: the warm path.
 #[wasm_bindgen]
 #[must_use]
 pub fn admit(packed: &str, now: f64) -> String {
@@ -116,9 +116,9 @@ pub fn admit(packed: &str, now: f64) -> String {
     }
 }
 
-/// Decides on a request again after origins failed it: a line each with tenant and origin, how (`lost`, `cut`,
-/// `spoilt`, `unsent` or `timed-out`) and when that showed, apart by tabs. `seed` is what its trace was begun with, as
-/// hex; empty if that is not known. `notes` are keys and texts of [`Need::Note`](crate::effect::Need::Note), one after the other.
+/// Decides on a request again after origins failed. `failures` has a line per failure with tenant and origin, kind
+/// (`lost`, `cut`, `spoilt`, `unsent` or `timed-out`) and time, separated by tabs. `seed` is that of its trace as hex,
+/// or empty. `notes` alternates keys and texts of [`Need::Note`](crate::effect::Need::Note).
 #[wasm_bindgen(js_name = admitAgain)]
 #[expect(
     clippy::needless_pass_by_value,
@@ -177,7 +177,7 @@ fn admit_step(packed: &str, now: f64, answers: &Answers) -> Decision<String> {
             fault_injection::inject("admit", packed);
             let step = router.admit(packed, millis(now), answers);
             drain(router, now);
-            // What is done here instead of being forwarded may change a session; a plain refusal does not.
+            // Our own response may have changed a session; a plain refusal does not.
             let has_changed = match step {
                 Step::Forward(_) => false,
                 Step::Answer(_) => router.has_changed_state(),
@@ -204,7 +204,7 @@ fn admit_step(packed: &str, now: f64, answers: &Answers) -> Decision<String> {
     decision
 }
 
-/// Decides what the client gets of an origin's response.
+/// Decides on an origin's response.
 #[wasm_bindgen(js_name = handleResponse)]
 #[must_use]
 pub fn handle_response(
@@ -238,7 +238,7 @@ fn handle_response_step(
         drain(router, now);
         (action, router.has_changed_state())
     });
-    // Of most the core learns nothing.
+    // Most responses change no state of the core.
     if !matches!(
         action,
         Some((ResponseAction::Untouched | ResponseAction::Edited(_), false))
@@ -252,7 +252,7 @@ fn handle_response_step(
     }
 }
 
-/// Does what can wait until the client has the response.
+/// Performs work after the response.
 #[wasm_bindgen(js_name = runBackground)]
 #[must_use]
 pub fn run_background(response_context: &str, now: f64, seed: &str) -> String {
@@ -279,7 +279,7 @@ fn run_background_step(response_context: &str, now: f64, answers: &Answers) -> D
     }
 }
 
-/// Checks whether the session of an open stream or WebSocket still lives.
+/// Checks whether the session of an open stream or WebSocket is still valid.
 #[wasm_bindgen]
 #[must_use]
 pub fn revalidate(response_context: &str, now: f64, seed: &str) -> String {
@@ -306,14 +306,14 @@ fn revalidate_step(response_context: &str, now: f64, answers: &Answers) -> Decis
     }
 }
 
-/// Begins with a seed, as hex.
+/// Parses a seed from hex.
 fn begun_with(seed: &str) -> Option<Answers> {
     let mut answers = Answers::default();
     answers.set_seed(encoding::from_hex(seed)?);
     Some(answers)
 }
 
-/// Begins a step behind a request.
+/// Creates the answers of a step after a request.
 fn begun(seed: &str) -> Answers {
     begun_with(seed).unwrap_or_else(|| {
         let mut answers = Answers::default();
@@ -324,7 +324,7 @@ fn begun(seed: &str) -> Answers {
     })
 }
 
-/// Meets what the decision before lacked, and decides again until nothing is lacking.
+/// Performs the needs of the last decision, and decides again until it is complete.
 #[wasm_bindgen]
 pub fn drive(context: RequestContext) -> Promise {
     let pending = PENDING.take();

@@ -1,4 +1,4 @@
-//! Waits: for a while, and for something no longer than that.
+//! Provides timers and deadlines.
 
 use core::future::Future;
 use core::pin::pin;
@@ -8,17 +8,17 @@ use futures_util::future::{Either, select};
 use thiserror::Error;
 use worker::Delay;
 
-/// The time was over before there was a result.
+/// Error after a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("deadline")]
 pub(super) struct DeadlineExceeded;
 
-/// Waits for so many milliseconds.
+/// Waits for this many milliseconds.
 pub(super) async fn sleep(ms: impl Into<u64>) {
     Delay::from(Duration::from_millis(ms.into())).await;
 }
 
-/// Waits for the result of `work`, for at most so many milliseconds; after that `work` is dropped.
+/// Awaits `work` for at most this many milliseconds, then drops it.
 pub(super) async fn within<T>(
     ms: impl Into<u64>,
     work: impl Future<Output = T>,

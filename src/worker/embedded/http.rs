@@ -1,4 +1,4 @@
-//! Requests and responses of the `worker` crate as the core takes and gives them.
+//! Converts requests and responses between the `worker` crate and the core.
 
 use js_sys::{Array, Object, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -16,11 +16,11 @@ use crate::upstream::response_headers::Edits;
 
 /// Returns the runtime's request.
 pub(super) fn raw(request: &Request) -> web_sys::Request {
-    // Its own `clone` is the one of JavaScript, which copies the body.
+    // `Request::clone` would call JavaScript's, which copies the body.
     Clone::clone(request.inner())
 }
 
-/// Returns the members of an object that are its own.
+/// Returns the own members of an object.
 pub(super) fn entries(object: &JsValue) -> impl Iterator<Item = (String, JsValue)> {
     let entries = Object::entries(object.unchecked_ref());
     entries.into_iter().filter_map(|entry| {
@@ -29,7 +29,7 @@ pub(super) fn entries(object: &JsValue) -> impl Iterator<Item = (String, JsValue
     })
 }
 
-/// Packs a request: see [`crate::http::request`].
+/// Packs a request; see [`crate::http::request`].
 pub(super) fn packed(request: &Request) -> Result<String, Error> {
     let raw = request.inner();
     let mut packed = [raw.method(), raw.url()].join("\n");
@@ -42,7 +42,7 @@ pub(super) fn packed(request: &Request) -> Result<String, Error> {
     Ok(packed)
 }
 
-/// Returns the request as an origin would get it, under the URL at which it was judged.
+/// Builds the request for the origin, under its canonical URL.
 pub(super) fn forwarded(
     raw: &web_sys::Request,
     packed: &str,
@@ -65,7 +65,7 @@ pub(super) fn forwarded(
             headers.set(name, value)?;
         }
     }
-    // Then names and values of those that the tenant's origins know.
+    // The tenant's additional headers follow, as names and values.
     while let (Some(name), Some(value)) = (own.next(), own.next()) {
         headers.set(name, value)?;
     }
@@ -82,7 +82,7 @@ pub(super) fn forwarded(
     Ok(made.into())
 }
 
-/// Packs the headers of a response, and the changes that go with it as the headers an origin would send.
+/// Packs the headers of a response. The requested changes become control headers, as an origin would send them.
 pub(super) fn packed_response(response: &Response, changes: &Changes) -> Result<String, Error> {
     let mut lines = Vec::new();
     for (name, value) in response.headers() {
@@ -99,7 +99,7 @@ pub(super) fn packed_response(response: &Response, changes: &Changes) -> Result<
     Ok(lines.join("\n"))
 }
 
-/// Returns the response with edits; its body is handed on as it is.
+/// Applies edits to a response; the body is passed on unchanged.
 pub(super) fn edited(response: Response, edits: &Edits) -> Result<Response, Error> {
     let headers = Headers::new();
     for (name, value) in response.headers() {
@@ -114,7 +114,7 @@ pub(super) fn edited(response: Response, edits: &Edits) -> Result<Response, Erro
     Ok(response.with_headers(headers))
 }
 
-/// Returns a response of our own; `file` is its body, if it is one.
+/// Builds our own response; `file` is its body, if set.
 pub(super) fn response(answer: Answer, file: Option<Uint8Array>) -> Result<Response, Error> {
     let headers = Headers::new();
     for (name, value) in &answer.headers {
@@ -133,7 +133,7 @@ pub(super) fn response(answer: Answer, file: Option<Uint8Array>) -> Result<Respo
     })
 }
 
-/// Returns whether a response is a socket or a stream of events.
+/// Returns whether a response is a WebSocket or event stream.
 pub(super) fn stays_open(response: &Response) -> bool {
     let media_type = response.headers().get("content-type").ok().flatten();
     response.status_code() == 101

@@ -1,4 +1,4 @@
-//! Vestibule within another Worker: the handler is the origin.
+//! Runs Vestibule within another Worker: the handler is the origin.
 
 mod http;
 
@@ -21,17 +21,17 @@ use crate::embed::{Changes, Config, Session};
 use crate::gateway::{Forward, ResponseAction, Revalidation, Step};
 use crate::router::Router;
 
-/// Why a request could not be handled.
+/// Reasons why a request could not be handled.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The settings are wrong. The text names every fault, and no secret.
+    /// The settings are invalid. The text names every fault, and no secret.
     #[error(transparent)]
     Misconfigured(#[from] Misconfigured),
-    /// The platform gave no random numbers.
+    /// The platform provides no random numbers.
     #[error("the platform gave no random numbers")]
     NoRandomSource,
-    /// The request or the response could not be read or made.
+    /// The request or response could not be read or built.
     #[error("the runtime failed: {0}")]
     Runtime(String),
     /// The handler failed.
@@ -66,16 +66,16 @@ impl From<Error> for worker::Error {
     }
 }
 
-/// Vestibule as a middleware: validates the session cookie, hands the session to a handler, stores what that wants
-/// changed, and sets the cookie.
+/// Middleware that validates the session cookie, passes the session to a handler, stores the handler's changes, and
+/// sets the cookie.
 ///
-/// What it remembers (sessions, revocations, limits) belongs to the isolate, so making one for each request costs
-/// nothing but a look at whether the settings were read.
+/// The isolate holds all state (sessions, revocations, limits). Creating a value per request is therefore cheap: it
+/// only checks whether the settings were read.
 pub struct Vestibule {
     env: Env,
 }
 
-/// Shows none of the bindings: secrets are among them.
+/// Hides the bindings, which include secrets.
 impl fmt::Debug for Vestibule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Vestibule").finish_non_exhaustive()
@@ -91,7 +91,7 @@ impl Vestibule {
     /// Reads the settings from the bindings, once per isolate.
     ///
     /// # Errors
-    /// Returns [`Error::Misconfigured`] with every fault there is.
+    /// Returns [`Error::Misconfigured`] with all faults.
     pub fn from_env(env: &Env) -> Result<Self, Error> {
         if !IS_SERVING.get() {
             Self::serve(Config::from_bindings(bindings(env))?)?;
@@ -99,7 +99,7 @@ impl Vestibule {
         Ok(Self { env: env.clone() })
     }
 
-    /// Uses these settings, once per isolate. `env` has the bindings they name.
+    /// Uses the given settings, once per isolate. `env` has the bindings that they name.
     ///
     /// # Errors
     /// Returns [`Error::NoRandomSource`].
@@ -116,17 +116,15 @@ impl Vestibule {
         Ok(())
     }
 
-    /// Handles a request: answers it where that is Vestibule's (its own paths, a refusal, a sign-in), and calls
-    /// `handler` otherwise.
+    /// Handles a request. Vestibule answers its own paths, refusals and sign-ins; otherwise it calls `handler`.
     ///
-    /// The handler gets the request as an origin would: without the session cookie and headers that are not the
-    /// client's to send, and with the headers that say who is speaking. So it may send it on as it is. The session is
-    /// `None` for what goes on without one (a CORS preflight, paths that `CACHE` names). `X-Session-…` headers of its
-    /// response are taken as those of an origin's are, and never reach the client: take them from no response that you
-    /// do not trust.
+    /// The handler gets the request as an origin would: without the session cookie and forbidden client headers, and
+    /// with identity headers. It may forward the request as it is. The session is `None` for a request without one (a
+    /// CORS preflight, paths that `CACHE` names). Vestibule applies `X-Session-…` headers of the handler's response as
+    /// an origin's, and removes them: copy them from no response that you do not trust.
     ///
     /// # Errors
-    /// Returns [`Error::Handler`] with the handler's error. The session is as it was then.
+    /// Returns [`Error::Handler`] with the handler's error. The session is unchanged then.
     pub async fn handle<H>(
         &self,
         request: Request,
@@ -180,7 +178,7 @@ impl Vestibule {
                 return Err(Error::Runtime("a decision was not made".to_owned()));
             }
         };
-        // There is nowhere else to go, so nobody has to find out whether the handler lives.
+        // The handler is the only origin, so probes have no use.
         with_ready(Router::take_probes);
         if forward.opens && http::stays_open(&response) {
             self.go_on(Revalidate(forward.response_context.clone()), context);
@@ -191,7 +189,7 @@ impl Vestibule {
         Ok(response)
     }
 
-    /// Does what can wait until the client has the response.
+    /// Performs work after the response.
     fn go_on(&self, step: impl drive::Step<Made = ()> + 'static, context: &Context) {
         let env = self.env.clone();
         context.wait_until(async move {
@@ -205,7 +203,7 @@ impl Vestibule {
         });
     }
 
-    /// Stores what the last decision left to be stored.
+    /// Stores the pending values of the last decision.
     fn store_later(&self, context: &Context) {
         for write in with_ready(Router::take_writes).unwrap_or_default() {
             context.wait_until(io::store_in_background(self.env.clone(), write));
@@ -213,7 +211,7 @@ impl Vestibule {
     }
 }
 
-/// Returns the bindings as [`Config::from_bindings`] takes them.
+/// Returns the bindings in the form that [`Config::from_bindings`] takes.
 fn bindings(env: &Env) -> Map<String, Value> {
     http::entries(env.as_ref())
         .map(|(name, value)| {
@@ -225,7 +223,7 @@ fn bindings(env: &Env) -> Map<String, Value> {
         .collect()
 }
 
-/// Returns the session that a request is handed over with.
+/// Returns the session of a forwarded request.
 fn session(forward: &Forward) -> Option<Session> {
     let visit = forward.visit.as_ref()?;
     let tenant = forward
@@ -235,7 +233,7 @@ fn session(forward: &Forward) -> Option<Session> {
     Some(Session::of(tenant, visit))
 }
 
-/// Begins a step behind a request.
+/// Creates the answers of a step after a request.
 fn begun() -> Answers {
     let mut answers = Answers::default();
     if let Some(seed) = with_ready(Router::draw_seed) {
@@ -244,7 +242,7 @@ fn begun() -> Answers {
     answers
 }
 
-/// Decides, and meets needs until nothing is lacking.
+/// Decides, and performs needs until the decision is complete.
 async fn decided<S: drive::Step>(
     step: S,
     mut answers: Answers,
@@ -259,7 +257,7 @@ async fn decided<S: drive::Step>(
     }
 }
 
-/// Acts on the core, and logs what happened.
+/// Runs `act` on the core, and logs its events.
 fn act<T>(act: impl FnOnce(&mut Router) -> T) -> Option<T> {
     with_ready(|router| {
         let result = act(router);
@@ -307,7 +305,7 @@ impl drive::Step for HandleResponse<'_> {
     }
 }
 
-/// Notes use, reads again what has grown old, and hears of revocations.
+/// Notes use, refreshes outdated copies, and polls revocations.
 struct RunBackground(String);
 
 impl drive::Step for RunBackground {
@@ -319,7 +317,7 @@ impl drive::Step for RunBackground {
     }
 }
 
-/// Notes that a connection was opened that nobody follows.
+/// Notes an opened connection that is not followed to its end.
 struct Revalidate(String);
 
 impl drive::Step for Revalidate {

@@ -1,5 +1,5 @@
-//! What the data plane offers to the control plane, where there is none of ours: a request is carried by the Worker that
-//! embeds Vestibule. The same names as in `worker/runtime.rs`.
+//! Replaces the data plane in a library, where the embedding Worker carries requests. Has the same names as
+//! `worker/runtime.rs`.
 
 use core::cell::RefCell;
 
@@ -19,16 +19,16 @@ extern "C" {
     fn fetch(url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
 }
 
-/// The request on its way.
+/// Context of a request.
 pub(super) struct RequestContext {
     env: Env,
-    /// The client's; none for what goes on after it.
+    /// Request of the client; `None` for work after it.
     request: Option<web_sys::Request>,
     file: RefCell<Option<Uint8Array>>,
 }
 
 impl RequestContext {
-    /// Makes the context of a request, or of what goes on after one.
+    /// Creates the context of a request, or of work after one.
     pub(super) fn new(env: Env, request: Option<web_sys::Request>) -> Self {
         Self {
             env,
@@ -42,20 +42,19 @@ impl RequestContext {
         self.env.clone()
     }
 
-    /// Nobody traces the stages of a request here.
+    /// Does nothing: a library does not trace stages.
     pub(super) fn passed(&self, _stage: &str, _begun: f64, _result: &str) {}
 
-    /// Nobody drives a decision again on another instance here: what an instance that traps was doing is lost with it.
+    /// Does nothing: a library does not repeat decisions on another instance, so a trap loses the work in progress.
     pub(super) fn note(&self, _key: &str, _text: &str) {}
 
-    /// Reads the request's body, once: resolves to its bytes, or to `undefined` if there are more of them than `limit`.
+    /// Reads the request's body once. Resolves to its bytes, or to `undefined` above `limit` bytes.
     pub(super) fn read_body(&self, limit: f64) -> Promise {
         let body = self.request.as_ref().and_then(web_sys::Request::body);
         futures::promise(async move { read(body, limit).await })
     }
 
-    /// Sends a request: resolves to the response's status and body, `undefined` in place of a body with more bytes than
-    /// `limit`.
+    /// Sends a request. Resolves to the response's status and body, or `undefined` for a body above `limit` bytes.
     pub(super) fn send_once(
         &self,
         _question: &str,
@@ -71,12 +70,12 @@ impl RequestContext {
         })
     }
 
-    /// Takes the bytes of a tenant's file: the body of the response that is about to be decided.
+    /// Sets the bytes of a tenant's file as the body of the next response.
     pub(super) fn set_file(&self, bytes: &Uint8Array) {
         self.file.replace(Some(bytes.clone()));
     }
 
-    /// Returns the bytes of the file that was asked for.
+    /// Takes the bytes of the file.
     pub(super) fn take_file(&self) -> Option<Uint8Array> {
         self.file.take()
     }
@@ -92,27 +91,27 @@ async fn read(body: Option<web_sys::ReadableStream>, limit: f64) -> Result<JsVal
     Ok(read.map_or(JsValue::UNDEFINED, |read| read.join().into()))
 }
 
-/// No decision is cached outside the core here.
+/// Does nothing: a library has no decision cache outside the core.
 pub(super) fn state_changed() {}
 
-/// Nobody replaces an instance that traps here.
+/// Does nothing: a library does not replace an instance that traps.
 pub(super) fn attribute(_context: Option<&RequestContext>) {}
 
-/// Returns the module that hashes passwords: there is none here, so that checking one fails.
+/// Returns no module, so password checks fail.
 pub(super) fn argon2_module() -> WebAssembly::Module {
     JsValue::UNDEFINED.unchecked_into()
 }
 
-/// What runs after a request runs as long as its Worker lets it.
+/// Does nothing: the embedding Worker decides how long background work runs.
 #[expect(clippy::unnecessary_wraps, reason = "as the data plane's")]
 pub(super) fn wait_until(_work: &Promise) -> Result<(), JsValue> {
     Ok(())
 }
 
-/// There is no console here.
+/// Returns nothing: a library has no console.
 pub(super) fn console_file(_name: &str) -> Option<Uint8Array> {
     None
 }
 
-/// What is stored in the background is held by nobody else here.
+/// Does nothing: a library holds no background writes elsewhere.
 pub(super) fn superseded(_key: &str) {}

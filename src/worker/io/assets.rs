@@ -1,7 +1,7 @@
-//! Gets tenants' files: from this isolate's memory, the location's cache, or their sources. See
+//! Loads tenants' files from this isolate's memory, the location's cache, or their sources; see
 //! [`crate::effect::asset::cache`].
 //!
-//! Their bytes stay in the JavaScript heap: the wasm memory never shrinks.
+//! The bytes stay in the JavaScript heap, because wasm memory never shrinks.
 
 use core::cell::RefCell;
 
@@ -23,7 +23,7 @@ use crate::tenant_id::TenantId;
 use crate::worker::timing::within;
 use crate::worker::{futures, runtime};
 
-/// Prefix of the sources that are stored beside the tenants' documents; all others are URLs.
+/// Prefix of sources stored with the tenants' documents; all others are URLs.
 const STORED: &str = "asset:";
 
 thread_local! {
@@ -31,7 +31,7 @@ thread_local! {
     static REQUESTS: Flights<Outcome<Uint8Array>> = Flights::default();
 }
 
-// Bound here, so that a text and a file's bytes need not pass through the wasm memory.
+// Bound here, so that texts and bytes of files do not pass through wasm memory.
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = JSON, js_name = parse, catch)]
@@ -42,13 +42,13 @@ extern "C" {
     fn digest(algorithm: &str, bytes: &Uint8Array) -> Result<Promise, JsValue>;
 }
 
-/// What a source gives.
+/// Result of a source.
 struct Given {
     media_type: String,
     bytes: Uint8Array,
 }
 
-/// Gets a file.
+/// Loads a file.
 pub(super) async fn answer(env: &Env, tenant: &TenantId, source: String) -> Answered {
     let name = format!("{tenant}/{source}");
     let fresh = FILES.with_borrow_mut(|files| files.fresh(&name, now()));
@@ -73,7 +73,7 @@ pub(super) async fn answer(env: &Env, tenant: &TenantId, source: String) -> Answ
     }
 }
 
-/// Gets a file that is not fresh here.
+/// Loads a file that is not fresh here.
 async fn renewed(env: &Env, name: &str, source: &str) -> Outcome<Uint8Array> {
     let near = location_cache::find(name).await;
     let looked = FILES.with_borrow_mut(|files| files.lookup(name, near, now()));
@@ -87,7 +87,7 @@ async fn renewed(env: &Env, name: &str, source: &str) -> Outcome<Uint8Array> {
     outcome
 }
 
-/// Changes the location's cache after the answer.
+/// Updates the location's cache after the response.
 fn apply(name: String, update: LocationUpdate<Uint8Array>) {
     if matches!(update, LocationUpdate::None) {
         return;
@@ -100,11 +100,11 @@ fn apply(name: String, update: LocationUpdate<Uint8Array>) {
         }
         Ok(JsValue::UNDEFINED)
     });
-    // The request may be over already; what was begun goes on as far as it can.
+    // The request may be over already; the update then continues as far as it can.
     let _ = runtime::wait_until(&work);
 }
 
-/// Asks a file's source. It learns nothing about the visitor.
+/// Requests a file from its source, without any client data.
 async fn obtained(env: &Env, source: &str) -> Result<File<Uint8Array>, Trouble> {
     let Given { media_type, bytes } = if source.starts_with(STORED) {
         let stored = within(SOURCE_DEADLINE_MS, stored(env, source));
@@ -125,7 +125,7 @@ async fn obtained(env: &Env, source: &str) -> Result<File<Uint8Array>, Trouble> 
 }
 
 async fn fetched(url: &str) -> Result<Given, Trouble> {
-    // The file is the same for everybody.
+    // The file is the same for all clients.
     let request = Request::get(url).deadline(SOURCE_DEADLINE_MS);
     let response = request.through_zone_cache().send().await?;
     if let Some(trouble) = Trouble::of_status(response.status()) {
@@ -148,7 +148,7 @@ impl From<FetchError> for Trouble {
     }
 }
 
-/// Reads a file that is stored beside the tenants' documents: `{"type": "image/png", "base64": "…"}`.
+/// Reads a file stored with the tenants' documents: `{"type": "image/png", "base64": "…"}`.
 async fn stored(env: &Env, key: &str) -> Result<Given, Trouble> {
     let found = documents::find(env, key).await;
     let text = found.map_err(|error| error.trouble())?;
@@ -170,7 +170,7 @@ fn read(text: &JsString) -> Result<Given, JsValue> {
     })
 }
 
-/// Returns what stands for these bytes: half of their SHA-256.
+/// Returns the hash of a file: the first half of its SHA-256, as hex.
 pub(super) async fn hash(bytes: &Uint8Array) -> Result<String, JsValue> {
     let digest = JsFuture::from(digest("SHA-256", bytes)?).await?;
     let digest = Uint8Array::new(&digest).to_vec();

@@ -1,18 +1,18 @@
-//! Reads bodies: up to a limit and not beyond, so that nobody's body fills the memory.
+//! Reads bodies up to a limit, which bounds the memory.
 
 use js_sys::futures::JsFuture;
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::web_sys::{ReadableStream, ReadableStreamDefaultReader};
 
-/// The chunks of a body that was read to its end. They are in the JavaScript heap: the wasm memory never shrinks.
+/// Chunks of a complete body. They are in the JavaScript heap, because wasm memory never shrinks.
 pub(in crate::worker) struct Chunks {
     chunks: Vec<Uint8Array>,
     length: u32,
 }
 
 impl Chunks {
-    /// Copies them into the wasm memory.
+    /// Copies them into wasm memory.
     pub(in crate::worker) fn to_vec(&self) -> Vec<u8> {
         let mut bytes = vec![0; usize::try_from(self.length).unwrap_or_default()];
         let mut rest = bytes.as_mut_slice();
@@ -39,7 +39,7 @@ impl Chunks {
     }
 }
 
-/// Reads a body to its end; returns `None` if it has more than `limit` bytes, and cuts it then. No body has no bytes.
+/// Reads a body to its end. Cancels a body above `limit` bytes and returns `None`. A missing body has no bytes.
 ///
 /// # Errors
 /// Returns the runtime's error if the body breaks off.
@@ -63,7 +63,7 @@ pub(in crate::worker) async fn read(
         let chunk: Uint8Array = Reflect::get(&part, &"value".into())?.dyn_into()?;
         read.length = read.length.saturating_add(chunk.length());
         if usize::try_from(read.length).map_or(true, |length| length > limit) {
-            // Whatever comes of it: nothing more is read.
+            // The result is irrelevant: reading ends here.
             let _ = JsFuture::from(reader.cancel()).await;
             return Ok(None);
         }

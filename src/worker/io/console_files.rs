@@ -1,4 +1,4 @@
-//! Gets the console's files, which the build has compressed. The data plane hands them over.
+//! Loads the console's files, which the build compressed, from the data plane.
 
 use core::cell::RefCell;
 
@@ -13,7 +13,7 @@ use crate::flat_map::FlatMap;
 use crate::worker::runtime;
 
 thread_local! {
-    /// What stands for the bytes of each file.
+    /// Hash of each file.
     static HASHES: RefCell<FlatMap<&'static str, String>> = RefCell::default();
 }
 
@@ -31,7 +31,7 @@ extern "C" {
     ) -> Result<ReadableStream, JsValue>;
 }
 
-/// Gets a file in a coding.
+/// Loads a file in a coding.
 pub(super) async fn answer(name: &'static str, coding: Coding) -> Answered {
     let (asset, bytes) = match found(name, coding).await {
         Ok(Some((hash, bytes))) => {

@@ -1,4 +1,4 @@
-//! Reads and changes tenants' documents in the place that is bound for them: see [`crate::config::backend`].
+//! Reads and changes tenants' documents in the bound backend; see [`crate::config::backend`].
 
 use core::cell::RefCell;
 
@@ -22,12 +22,12 @@ use crate::worker::counters::{Operation, counted, counted_lookup};
 use crate::worker::log;
 use crate::worker::timing::{DeadlineExceeded, within};
 
-/// What is found under a key: a text, in the JavaScript heap because a file's is long, or nothing.
+/// Text under a key, or `None`. It stays in the JavaScript heap, because files are long.
 pub(super) type Text = Option<JsString>;
 
 thread_local! {
     static READS: Flights<Result<Text, DocumentError>> = Flights::default();
-    /// What the service gave last.
+    /// Last answer of the service.
     static SERVICE: RefCell<Memory<JsString>> = RefCell::default();
 }
 
@@ -40,13 +40,13 @@ extern "C" {
     fn decode(this: &TextDecoder, bytes: &Uint8Array) -> Result<JsString, JsValue>;
 }
 
-/// Why documents are not read or not changed. The words hold no key and no text.
+/// Reasons why documents are not read or changed. The texts contain no key and no document.
 #[derive(Clone, Debug, Error)]
 pub(super) enum DocumentError {
-    /// It took too long.
+    /// The deadline passed.
     #[error(transparent)]
     Deadline(#[from] DeadlineExceeded),
-    /// No place is responsible.
+    /// No backend is bound.
     #[error(transparent)]
     NoBackend(#[from] NoBackend),
     /// The service answered with an unexpected status.
@@ -55,13 +55,13 @@ pub(super) enum DocumentError {
     /// The service gave no usable answer.
     #[error(transparent)]
     Service(#[from] FetchError),
-    /// What KV or D1 says.
+    /// Error text of KV or D1.
     #[error("{0}")]
     Platform(String),
 }
 
 impl DocumentError {
-    /// Returns what it means to a file that is kept there.
+    /// Returns the corresponding trouble of a file.
     pub(super) fn trouble(&self) -> Trouble {
         match self {
             Self::Deadline(_) | Self::Service(FetchError::Deadline) => Trouble::Deadline,
@@ -95,7 +95,7 @@ pub(super) async fn read(env: &Env, key: String) -> Answered {
     Answered::Found { key, found, asked }
 }
 
-/// Lists the keys that begin with a prefix, a line each.
+/// Lists the keys with a prefix, one per line.
 pub(super) async fn list(env: &Env, prefix: String) -> Answered {
     let asked = now();
     let keys = counted(Operation::Document, async {
@@ -115,7 +115,7 @@ pub(super) async fn list(env: &Env, prefix: String) -> Answered {
     }
 }
 
-/// Keeps texts, then deletes keys, one after the other.
+/// Stores texts, then deletes keys, one after the other.
 pub(super) async fn keep(env: &Env, puts: &[(String, String)], deletes: &[String]) -> Answered {
     let kept = change(env, &backend::in_order(puts, deletes)).await;
     if let Err(error) = &kept {
@@ -124,7 +124,7 @@ pub(super) async fn keep(env: &Env, puts: &[(String, String)], deletes: &[String
     Answered::Written(kept.is_ok())
 }
 
-/// Returns the text under a key; files are kept there, too.
+/// Returns the text under a key, of a document or a file.
 pub(super) async fn find(env: &Env, key: &str) -> Result<Text, DocumentError> {
     match backend::for_read(key, bound(env))? {
         Backend::Table => find_in_table(&table(env), key).await,
@@ -186,7 +186,7 @@ async fn rows(table: &D1Database, prefix: &str) -> Result<Vec<String>, DocumentE
         .collect()
 }
 
-/// Makes all changes or none.
+/// Applies all changes atomically.
 async fn change_table(table: &D1Database, changes: &[Change<'_>]) -> Result<(), DocumentError> {
     let put = table.prepare("INSERT OR REPLACE INTO tenants (key, value) VALUES (?, ?)")?;
     let delete = table.prepare("DELETE FROM tenants WHERE key = ?")?;
@@ -237,7 +237,7 @@ async fn find_at_service(env: &Env, key: &str) -> Result<Text, DocumentError> {
     Ok(Some(text))
 }
 
-/// Returns which of the places are bound.
+/// Returns which backends are bound.
 fn bound(env: &Env) -> impl Fn(Backend) -> bool {
     |backend| binding(env, backend).is_truthy()
 }
@@ -258,7 +258,7 @@ fn values(values: &[JsValue]) -> Array {
     values.iter().collect()
 }
 
-/// Returns a text that was found, or nothing.
+/// Converts a found text.
 fn text(found: JsValue) -> Result<Text, DocumentError> {
     if found.is_null() || found.is_undefined() {
         return Ok(None);

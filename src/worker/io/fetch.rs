@@ -1,7 +1,7 @@
-//! Sends requests of our own: none of a visitor's, and to no address that a visitor chooses.
+//! Sends Vestibule's own requests: without client data, and never to an address that a client chooses.
 //!
-//! They say who asks, because some servers refuse whoever does not say. A redirect is an answer like any other: it
-//! leads where nobody has agreed to, and what is said here is for nobody else.
+//! They have a `User-Agent`, because some servers refuse requests without one. A redirect is returned, not followed: it
+//! leads to an address that the configuration does not name, and the request may contain secrets.
 
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
@@ -13,7 +13,7 @@ use worker::web_sys::{self, AbortSignal, Headers, RequestInit, RequestRedirect};
 use super::body::{self, Chunks};
 use crate::worker::runtime::RequestContext;
 
-/// Product and version, by which every request of our own names its sender (`User-Agent`, RFC 9110 section 10.1.5).
+/// Product and version in the `User-Agent` of every own request (RFC 9110 section 10.1.5).
 pub(in crate::worker) const USER_AGENT: &str = concat!("Vestibule/", env!("CARGO_PKG_VERSION"));
 
 #[wasm_bindgen]
@@ -22,19 +22,19 @@ extern "C" {
     fn fetch(url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
 }
 
-/// Why a request of our own has no usable answer. The words name no URL and hold no secret.
+/// Reasons why an own request has no usable response. The texts contain no URL and no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(in crate::worker) enum FetchError {
-    /// Its time was over.
+    /// The deadline passed.
     #[error("deadline")]
     Deadline,
-    /// The answer's body has more bytes than are read.
+    /// The body exceeds the limit in bytes.
     #[error("more than {0} bytes")]
     TooLarge(usize),
-    /// The answer's body is not UTF-8.
+    /// The body is not UTF-8.
     #[error("not UTF-8")]
     NotText,
-    /// There was no connection, or it broke; in the platform's words.
+    /// The connection failed or broke; the platform's error text.
     #[error("{0}")]
     Lost(String),
 }
@@ -51,7 +51,7 @@ impl From<JsValue> for FetchError {
     }
 }
 
-/// A request of our own.
+/// Own request.
 pub(in crate::worker) struct Request<'a> {
     url: &'a str,
     body: Option<&'a str>,
@@ -61,7 +61,7 @@ pub(in crate::worker) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Makes a GET.
+    /// Creates a GET.
     pub(in crate::worker) fn get(url: &'a str) -> Self {
         Self {
             url,
@@ -72,7 +72,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Makes a POST.
+    /// Creates a POST.
     pub(in crate::worker) fn post(url: &'a str, body: &'a str) -> Self {
         Self {
             body: Some(body),
@@ -86,34 +86,34 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Ends the request, and the transfer of its answer's body, after so many milliseconds.
+    /// Limits the request, including the response's body, to this many milliseconds.
     pub(in crate::worker) fn deadline(mut self, ms: u32) -> Self {
         self.deadline_ms = Some(ms);
         self
     }
 
-    /// Lets the zone's cache answer. It is keyed on the URL alone, and is passed by unless what is asked for is the
-    /// same for everybody.
+    /// Lets the zone's cache answer. Its key is the URL alone, so use it only for responses that are the same for all
+    /// clients.
     pub(in crate::worker) fn through_zone_cache(mut self) -> Self {
         self.is_cached = true;
         self
     }
 
-    /// Sends it, and returns the answer once its headers are there.
+    /// Sends the request, and returns the response once its headers arrived.
     ///
     /// # Errors
-    /// Returns [`FetchError::Deadline`] or [`FetchError::Lost`]; any status is an answer.
+    /// Returns [`FetchError::Deadline`] or [`FetchError::Lost`]; any status is a response.
     pub(in crate::worker) async fn send(self) -> Result<Response, FetchError> {
         let sent = fetch(self.url, &self.init()?)?;
         let response: web_sys::Response = JsFuture::from(sent).await?.dyn_into()?;
         Ok(Response(response))
     }
 
-    /// Sends it once for a decision, and returns the answer's status and body, which has at most so many bytes of UTF-8.
-    /// If the instance dies meanwhile, the next one gets this answer instead of sending the request again.
+    /// Sends the request once per decision. Returns the response's status and body of at most `limit` bytes of UTF-8.
+    /// If the instance dies meanwhile, the next one gets this response instead of sending the request again.
     ///
     /// # Errors
-    /// Returns why there is no answer, or no whole body.
+    /// Returns why there is no response, or no complete body.
     pub(in crate::worker) async fn send_once(
         self,
         context: &RequestContext,
@@ -159,8 +159,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Returns what keeps a request past the zone's cache: what the runtime makes of `cache: "no-store"`, without the
-/// `Cache-Control` and `Pragma` that this would add to the request.
+/// Returns the options that bypass the zone's cache. They equal `cache: "no-store"`, which would also add
+/// `Cache-Control` and `Pragma` to the request.
 fn uncached() -> Result<Object, JsValue> {
     let cf = Object::new();
     Reflect::set(&cf, &"cacheTtl".into(), &(-1).into())?;
@@ -168,7 +168,7 @@ fn uncached() -> Result<Object, JsValue> {
     Ok(cf)
 }
 
-/// The answer to a request of our own. Read its body or [`discard`](Self::discard) it: it would keep the connection.
+/// Response to an own request. Read its body or [`discard`](Self::discard) it: an unread body occupies the connection.
 pub(in crate::worker) struct Response(web_sys::Response);
 
 impl Response {
@@ -177,7 +177,7 @@ impl Response {
         self.0.status()
     }
 
-    /// Whether the status is one of success.
+    /// Returns whether the status is a success.
     pub(in crate::worker) fn is_ok(&self) -> bool {
         self.0.ok()
     }
@@ -187,25 +187,25 @@ impl Response {
         self.0.headers().get(name).ok().flatten()
     }
 
-    /// Cuts the body.
+    /// Cancels the body.
     pub(in crate::worker) async fn discard(self) {
         if let Some(body) = self.0.body() {
             let _ = JsFuture::from(body.cancel()).await;
         }
     }
 
-    /// Reads the body, at most so many bytes, into the JavaScript heap.
+    /// Reads the body, at most `limit` bytes, into the JavaScript heap.
     ///
     /// # Errors
-    /// Returns why there is no whole body.
+    /// Returns why there is no complete body.
     pub(in crate::worker) async fn bytes(self, limit: usize) -> Result<Uint8Array, FetchError> {
         Ok(self.chunks(limit).await?.join())
     }
 
-    /// Reads the body, at most so many bytes, as UTF-8; a byte order mark is left out.
+    /// Reads the body, at most `limit` bytes, as UTF-8 without a byte order mark.
     ///
     /// # Errors
-    /// Returns why there is no whole body, or [`FetchError::NotText`].
+    /// Returns why there is no complete body, or [`FetchError::NotText`].
     pub(in crate::worker) async fn text(self, limit: usize) -> Result<String, FetchError> {
         text(self.chunks(limit).await?.to_vec())
     }
@@ -216,7 +216,7 @@ impl Response {
     }
 }
 
-/// Decodes UTF-8; a byte order mark is left out.
+/// Decodes UTF-8 and removes a byte order mark.
 fn text(bytes: Vec<u8>) -> Result<String, FetchError> {
     let text = String::from_utf8(bytes).map_err(|_| FetchError::NotText)?;
     Ok(match text.strip_prefix('\u{feff}') {

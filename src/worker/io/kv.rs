@@ -1,5 +1,5 @@
-//! Reads, lists and writes the sessions' namespace (Workers KV, binding `SESSIONS`). A read has found something, has
-//! found nothing, or has failed; a write is acknowledged, or is not. When, and how often, the core decides:
+//! Reads, lists and writes the sessions' namespace (Workers KV, binding `SESSIONS`). A read finds a value, finds none,
+//! or fails; a write is acknowledged or not. The core decides when and how often:
 //! [`store::breaker`](crate::store::breaker), [`store::single_flight`](crate::store::single_flight),
 //! [`store::write_queue`](crate::store::write_queue).
 
@@ -27,11 +27,11 @@ use crate::worker::{futures, runtime};
 /// Minimum time for which KV may serve a read from its location's cache, in seconds.
 const CACHE_TTL_S: u32 = 30;
 
-/// How long a read may take before storage counts as not answering, in milliseconds; a page of a list.
+/// Maximum time of a read before storage counts as unavailable, and of a page of a list, in milliseconds.
 const READ_DEADLINE_MS: u32 = 500;
 const PAGE_DEADLINE_MS: u32 = 2_000;
 
-/// Maximum number of pages of a list that are read; each has 1,000 names.
+/// Maximum number of pages of a list; each has 1,000 names.
 const MAX_PAGES: usize = 20;
 
 thread_local! {
@@ -42,7 +42,7 @@ thread_local! {
     static READ_OPTIONS: Options = Options::of_read("arrayBuffer", CACHE_TTL_S);
 }
 
-/// Reads are on the way of requests: this is quicker than to look the binding up by its name.
+/// Binding with a getter, which is faster on the request path than a lookup by name.
 #[wasm_bindgen]
 extern "C" {
     type Bindings;
@@ -51,15 +51,15 @@ extern "C" {
     fn sessions(this: &Bindings) -> Namespace;
 }
 
-/// Why storage has not answered.
+/// Reasons why storage has not answered.
 #[derive(Clone, Debug, Error)]
 enum StorageError {
     #[error("deadline")]
     Deadline,
-    /// In the platform's words.
+    /// Error text of the platform.
     #[error("{0}")]
     Failed(String),
-    /// It was not asked, because it has not answered others.
+    /// The breaker refused the read after failures of others.
     #[error("not asked")]
     NotAsked,
 }
@@ -76,7 +76,7 @@ impl From<JsValue> for StorageError {
     }
 }
 
-/// Reads a key, after so many milliseconds.
+/// Reads a key, after a delay in milliseconds.
 pub(super) async fn read(env: &Env, key: String, after_ms: u32) -> Answered {
     if after_ms > 0 {
         sleep(after_ms).await;
@@ -85,7 +85,7 @@ pub(super) async fn read(env: &Env, key: String, after_ms: u32) -> Answered {
     let found = match read {
         Ok(Some(bytes)) => Found::Bytes(bytes),
         Ok(None) => Found::Absent,
-        // Nothing has happened.
+        // The breaker refused the read, so there is nothing to log.
         Err(StorageError::NotAsked) => Found::Unavailable,
         Err(error) => {
             report("store_read_failed", error.to_string().as_str());
@@ -95,7 +95,7 @@ pub(super) async fn read(env: &Env, key: String, after_ms: u32) -> Answered {
     Answered::Found { key, found, asked }
 }
 
-/// Reads a key, unless storage counts as not answering.
+/// Reads a key if the breaker admits it.
 async fn read_admitted(env: &Env, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
     let permit = BREAKER.with_borrow_mut(|breaker| breaker.admit(now()));
     let permit = permit.ok_or(StorageError::NotAsked)?;
@@ -118,7 +118,7 @@ async fn get(env: &Env, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
     Ok((!value.is_null()).then(|| Uint8Array::new(&value).to_vec()))
 }
 
-/// Lists the names that begin so, a line each.
+/// Lists the names with a prefix, one per line.
 pub(super) async fn list(env: &Env, prefix: String) -> Answered {
     let (listed, asked) = single_flight::ask(&LISTS, &prefix, || list_all(env, &prefix)).await;
     Answered::of(prefix, listed, "store_list_failed", asked)
@@ -157,7 +157,7 @@ pub(super) async fn store_durably(env: &Env, writes: Vec<Write>) -> bool {
     outcomes.iter().all(|outcome| *outcome == Outcome::Stored)
 }
 
-/// Submits a value; what is returned ends once that is stored or lost.
+/// Submits a value. The returned future ends once the value is stored or lost.
 pub(in crate::worker) fn store_in_background(
     env: Env,
     write: Write,
@@ -199,7 +199,7 @@ async fn put(env: &Env, attempt: &Attempt) -> bool {
     put.is_ok()
 }
 
-/// Tells the operator what the queue has coalesced and lost.
+/// Reports the queue's coalesced and lost values.
 fn report_counts() {
     let counts = QUEUE.with_borrow_mut(WriteQueue::take_counts);
     if counts.coalesced > 0 {

@@ -1,5 +1,4 @@
-//! Keeps tenants' files in the cache of the location (`caches.default`). A runtime without one throws; nothing depends
-//! on there being one.
+//! Caches tenants' files in the location's cache (`caches.default`). A runtime without one throws, which is ignored.
 
 use js_sys::futures::JsFuture;
 use js_sys::{Promise, Uint8Array, encode_uri_component};
@@ -12,7 +11,7 @@ use crate::clock::UnixMillis;
 use crate::effect::asset::MAX_LENGTH;
 use crate::effect::asset::cache::{File, USABLE_MS};
 
-// `worker::Cache` would end the instance where there is no cache.
+// `worker::Cache` would end the instance in a runtime without a cache.
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = ["caches", "default"], js_name = "match", catch)]
@@ -23,10 +22,10 @@ extern "C" {
     fn cache_delete(url: &str) -> Result<Promise, JsValue>;
 }
 
-/// Says beside a file when its source gave it.
+/// Header with the time at which the source returned the file.
 const FETCHED: &str = "x-fetched";
 
-/// Returns where a file is. Nobody is reached there.
+/// Returns the cache key of a file: a URL that no server has.
 fn address(name: &str) -> String {
     let name: String = encode_uri_component(name).into();
     format!("https://assets.invalid/{name}")
@@ -62,14 +61,14 @@ async fn found(name: &str) -> Result<Option<File<Uint8Array>>, JsValue> {
     }))
 }
 
-/// Leaves a file there.
+/// Stores a file.
 pub(super) async fn put(name: &str, file: &File<Uint8Array>) {
     if let Ok(work) = response(file).and_then(|response| cache_put(&address(name), &response)) {
         let _ = JsFuture::from(work).await;
     }
 }
 
-/// Deletes a file there.
+/// Deletes a file.
 pub(super) async fn delete(name: &str) {
     if let Ok(work) = cache_delete(&address(name)) {
         let _ = JsFuture::from(work).await;

@@ -1,4 +1,4 @@
-//! Performs what decisions need: every [`Need`] is matched here, once.
+//! Performs the needs of decisions: the only `match` over every [`Need`].
 
 mod assets;
 pub(super) mod body;
@@ -32,10 +32,10 @@ use crate::clock::UnixMillis;
 use crate::effect::asset::Asset;
 use crate::effect::{Answers, Body, Found, Need, Write};
 
-/// What came of a need.
+/// Result of a need.
 pub(super) enum Answered {
-    /// What was found under a key, and when that was asked. It may have been somebody else's question: an answer is as
-    /// old as its question.
+    /// Result under a key, with the time of its request. If another caller made the shared call, the time is that of
+    /// its call.
     Found {
         key: String,
         found: Found,
@@ -43,9 +43,9 @@ pub(super) enum Answered {
     },
     /// Whether the writes were acknowledged.
     Written(bool),
-    /// The request's body.
+    /// Body of the request.
     Body(Body),
-    /// A tenant's file; its bytes stay outside the wasm memory, which never shrinks.
+    /// File of a tenant; its bytes stay outside wasm memory, which never shrinks.
     Asset {
         source: String,
         asset: Asset,
@@ -54,13 +54,13 @@ pub(super) enum Answered {
 }
 
 impl Answered {
-    /// Returns what a need's key holds.
+    /// Creates the answer with these bytes.
     fn bytes(key: String, bytes: Vec<u8>, asked: UnixMillis) -> Self {
         let found = Found::Bytes(bytes);
         Self::Found { key, found, asked }
     }
 
-    /// Returns what was found under a need's key; if that failed, logs that as `event`.
+    /// Creates the answer of an outcome; logs a failure as `event`.
     fn of<E: Error>(
         key: String,
         outcome: Result<Vec<u8>, E>,
@@ -71,7 +71,7 @@ impl Answered {
         Self::Found { key, found, asked }
     }
 
-    /// Files it among a decision's answers.
+    /// Adds the result to a decision's answers.
     pub(super) fn file_in(self, answers: &mut Answers) {
         match self {
             Self::Found { key, found, asked } => answers.add(&key, found, asked),
@@ -81,7 +81,7 @@ impl Answered {
         }
     }
 
-    /// Returns what a trace calls it.
+    /// Returns the result in a trace.
     fn result(&self) -> &'static str {
         match self {
             Self::Found { found, .. } => match found {
@@ -95,7 +95,7 @@ impl Answered {
     }
 }
 
-/// Returns what a trace calls the stage in which a need is met; `None` for those that are not traced.
+/// Returns the stage of a need in a trace; `None` if it is not traced.
 fn stage(need: &Need) -> Option<&'static str> {
     match need {
         Need::Read { .. } | Need::List { .. } | Need::Store => Some("kv"),
@@ -117,7 +117,7 @@ fn stage(need: &Need) -> Option<&'static str> {
     }
 }
 
-/// Meets a need, and adds it to the request's trace. `writes` are what [`Need::Store`] is about.
+/// Performs a need, and adds it to the request's trace. `writes` are the values of [`Need::Store`].
 pub(super) async fn perform(need: Need, writes: Vec<Write>, context: &RequestContext) -> Answered {
     let stage = stage(&need);
     let begun = Date::now();
@@ -145,7 +145,7 @@ async fn answer(
             key,
             deadline_ms,
         } => objects::call(&context.env(), class, &name, &command, key, deadline_ms).await,
-        // What was decided and must be found again.
+        // A repeated decision must find this value again.
         Need::Note { key, text } => {
             context.note(&key, &text);
             Answered::bytes(key, text.into_bytes(), asked)
@@ -167,7 +167,7 @@ async fn answer(
             signature,
         } => {
             let outcome = webcrypto::is_signed(&jwk, algorithm, &input, &signature).await;
-            // A key that cannot be used has signed nothing.
+            // An unusable key has signed nothing.
             let is_good = reported("key_unusable", outcome).unwrap_or_default();
             Answered::bytes(key, flag(is_good), asked)
         }
@@ -210,7 +210,7 @@ async fn answer(
     }
 }
 
-/// Returns what is filed for yes and no.
+/// Encodes yes or no.
 fn flag(is_so: bool) -> Vec<u8> {
     if is_so { b"1" } else { b"0" }.to_vec()
 }

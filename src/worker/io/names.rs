@@ -1,7 +1,7 @@
-//! Puts names into the one form in which users' names are stored, looked up and counted: who types one in capitals,
-//! with blanks around it, or with accents apart, means the same user.
+//! Normalises user names for storage, lookup and throttling, so that case, surrounding blanks and composed accents do
+//! not matter.
 //!
-//! The tables for that are the runtime's; `npm run users` stores names in the same form (`scripts/accounts.mjs`).
+//! The runtime provides the Unicode tables; `npm run users` stores names in the same form (`scripts/accounts.mjs`).
 
 use js_sys::JsString;
 

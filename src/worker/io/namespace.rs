@@ -1,7 +1,7 @@
-//! A KV namespace, as far as it is used here.
+//! Binds the KV methods that Vestibule uses.
 //!
-//! The `worker` crate's own (`KvStore`) looks five methods up each time, keeps no text in the JavaScript heap, and takes
-//! options and lists through a second `serde` format, for which the module would weigh 20 kB more.
+//! The `worker` crate's `KvStore` looks up five methods each time and keeps no text in the JavaScript heap. It also
+//! passes options and lists through a second `serde` format, which would add 20 kB to the module.
 
 use js_sys::futures::JsFuture;
 use js_sys::{Object, Promise, Reflect, Uint8Array};
@@ -11,10 +11,10 @@ use worker::Env;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A binding of KV.
+    /// KV binding.
     pub(in crate::worker) type Namespace;
 
-    /// Reads a key: resolves to null if there is none.
+    /// Reads a key; resolves to null if it is missing.
     #[wasm_bindgen(method, catch)]
     pub(in crate::worker) fn get(
         this: &Namespace,
@@ -54,7 +54,7 @@ extern "C" {
     #[wasm_bindgen(method, setter)]
     fn set_cursor(this: &Options, cursor: &str);
 
-    /// A page of a list.
+    /// Page of a list.
     type Page;
 
     #[wasm_bindgen(method, getter)]
@@ -77,7 +77,7 @@ impl Options {
         Object::new().unchecked_into()
     }
 
-    /// Returns the options of a read: a text, or bytes (`arrayBuffer`), that the location may have cached for so long.
+    /// Creates the options of a read: a text, or bytes (`arrayBuffer`), with the maximum age in the location's cache.
     pub(in crate::worker) fn of_read(value_type: &str, cache_ttl_seconds: u32) -> Self {
         let options = Self::new();
         options.set_type(value_type);
@@ -90,24 +90,24 @@ impl Namespace {
     /// Returns a binding.
     ///
     /// # Errors
-    /// Returns what reading a binding throws. One that is not there throws when it is used.
+    /// Returns an exception of the lookup. A missing binding throws when it is used.
     pub(in crate::worker) fn bound(env: &Env, binding: &str) -> Result<Self, JsValue> {
         Ok(Reflect::get(env, &binding.into())?.unchecked_into())
     }
 
-    /// Keeps a text.
+    /// Stores a text.
     ///
     /// # Errors
-    /// Returns what KV throws.
+    /// Returns KV's exception.
     pub(in crate::worker) async fn put(&self, key: &str, text: &str) -> Result<(), JsValue> {
         let put = self.begin_put(key, &text.into(), &JsValue::UNDEFINED)?;
         JsFuture::from(put).await.map(drop)
     }
 
-    /// Keeps bytes, for so many seconds.
+    /// Stores bytes for this many seconds.
     ///
     /// # Errors
-    /// Returns what KV throws.
+    /// Returns KV's exception.
     #[expect(clippy::cast_precision_loss, reason = "at most 400 days")]
     pub(in crate::worker) async fn put_bytes(
         &self,
@@ -125,15 +125,15 @@ impl Namespace {
     /// Deletes a key.
     ///
     /// # Errors
-    /// Returns what KV throws.
+    /// Returns KV's exception.
     pub(in crate::worker) async fn delete(&self, key: &str) -> Result<(), JsValue> {
         JsFuture::from(self.begin_delete(key)?).await.map(drop)
     }
 
-    /// Adds the names that begin so, 1,000 at most, to `names`. Returns where the list goes on, if it does.
+    /// Adds at most 1,000 names with a prefix to `names`. Returns the cursor of the next page, if there is one.
     ///
     /// # Errors
-    /// Returns what KV throws.
+    /// Returns KV's exception.
     pub(in crate::worker) async fn list(
         &self,
         prefix: &str,

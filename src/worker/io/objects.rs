@@ -1,5 +1,4 @@
-//! Calls Durable Objects, and shares identical calls. Whether and when one is tried again decides
-//! [`store::retry`](crate::store::retry).
+//! Calls Durable Objects, and shares identical calls. [`store::retry`](crate::store::retry) decides on retries.
 
 use js_sys::{Math, Reflect, Uint8Array};
 use thiserror::Error;
@@ -19,12 +18,12 @@ thread_local! {
     static CALLS: Flights<Result<Vec<u8>, CallError>> = Flights::default();
 }
 
-/// Why an object has not answered.
+/// Reasons why an object has not answered.
 #[derive(Clone, Debug, Error)]
 enum CallError {
     #[error("deadline")]
     Deadline,
-    /// In the platform's words, or the object's.
+    /// Error text of the platform or the object.
     #[error("{message}")]
     Failed { cause: Cause, message: String },
 }
@@ -47,7 +46,7 @@ impl From<worker::Error> for CallError {
     }
 }
 
-/// Calls an object, for so many milliseconds at most.
+/// Calls an object, with a deadline in milliseconds.
 pub(super) async fn call(
     env: &Env,
     class: Class,
@@ -91,14 +90,14 @@ async fn attempts(
     }
 }
 
-/// Calls an object once. A stub that has thrown is of no use any more, so each attempt gets its own.
+/// Calls an object once. Each attempt gets its own stub, because one that has thrown stays broken.
 async fn attempt(env: &Env, class: Class, name: &str, command: &str) -> Result<Vec<u8>, CallError> {
     let answer = objects::call(env, class, name, command).await?;
     let bytes: Uint8Array = answer.dyn_into().map_err(worker::Error::from)?;
     Ok(bytes.to_vec())
 }
 
-/// Draws what spreads the attempts of many callers.
+/// Draws the random number for the jitter of retries.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

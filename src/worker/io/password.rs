@@ -1,13 +1,11 @@
-//! Hashes and checks passwords, in a wasm module of its own (`tools/argon2`), which decides what is stored of one.
+//! Hashes and checks passwords in a separate wasm module (`tools/argon2`), which defines the stored form.
 //!
-//! A password is its UTF-8 bytes in Unicode's normal form C, so that it does not matter how a keyboard
-//! composes an accent. That is what remains of RFC 8265's OpaqueString: spaces stay as they are, and
-//! nothing is refused but by length.
+//! A password is the UTF-8 of its Unicode normal form C, so different keyboard input of an accent is equal. This is the
+//! remaining part of RFC 8265's OpaqueString: spaces are kept, and only the length is restricted.
 //!
-//! One instance of the module does all hashes of an isolate. An instance for each would leave its 19 MiB
-//! to the garbage collector, which takes its time: after thirty sign-ins 400 MB were waiting for it, and
-//! an isolate has 128 MB. One instance has 19 MiB for good, and hashes a fifth faster, in memory it has
-//! already.
+//! One instance of the module computes all hashes of an isolate. An instance per hash would leave its 19 MiB to the
+//! garbage collector: after thirty sign-ins 400 MB were uncollected, and an isolate has 128 MB. One instance keeps 19
+//! MiB, and hashes a fifth faster in memory it already has.
 
 use core::cell::Cell;
 
@@ -19,14 +17,14 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use crate::worker::log;
 use crate::worker::runtime;
 
-/// Sizes of the module's places, in bytes; `tools/argon2` knows them too.
+/// Sizes of the module's buffers in bytes, which `tools/argon2` defines, too.
 const MAX_PASSWORD_LENGTH: usize = 1024;
 const SALT_LENGTH: usize = 16;
 const MAX_STORED_LENGTH: usize = 192;
 
 #[wasm_bindgen]
 extern "C" {
-    /// What the module exports: see `tools/argon2/src/exports.rs`.
+    /// Exports of the module; see `tools/argon2/src/exports.rs`.
     type Exports;
 
     #[wasm_bindgen(method, getter)]
@@ -51,19 +49,19 @@ extern "C" {
     fn make(this: &Exports, password_length: u32) -> Result<i32, JsValue>;
 }
 
-/// Why a password was neither hashed nor checked.
+/// Reasons why a password was neither hashed nor checked.
 #[derive(Debug, Error)]
 pub(super) enum PasswordError {
-    /// It has more bytes than a password may have.
+    /// The password has too many bytes.
     #[error("the password is too long")]
     TooLong,
-    /// The module says so: see `Fault` in `tools/argon2`.
+    /// The module reported a fault; see `Fault` in `tools/argon2`.
     #[error("argon2: fault {0}")]
     Fault(i32),
     /// The module trapped, or could not be started.
     #[error("argon2: {0}")]
     Trapped(String),
-    /// The runtime gave no random numbers.
+    /// The runtime provides no random numbers.
     #[error("there is no source of random numbers")]
     NoRandomNumbers,
 }
@@ -74,11 +72,11 @@ impl From<JsValue> for PasswordError {
     }
 }
 
-/// Returns whether a password is the one that was stored, which says itself what checking costs. With anything but a
-/// PHC string that we can afford no password is right; nor is one without `stored`, after the time that checking takes.
+/// Returns whether a password matches `stored`, a PHC string with its own cost parameters. Returns `false` for another
+/// form or unaffordable costs. Without `stored` returns `false` after the usual time of a check.
 ///
 /// # Errors
-/// Returns why that cannot be said.
+/// Returns why the check failed.
 pub(super) fn is_right(password: &str, stored: Option<&str>) -> Result<bool, PasswordError> {
     let password = normalized(password);
     let stored_length = stored.map_or(1, str::len);
@@ -106,10 +104,10 @@ pub(super) fn is_right(password: &str, stored: Option<&str>) -> Result<bool, Pas
     })
 }
 
-/// Returns what is to be stored of a new password, a PHC string.
+/// Hashes a new password into a PHC string for storage.
 ///
 /// # Errors
-/// Returns why there is none.
+/// Returns why hashing failed.
 pub(super) fn hashed(password: &str) -> Result<Vec<u8>, PasswordError> {
     let password = normalized(password);
     if password.len() > MAX_PASSWORD_LENGTH {
@@ -139,14 +137,14 @@ thread_local! {
     static INSTANCE: Cell<Option<Instance>> = const { Cell::new(None) };
 }
 
-/// An instance of the module.
+/// Instance of the module.
 struct Instance {
     exports: Exports,
-    /// The most memory a hash in it has taken, in KiB.
+    /// Maximum memory of a hash in it so far, in KiB.
     most: u32,
 }
 
-/// Uses the isolate's instance. One that failed is not used again: it may have trapped.
+/// Runs `act` on the isolate's instance. A failed instance is dropped, because it may have trapped.
 fn with_instance<T>(
     act: impl FnOnce(&mut Instance) -> Result<T, PasswordError>,
 ) -> Result<T, PasswordError> {
@@ -168,8 +166,8 @@ impl Instance {
         })
     }
 
-    /// Makes room for a hash that takes so much memory; returns whether that took a new instance. One that has had less
-    /// would add it to what it has.
+    /// Ensures memory for a hash; returns whether that required a new instance. A smaller one would add the memory to
+    /// its own.
     fn make_room(&mut self, memory: u32) -> Result<bool, JsValue> {
         let is_lacking = memory > self.most;
         if is_lacking {
@@ -178,7 +176,7 @@ impl Instance {
         Ok(is_lacking)
     }
 
-    /// Puts bytes into one of the module's places, and returns how many.
+    /// Copies bytes into one of the module's buffers, and returns their number.
     fn place(
         &self,
         place: impl FnOnce(&Exports) -> Result<u32, JsValue>,
@@ -190,7 +188,7 @@ impl Instance {
         Ok(length)
     }
 
-    /// Returns so many bytes of the module's memory. That may have grown since, and its buffer is another one then.
+    /// Returns a view of the module's memory. It is created each time, because growing the memory replaces its buffer.
     fn view(&self, at: u32, length: u32) -> Uint8Array {
         Uint8Array::new_with_byte_offset_and_length(&self.exports.memory().buffer(), at, length)
     }

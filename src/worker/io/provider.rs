@@ -1,5 +1,5 @@
-//! Asks identity providers. What every request asks equally (a provider's keys, how it is set up) is asked once; a token
-//! is nobody else's.
+//! Sends requests to identity providers. Public documents (keys, metadata) are fetched once for concurrent requests;
+//! responses with tokens are not shared.
 
 use super::fetch::{FetchError, Request};
 use super::single_flight::{self, Flights};
@@ -9,15 +9,15 @@ use crate::worker::counters::{Operation, counted};
 use crate::worker::io::now;
 use crate::worker::runtime::RequestContext;
 
-/// Time that a provider has for its answer, in milliseconds.
+/// Maximum time of a provider's response, in milliseconds.
 const DEADLINE_MS: u32 = 10_000;
 
 thread_local! {
     static UNDER_WAY: Flights<Result<Vec<u8>, FetchError>> = Flights::default();
 }
 
-/// Returns what a provider answered (see [`Reply`](crate::effect::Reply)), and when it was asked. A form is sent once: a
-/// provider takes a code or a refresh token for theft that comes twice.
+/// Returns a provider's response (see [`Reply`](crate::effect::Reply)) and the time of its request. A form is sent only
+/// once: providers treat a repeated code or refresh token as theft.
 pub(super) async fn answer(
     call: &Outbound,
     context: &RequestContext,

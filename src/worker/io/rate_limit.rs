@@ -1,4 +1,4 @@
-//! Asks the platform's rate limit on new sessions.
+//! Checks the platform's rate limit on new sessions.
 
 use js_sys::futures::JsFuture;
 use js_sys::{Object, Reflect};
@@ -10,19 +10,19 @@ use worker::worker_sys::RateLimiter;
 use crate::worker::log::Describe as _;
 use crate::worker::timing::{DeadlineExceeded, within};
 
-/// The binding.
+/// Binding of the rate limiter.
 const LIMITER: &str = "NEW_SESSION_LIMITER";
 
-/// Time that the limit has for its answer, in milliseconds.
+/// Maximum time of the limiter's answer, in milliseconds.
 const DEADLINE_MS: u32 = 500;
 
-/// Why the limit did not answer.
+/// Reasons why the limiter did not answer.
 #[derive(Debug, Error)]
 pub(super) enum LimitError {
-    /// It took too long.
+    /// The deadline passed.
     #[error(transparent)]
     Deadline(#[from] DeadlineExceeded),
-    /// It is not bound, or failed.
+    /// The limiter is not bound, or failed.
     #[error("{0}")]
     Failed(String),
 }
@@ -39,12 +39,12 @@ impl From<JsValue> for LimitError {
     }
 }
 
-/// Counts one more under this key, and returns whether that is within the limit.
+/// Counts one event under this key, and returns whether it is within the limit.
 ///
 /// # Errors
 /// Returns why there is no answer.
 pub(super) async fn is_within(env: &Env, key: &str) -> Result<bool, LimitError> {
-    // `worker`'s own method takes the key, and gives the outcome, by way of a second `serde` format.
+    // `worker`'s own method converts key and outcome through a second `serde` format.
     let limiter: RateLimiter = JsValue::from(env.rate_limiter(LIMITER)?).unchecked_into();
     let question = Object::new();
     Reflect::set(&question, &"key".into(), &key.into())?;

@@ -1,7 +1,7 @@
-//! Asks once for what several requests need at the same time: see [`crate::store::single_flight`].
+//! Makes one call for concurrent requests that need the same answer; see [`crate::store::single_flight`].
 //!
-//! Requests share a promise, and it is the asking one's: the runtime hands what one request settles over to others
-//! that wait for it, each where it belongs. A waker would run one request's work on behalf of another.
+//! Requests share a promise of the request that makes the call. When one request settles it, the runtime resumes each
+//! waiting request in its own context. A waker would run one request's work in another's context.
 
 use core::cell::{Cell, OnceCell, RefCell};
 use core::future::Future;
@@ -19,7 +19,7 @@ use crate::clock::UnixMillis;
 use crate::store::single_flight::{FlightId, PATIENCE_MS, Role, SingleFlight};
 use crate::worker::timing::sleep;
 
-/// Questions of one kind that are under way.
+/// Calls of one kind in flight.
 pub(in crate::worker) struct Flights<T>(RefCell<SingleFlight<Rc<Flight<T>>>>);
 
 impl<T> Default for Flights<T> {
@@ -28,11 +28,11 @@ impl<T> Default for Flights<T> {
     }
 }
 
-/// What those share who need the same answer.
+/// State shared by all callers of one call.
 struct Flight<T> {
     answer: OnceCell<T>,
     is_followed: Cell<bool>,
-    /// Is settled when the answer is there, or nobody asks any more.
+    /// Promise that settles with the answer, or when the caller gave up.
     done: Promise,
     settle: OnceCell<Function>,
 }
@@ -58,7 +58,7 @@ impl<T> Flight<T> {
     }
 }
 
-/// Ends a flight when it is dropped: with its answer, or without one if the request that asks has given up.
+/// Guard that ends a flight when dropped: with its answer, or without one if the calling request gave up.
 struct Lead<'q, T: 'static> {
     flights: &'static LocalKey<Flights<T>>,
     question: &'q str,
@@ -67,7 +67,7 @@ struct Lead<'q, T: 'static> {
 }
 
 impl<T: Clone> Lead<'_, T> {
-    /// Shares the answer, if somebody waits for it.
+    /// Shares the answer, if other requests wait for it.
     fn end(self, answer: &T) {
         if self.flight.is_followed.get() {
             let _ = self.flight.answer.set(answer.clone());
@@ -85,8 +85,7 @@ impl<T: 'static> Drop for Lead<'_, T> {
     }
 }
 
-/// Asks a question, or waits for the answer to the same question if it is under way. Returns the answer, and when it
-/// was asked for: it is that old.
+/// Makes a call, or awaits an identical one in flight. Returns the answer and the time of its call.
 pub(in crate::worker) async fn ask<T: Clone, F: Future<Output = T>>(
     flights: &'static LocalKey<Flights<T>>,
     question: &str,

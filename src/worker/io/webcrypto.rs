@@ -1,4 +1,4 @@
-//! Verifies and makes signatures by the runtime's WebCrypto (`crypto.subtle`).
+//! Verifies and creates signatures with the runtime's WebCrypto (`crypto.subtle`).
 
 use js_sys::futures::JsFuture;
 use js_sys::{Array, JSON, Object, Promise, Reflect, Uint8Array};
@@ -37,7 +37,7 @@ extern "C" {
     ) -> Result<Promise, JsValue>;
 }
 
-/// Why nothing was signed or verified: the key is none that can be used, in the runtime's words.
+/// Error for an unusable key, with the runtime's text.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub(super) struct CryptoError(String);
@@ -48,7 +48,7 @@ impl From<JsValue> for CryptoError {
     }
 }
 
-/// A member of what WebCrypto is told of an algorithm.
+/// Parameter of a WebCrypto algorithm.
 #[derive(Clone, Copy)]
 enum Param {
     Text(&'static str, &'static str),
@@ -61,7 +61,7 @@ const ECDSA: Param = Text("name", "ECDSA");
 const P256: Param = Text("namedCurve", "P-256");
 const SHA256: Param = Text("hash", "SHA-256");
 
-/// PKCS #8 (RFC 5958) around a P-256 private key, up to the key itself.
+/// PKCS #8 (RFC 5958) header of a P-256 private key.
 const PKCS8: [u8; 35] = [
     0x30, 0x41, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
     0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x27, 0x30, 0x25, 0x02, 0x01,
@@ -69,7 +69,7 @@ const PKCS8: [u8; 35] = [
 ];
 
 impl Algorithm {
-    /// Returns what a public key is imported for.
+    /// Returns the parameters for importing a public key.
     fn of_key(self) -> &'static [Param] {
         match self {
             Self::Rs256 => &[Text("name", "RSASSA-PKCS1-v1_5"), SHA256],
@@ -79,7 +79,7 @@ impl Algorithm {
         }
     }
 
-    /// Returns how a signature is verified.
+    /// Returns the parameters for verifying a signature.
     fn of_signature(self) -> &'static [Param] {
         match self {
             Self::Rs256 => &[Text("name", "RSASSA-PKCS1-v1_5")],
@@ -102,10 +102,10 @@ fn object(params: &[Param]) -> Result<Object, JsValue> {
     Ok(object)
 }
 
-/// Returns whether a signature, as base64url, is good; `jwk` is the public key as JSON (RFC 7517).
+/// Returns whether a base64url signature is valid; `jwk` is the public key as JSON (RFC 7517).
 ///
 /// # Errors
-/// The key is none that can be used, or the signature is no base64url.
+/// Returns an error if the key is unusable or the signature is not base64url.
 pub(super) async fn is_signed(
     jwk: &str,
     algorithm: Algorithm,
@@ -128,7 +128,7 @@ pub(super) async fn is_signed(
 /// Signs a text with ES256; returns the text, a full stop and the signature as base64url.
 ///
 /// # Errors
-/// The key is none that can be used.
+/// Returns an error if the key is unusable.
 pub(super) async fn signed(private: &[u8; 32], input: &str) -> Result<String, CryptoError> {
     let key = private_key(private).await?;
     let bytes = Uint8Array::from(input.as_bytes());
@@ -137,10 +137,10 @@ pub(super) async fn signed(private: &[u8; 32], input: &str) -> Result<String, Cr
     Ok(format!("{input}.{signature}"))
 }
 
-/// Returns the public half of a key, as JSON (RFC 7517).
+/// Returns the public half of a key as JSON (RFC 7517).
 ///
 /// # Errors
-/// The key is none that can be used.
+/// Returns an error if the key is unusable.
 pub(super) async fn public_half(private: &[u8; 32]) -> Result<String, CryptoError> {
     let whole = JsFuture::from(export_key("jwk", &private_key(private).await?)?).await?;
     let x = Reflect::get(&whole, &"x".into())?.as_string();

@@ -1,4 +1,4 @@
-//! Keeps, inside a Durable Object, its callers' calls that wait for an answer.
+//! Holds the unanswered calls of a Durable Object.
 
 use core::cell::{Cell, RefCell};
 
@@ -10,7 +10,7 @@ use crate::session_object::object::CallId;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A promise and what settles it.
+    /// Promise with the functions that settle it.
     type Deferred;
 
     #[wasm_bindgen(js_namespace = Promise, js_name = withResolvers)]
@@ -26,7 +26,7 @@ extern "C" {
     fn reject(this: &Deferred, reason: &JsValue);
 }
 
-/// The calls under way. Each waits for a promise, not for a future: what answers it may serve another call.
+/// Unanswered calls. Each has a promise, not a future, because the code that answers it may run in another call.
 #[derive(Default)]
 pub(super) struct Calls {
     waiting: RefCell<Vec<(CallId, Deferred)>>,
@@ -34,7 +34,7 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// Begins a call, and returns what its caller waits for.
+    /// Begins a call, and returns the promise for its caller.
     pub(super) fn begin(&self) -> (CallId, Promise) {
         let call = CallId(self.last.get() + 1);
         self.last.set(call.0);
@@ -44,7 +44,7 @@ impl Calls {
         (call, promise)
     }
 
-    /// Answers a call; a promise is followed.
+    /// Answers a call with a value or promise.
     pub(super) fn answer(&self, call: CallId, value: &JsValue) {
         let mut waiting = self.waiting.borrow_mut();
         if let Some(at) = waiting.iter().position(|(other, _)| *other == call) {

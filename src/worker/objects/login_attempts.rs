@@ -1,5 +1,5 @@
-//! The object that counts how often something was tried, and knows what was changed of an account lately: stores the
-//! row, and deletes it when it does not matter any more.
+//! Runs the object that counts attempts and recent changes of an account: stores the row, and deletes it when it is no
+//! longer needed.
 
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
@@ -12,23 +12,23 @@ use super::storage::Storage;
 use crate::auth::login_throttle::{self, Change};
 use crate::worker::io;
 
-/// Where the row is stored.
+/// Storage key of the row.
 const ROW: &str = "row";
 
-/// The Durable Object of an account, or of a token that counts once.
+/// Durable Object of an account, or of a token that is valid once.
 #[wasm_bindgen]
 pub struct AttemptObject(Storage);
 
 #[wasm_bindgen]
 impl AttemptObject {
-    /// Makes the object.
+    /// Creates the object.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, _env: Env) -> Self {
         Self(Storage::of(&State::from(state)))
     }
 
-    /// Takes a command.
+    /// Applies a command.
     pub fn call(&self, _name: &str, command: &str) -> Promise {
         match self.apply(command) {
             Ok(answer) => answered(answer.as_bytes()),
@@ -43,8 +43,8 @@ impl AttemptObject {
         let outcome = login_throttle::apply(stored.as_deref(), command, io::now());
         match outcome.change {
             Change::Store { row, until } => {
-                // Should the instance die in between, an alarm that comes too early is set again; without one the row
-                // would stay for good.
+                // The alarm comes first. If the instance dies in between, an early alarm is set again; without an alarm
+                // the row would stay for ever.
                 self.0.set_alarm(until)?;
                 #[cfg(feature = "planted-faults")]
                 crate::worker::fault_injection::inject_next("attempts-alarm");
@@ -56,13 +56,13 @@ impl AttemptObject {
         Ok(outcome.reply.to_text())
     }
 
-    /// Takes the alarm.
+    /// Handles the alarm.
     pub fn alarm(&self) -> Promise {
         self.forget()
             .unwrap_or_else(|error| Promise::reject(&error))
     }
 
-    /// Deletes the row, unless it still matters.
+    /// Deletes the row unless it is still needed.
     fn forget(&self) -> Result<Promise, JsValue> {
         let stored = self.0.text(ROW)?;
         match login_throttle::kept_until(stored.as_deref(), io::now()) {

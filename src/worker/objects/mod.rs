@@ -1,8 +1,7 @@
-//! Runs the Durable Objects: the core decides, this module performs.
+//! Runs the Durable Objects: performs the core's decisions.
 //!
-//! A command is applied in one turn of the event loop, so no other comes between reading what is stored and writing it.
-//! JavaScript makes an object again, from what it stored, when the instance it lived in was replaced
-//! (`js/objects.js`).
+//! A command runs in one turn of the event loop, so no other command comes between reading storage and writing it.
+//! JavaScript restores an object from its storage when its instance was replaced (`js/objects.js`).
 
 #[cfg(feature = "standalone")]
 mod calls;
@@ -32,14 +31,14 @@ use crate::worker::futures;
 
 #[wasm_bindgen]
 extern "C" {
-    /// An object of ours, to call.
+    /// Stub of an object.
     type Stub;
 
     #[wasm_bindgen(method, catch)]
     fn call(this: &Stub, name: &str, command: &str) -> Result<Promise, JsValue>;
 }
 
-/// Returns the name of the binding of a class of objects.
+/// Returns the binding of a class of objects.
 pub(super) fn binding(class: Class) -> &'static str {
     match class {
         Class::Session => "SESSION_OBJECTS",
@@ -50,7 +49,7 @@ pub(super) fn binding(class: Class) -> &'static str {
     }
 }
 
-/// Sends a command to an object, once, and returns its answer.
+/// Sends a command to an object once, and returns its answer.
 pub(super) async fn call(
     env: &Env,
     class: Class,
@@ -67,12 +66,12 @@ fn answered(bytes: &[u8]) -> Promise {
     Promise::resolve(&JsValue::from(Uint8Array::from(bytes)))
 }
 
-/// Lets an object go on with something after it has answered.
+/// Runs work after the answer of an object.
 fn run_in_background(state: &State, work: impl Future<Output = ()> + 'static) {
     let promise = futures::promise(async move {
         work.await;
         Ok(JsValue::UNDEFINED)
     });
-    // It runs all the same: an object lives as long as it has something under way.
+    // Ignore the result: an object lives as long as it has work in progress.
     let _ = state.as_raw().wait_until(&promise);
 }

@@ -13,13 +13,13 @@ use crate::worker::io::namespace::Namespace;
 use crate::worker::log::{self, Describe as _};
 use crate::worker::timing::{DeadlineExceeded, within};
 
-/// Why an item failed.
+/// Reasons why an item failed.
 #[derive(Debug, Error)]
 enum ItemError {
-    /// Its time was over.
+    /// The deadline passed.
     #[error(transparent)]
     Deadline(#[from] DeadlineExceeded),
-    /// In the platform's words.
+    /// Error text of the platform.
     #[error("{0}")]
     Platform(String),
 }

@@ -1,4 +1,4 @@
-//! The object that gathers what isolates know about a tenant's origins: stores the drains.
+//! Runs the object that aggregates isolates' reports on a tenant's origins, and stores the drained ones.
 
 use core::cell::RefCell;
 
@@ -15,28 +15,29 @@ use crate::flat_map::FlatMap;
 use crate::telemetry::log::{Event, Level};
 use crate::worker::{io, log};
 
-/// Where the drained origins are stored.
+/// Storage key of the drained origins.
 const DRAINED: &str = "drained";
 
 thread_local! {
-    /// By tenant. An object that is idle is evicted long before its instance: what counts for minutes outlives it here.
+    /// Aggregates by tenant. An idle object is evicted long before its instance, so data that is valid for minutes
+    /// survives here.
     static AGGREGATES: RefCell<FlatMap<String, PoolAggregate>> = RefCell::default();
 }
 
-/// The Durable Object of a tenant's origins.
+/// Durable Object of a tenant's origins.
 #[wasm_bindgen]
 pub struct PoolObject(Storage);
 
 #[wasm_bindgen]
 impl PoolObject {
-    /// Makes the object.
+    /// Creates the object.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, _env: Env) -> Self {
         Self(Storage::of(&State::from(state)))
     }
 
-    /// Takes a command. What is none is answered with nothing.
+    /// Applies a command. Answers an unknown one with no bytes.
     pub fn call(&self, tenant: &str, command: &str) -> Promise {
         match self.apply(tenant, command) {
             Ok(answer) => answered(answer.as_bytes()),

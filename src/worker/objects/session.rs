@@ -1,4 +1,5 @@
-//! The object that orders one session's changes: performs what [`SessionObject`](object::SessionObject) decides.
+//! Runs the object that orders one session's changes: performs the decisions of
+//! [`SessionObject`](object::SessionObject).
 
 use core::cell::RefCell;
 use std::rc::Rc;
@@ -22,14 +23,14 @@ use crate::worker::io::{self, Answered};
 use crate::worker::runtime::RequestContext;
 use crate::worker::{drive, exporter, log, with_ready};
 
-/// Where the object's name and its row are stored.
+/// Storage keys of the object's name and row.
 const NAME: &str = "name";
 const ROW: &str = "row";
 
-/// What an identity provider's answer is filed under.
+/// Key of an identity provider's answer.
 const PROVIDER: &str = "provider";
 
-/// The Durable Object of one session.
+/// Durable Object of one session.
 #[wasm_bindgen]
 pub struct SessionObject(Rc<Session>);
 
@@ -37,20 +38,20 @@ struct Session {
     state: State,
     env: Env,
     storage: Storage,
-    /// What outlives the instance: a provider is not asked again for what the one before has sent.
+    /// Context that outlives the instance, so that a provider gets no request twice.
     context: RequestContext,
-    /// What decides. None if what is stored could not be read.
+    /// Deciding object; `None` if its storage could not be read.
     object: RefCell<Option<object::SessionObject>>,
-    /// The tenant, as the last call named it.
+    /// Tenant that the last call named.
     tenant: RefCell<Option<TenantId>>,
     calls: Calls,
-    /// What was begun to be deleted: an alarm handler waits for that.
+    /// Deletion in progress, which an alarm handler awaits.
     deletion: RefCell<Option<Promise>>,
 }
 
 #[wasm_bindgen]
 impl SessionObject {
-    /// Makes the object from what is stored.
+    /// Creates the object.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, env: Env, context: RequestContext) -> Self {
@@ -68,7 +69,7 @@ impl SessionObject {
         }))
     }
 
-    /// Takes a command, and answers when what it changed is stored and everybody who has to has heard of it.
+    /// Applies a command. Answers once its change is stored and, if required, announced.
     pub fn call(&self, name: &str, command: &str) -> Promise {
         let session = &self.0;
         let (call, promise) = session.calls.begin();
@@ -86,7 +87,7 @@ impl SessionObject {
         promise
     }
 
-    /// Takes the alarm.
+    /// Handles the alarm.
     pub fn alarm(&self) -> Promise {
         let session = &self.0;
         let (call, promise) = session.calls.begin();
@@ -98,7 +99,7 @@ impl SessionObject {
 }
 
 impl Session {
-    /// Lets the object decide with its tenant's keys; `None` if there are none here.
+    /// Runs `act` with the tenant's keys; returns `None` if there are none here.
     fn decide(
         &self,
         act: impl FnOnce(&mut object::SessionObject, &mut Context<'_, ChaCha20Rng>) -> Vec<Action>,
@@ -115,8 +116,7 @@ impl Session {
         })?
     }
 
-    /// Acts on the object in memory, which is made from what is stored unless it is there. What goes wrong then fails
-    /// all calls.
+    /// Runs `act` on the object in memory, which is restored from storage if needed. A failed restore fails all calls.
     fn with_object(
         &self,
         act: impl FnOnce(&mut object::SessionObject) -> Vec<Action>,
@@ -146,8 +146,8 @@ impl Session {
         self.perform(actions);
     }
 
-    /// Performs actions. If the storage fails, what is in memory is not what is stored: it is made again with the next
-    /// call, and those under way fail.
+    /// Performs actions. If storage fails, memory differs from it: the next call restores the object, and calls in
+    /// progress fail.
     fn perform(self: &Rc<Self>, actions: Vec<Action>) {
         for action in actions {
             if let Err(error) = self.perform_one(action) {
@@ -157,7 +157,7 @@ impl Session {
         }
     }
 
-    /// Performs what follows from a provider's answer. Unless more has to be known first, the answer is dealt with.
+    /// Performs the actions after a provider's answer. Forgets the answer unless more needs must be performed first.
     fn perform_judged(self: &Rc<Self>, actions: Vec<Action>) {
         let is_judged = !actions
             .iter()
@@ -215,7 +215,7 @@ impl Session {
         Ok(())
     }
 
-    /// Lets the object go on with something. Should the instance die of it, this object is to blame.
+    /// Runs background work, attributed to this object in case the instance dies of it.
     fn spawn<F: Future<Output = ()> + 'static>(self: &Rc<Self>, work: impl FnOnce(Rc<Self>) -> F) {
         let session = Rc::clone(self);
         let work = work(Rc::clone(self));
@@ -224,7 +224,7 @@ impl Session {
         });
     }
 
-    /// Asks an identity provider; a status of 0 stands for no answer.
+    /// Sends a request to an identity provider; returns a status of 0 without a response.
     async fn ask_provider(&self, call: Outbound) -> (u16, String) {
         let key = PROVIDER.to_owned();
         let found = self.meet(vec![Need::Fetch { key, call }]).await;

@@ -1,5 +1,5 @@
-//! Binds the synchronous calls of an object's storage. `worker` has none of them, or binds them without `catch`: an
-//! exception there would end the instance.
+//! Binds the synchronous methods of an object's storage. `worker` lacks them, or binds them without `catch`, so an
+//! exception would end the instance.
 
 use js_sys::{Array, Number, Promise, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -54,7 +54,8 @@ extern "C" {
     fn to_array(rows: &JsValue) -> Result<Array, JsValue>;
 }
 
-/// An object's storage. What a turn of the event loop writes is stored as a whole, before anything leaves the object.
+/// Storage of an object. The writes of one turn of the event loop are stored atomically before anything leaves the
+/// object.
 pub(super) struct Storage(DurableObjectStorage);
 
 impl Storage {
@@ -89,13 +90,13 @@ impl Storage {
         self.0.kv()?.put(key, value)
     }
 
-    /// Sets the alarm, in place of the one before.
+    /// Sets the alarm and replaces the previous one.
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit")]
     pub(super) fn set_alarm(&self, at: UnixMillis) -> Result<(), JsValue> {
         self.0.set_alarm(at.0 as f64).map(drop)
     }
 
-    /// Writes all of it, or nothing if something fails.
+    /// Applies writes atomically.
     pub(super) fn transaction(
         &self,
         mut act: impl FnMut() -> Result<(), JsValue>,
@@ -103,7 +104,7 @@ impl Storage {
         self.0.transaction(&mut act)
     }
 
-    /// Deletes everything, the alarm included.
+    /// Deletes all data, including the alarm.
     pub(super) fn delete_all(&self) -> Result<Promise, JsValue> {
         self.0.delete_all()
     }

@@ -1,4 +1,4 @@
-//! The object that adds up what all isolates tell of themselves: stores the figures, some seconds after they changed.
+//! Runs the object that aggregates all isolates' reports, and stores changed figures after some seconds.
 
 use core::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -25,23 +25,23 @@ use crate::worker::{counters, io, log};
 const SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS counted (owner TEXT PRIMARY KEY, series TEXT NOT NULL)";
 
-/// The event of a batch whose figures are lost should the instance die before they are stored.
+/// Event for a batch that would be lost if the instance died before storing it.
 const BATCH_DROPPED: &str = "unkept_batch_dropped";
 
 thread_local! {
-    /// By the object's name. An object that is idle is evicted long before its instance: gauges, the last log lines and
-    /// the history outlive it here.
+    /// Aggregates by object name. An idle object is evicted long before its instance, so gauges, log lines and history
+    /// survive here.
     static COLLECTIONS: RefCell<FlatMap<String, Collection>> = RefCell::default();
 }
 
-/// The Durable Object of the deployment's figures.
+/// Durable Object of the deployment's telemetry.
 #[wasm_bindgen]
 pub struct TelemetryObject(Rc<Telemetry>);
 
 struct Telemetry {
     state: State,
     storage: Storage,
-    /// Has the batches whose figures are not stored yet: they outlive the instance.
+    /// Context with the batches that are not stored yet; it outlives the instance.
     context: RequestContext,
     has_table: Cell<bool>,
     keeping: RefCell<Keeping>,
@@ -49,7 +49,7 @@ struct Telemetry {
 
 #[wasm_bindgen]
 impl TelemetryObject {
-    /// Makes the object.
+    /// Creates the object.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, _env: Env, context: RequestContext) -> Self {
@@ -64,7 +64,7 @@ impl TelemetryObject {
         }))
     }
 
-    /// Takes a command. What is none is answered with nothing.
+    /// Applies a command. Answers an unknown one with no bytes.
     pub fn call(&self, name: &str, command: &str) -> Promise {
         match self.0.apply(name, command) {
             Ok(answer) => answered(answer.as_bytes()),
@@ -95,7 +95,7 @@ impl Telemetry {
             let collection = collections.or_default(name.to_owned());
             let before = collection.batches();
             let answer = collection.apply(command, io::now());
-            // What only asks is not, and a batch that comes again is known.
+            // Queries and repeated batches are not noted.
             let is_new = collection.batches() > before;
             let keeps = self.keeping.borrow_mut().begins(collection);
             (answer, is_new, keeps)
@@ -140,7 +140,7 @@ impl Telemetry {
                 collection.restore(&series);
             }
         }
-        // What an instance that died has taken and not stored.
+        // Batches that a dead instance counted and did not store.
         for command in self.context.notes().iter().skip(1).step_by(2) {
             let command = command.as_string();
             if let Some(Ok(command)) = command.as_deref().map(Command::parse) {
@@ -150,8 +150,8 @@ impl Telemetry {
         Ok(collection)
     }
 
-    /// Stores what changed. Then the notes are not needed any more: should the instance die in between, they are counted
-    /// once more, which is better than not at all.
+    /// Stores the changes, then drops the notes. If the instance dies in between, the batches count twice, which is
+    /// better than losing them.
     fn keep(&self, name: &str) {
         let kept = COLLECTIONS.with_borrow_mut(|collections| {
             let collection = collections.or_default(name.to_owned());

@@ -1,5 +1,4 @@
-//! The object that knows a tenant's revocations and lists its sessions: keeps the rows, and ends the sessions that are
-//! too many.
+//! Runs a tenant's directory object: stores revocations and listed sessions, and ends surplus sessions.
 
 use core::cell::{Cell, RefCell};
 
@@ -19,10 +18,10 @@ use crate::telemetry::metric;
 use crate::worker::log::{self, Describe as _};
 use crate::worker::{counters, exporter, io, millis};
 
-/// Where the last point in history is stored.
+/// Storage key of the last epoch.
 const LAST: &str = "last";
 
-/// The Durable Object of a tenant's directory.
+/// Durable Object of a tenant's directory.
 #[wasm_bindgen]
 pub struct DirectoryObject {
     state: State,
@@ -34,7 +33,7 @@ pub struct DirectoryObject {
 
 #[wasm_bindgen]
 impl DirectoryObject {
-    /// Makes the object.
+    /// Creates the object.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, env: Env) -> Self {
@@ -49,7 +48,7 @@ impl DirectoryObject {
         }
     }
 
-    /// Takes a command.
+    /// Applies a command.
     pub fn call(&self, tenant: &str, command: &str) -> Promise {
         if !self.has_tables.get() {
             if let Err(error) = self.storage.run(SCHEMA, Vec::new()) {
@@ -77,7 +76,7 @@ impl DirectoryObject {
         }
     }
 
-    /// Ends a session that is one too many for its user.
+    /// Ends a surplus session of its user.
     fn end(&self, tenant: &str, surplus: Surplus) {
         let env = self.env.clone();
         let tenant = tenant.to_owned();
@@ -95,7 +94,7 @@ impl DirectoryObject {
     }
 }
 
-/// The object's database.
+/// Database of the object.
 struct Rows<'a>(&'a Storage);
 
 fn database_error(error: &JsValue) -> TableError {

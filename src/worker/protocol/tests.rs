@@ -1,4 +1,4 @@
-//! Compares what is written with the golden files, which the data plane's tests read (`tests/wire.test.mjs`).
+//! Compares formatted texts with the golden files, which the data plane's tests read, too (`tests/wire.test.mjs`).
 
 use super::*;
 use crate::clock::UnixMillis;
@@ -29,7 +29,7 @@ fn labels() -> RequestLabels {
     }
 }
 
-/// The values of our headers: those that are set in these places, then what the tenant's origins know.
+/// Returns the values of our headers, then the tenant's additional headers.
 fn own(set: &[(&str, &str)], known: &[(&str, &str)]) -> String {
     let value = |name: &str| {
         let found = set.iter().find(|(own, _)| *own == name);
