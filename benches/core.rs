@@ -30,7 +30,7 @@ fn count(only: &str) {
     }
 }
 
-/// Function that callgrind counts, selected by this name.
+/// Repeats a case. Callgrind selects this function by its name.
 #[inline(never)]
 fn counted(times: u32, act: &mut dyn FnMut()) {
     for _ in 0..times {
