@@ -65,7 +65,7 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulation::outside::keys;
+    use crate::simulation::fake_io::keys;
     use crate::tenant_id::TenantId;
 
     #[test]

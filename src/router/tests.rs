@@ -20,11 +20,11 @@ use crate::effect::{Answers, Found, Need};
 use crate::encoding::base64url;
 use crate::gateway::{Forward, ResponseAction, Step};
 use crate::response::Answer;
-use crate::simulation::outside::{KEY, Outside};
+use crate::simulation::fake_io::{FakeIo, KEY};
 
 struct World {
     router: Router,
-    outside: Outside,
+    io: FakeIo,
     now: UnixMillis,
     asked: usize,
 }
@@ -48,7 +48,7 @@ impl World {
         let deployment = Deployment::from_bindings(&bindings.to_string());
         Self {
             router: Router::new(deployment.ok().unwrap(), ChaCha20Rng::seed_from_u64(1)),
-            outside: Outside::default(),
+            io: FakeIo::default(),
             now: UnixMillis(1_700_000_000_000),
             asked: 0,
         }
@@ -65,7 +65,7 @@ impl World {
 
     fn say(&mut self, key: &str, text: &str) {
         let found = Found::Bytes(text.as_bytes().to_vec());
-        self.outside.documents.insert(key.to_owned(), found);
+        self.io.documents.insert(key.to_owned(), found);
     }
 
     fn tenant(&mut self, id: &str, changes: &Value) {
@@ -131,7 +131,7 @@ impl World {
                 ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
                 ResponseAction::Edited(edits) => {
                     let writes = self.router.take_writes();
-                    self.outside.put(writes);
+                    self.io.put(writes);
                     let lines = edits
                         .append
                         .iter()
@@ -151,7 +151,7 @@ impl World {
                 Need::Store => self.router.take_writes(),
                 _ => Vec::new(),
             };
-            self.outside.meet(need, writes, answers, self.now);
+            self.io.perform(need, writes, answers, self.now);
         }
     }
 
@@ -299,7 +299,7 @@ fn invalid_document_is_logged_and_changes_nothing() {
         assert!(told.contains("tenant_document_broken"), "{told}");
     }
     world
-        .outside
+        .io
         .documents
         .insert("tenant:acme".to_owned(), Found::Unavailable);
     world.wait(61);
@@ -326,7 +326,7 @@ fn deleted_tenant_is_gone_within_a_minute_and_an_added_one_found() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
     forwarded(world.get("https://acme.example/", &[]));
-    world.outside.documents.clear();
+    world.io.documents.clear();
     world.wait(61);
     let step = world.get("https://acme.example/", &[]);
     assert_eq!(refused(step), (421, "unknown_host".to_owned()));
@@ -358,7 +358,7 @@ fn unavailable_registry_is_not_an_unknown_host() {
     world.tenant("acme", &json!({}));
     world.tenant("wide", &json!({ "hosts": ["*.example"] }));
     let key = "host:acme.example".to_owned();
-    world.outside.documents.insert(key, Found::Unavailable);
+    world.io.documents.insert(key, Found::Unavailable);
     let step = world.get("https://acme.example/", &[]);
     assert_eq!(refused(step), (503, "tenants_unavailable".to_owned()));
 }

@@ -15,7 +15,7 @@ use crate::session::change::Change;
 use crate::session::data::Data;
 use crate::session::id::SessionId;
 use crate::session::record::{Epoch, Version};
-use crate::simulation::outside::keys;
+use crate::simulation::fake_io::keys;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 const HANDLE: Handle = Handle([1; 16]);

@@ -15,7 +15,7 @@ const CACHED_MS: u64 = 30_000;
 struct Arrival {
     order: u64,
     /// Time when all locations have it, and no earlier write arrives after it.
-    settled_at: u64,
+    arrived_everywhere_at: u64,
     /// Time of arrival by location.
     at: Vec<u64>,
     value: Vec<u8>,
@@ -60,7 +60,7 @@ impl Namespace {
             .or_default()
             .push(Arrival {
                 order: self.orders,
-                settled_at: now + self.slowest_ms,
+                arrived_everywhere_at: now + self.slowest_ms,
                 at,
                 value,
             });
@@ -108,8 +108,13 @@ impl Namespace {
         let writes = self.writes.get(key)?;
         let arrived = writes.iter().filter(|write| write.at[location] <= now);
         let latest = if self.reorders {
-            let settled = writes.iter().filter(|write| write.settled_at <= now);
-            let floor = settled.map(|write| write.order).max().unwrap_or_default();
+            let everywhere = writes
+                .iter()
+                .filter(|write| write.arrived_everywhere_at <= now);
+            let floor = everywhere
+                .map(|write| write.order)
+                .max()
+                .unwrap_or_default();
             let may_win = arrived.filter(|write| write.order >= floor);
             may_win.max_by_key(|write| write.at[location])
         } else {

@@ -76,7 +76,7 @@ fn failing(rule: Rule, modes: &[bool], fault: &str, known: u64) -> Option<u64> {
 }
 
 #[test]
-fn a_seed_fails_without_each_rule_of_the_objects() {
+fn each_rule_of_objects_has_a_failing_seed() {
     let missing = OBJECTS
         .iter()
         .filter(|(rule, fault, known)| failing(*rule, STRONG, fault, *known).is_none());
@@ -85,7 +85,7 @@ fn a_seed_fails_without_each_rule_of_the_objects() {
 }
 
 #[test]
-fn a_seed_fails_without_each_rule_of_the_isolates() {
+fn each_rule_of_isolates_has_a_failing_seed() {
     let missing = ISOLATES
         .iter()
         .filter(|(rule, modes, fault, known)| failing(*rule, modes, fault, *known).is_none());

@@ -31,14 +31,14 @@ use crate::effect::{Answers, Failure, Need};
 use crate::encoding::base64url;
 use crate::http::request::Request;
 use crate::response::Answer;
-use crate::simulation::outside::{self, Outside};
+use crate::simulation::fake_io::{self, FakeIo};
 use crate::telemetry::log::Event;
 use crate::upstream::response_headers::Edits;
 
 /// A gateway with an outside, a clock and one browser.
 struct World {
     gateway: Gateway,
-    outside: Outside,
+    outside: FakeIo,
     settings: Value,
     isolates: u64,
     now: UnixMillis,
@@ -51,7 +51,7 @@ const CONSISTENCIES: [&str; 2] = ["strong", "eventual"];
 
 fn deployment(settings: &Value) -> Deployment {
     let mut bindings = json!({
-        "SESSION_KEYS": base64url(&outside::KEY),
+        "SESSION_KEYS": base64url(&fake_io::KEY),
         "ORIGINS": ORIGINS,
         "SESSIONS": true,
         "SESSION_OBJECTS": true,
@@ -84,7 +84,7 @@ impl World {
     fn new(settings: &Value) -> Self {
         Self {
             gateway: gateway(settings, 1),
-            outside: Outside::default(),
+            outside: FakeIo::default(),
             settings: settings.clone(),
             isolates: 1,
             now: UnixMillis(1_700_000_000_000),
@@ -141,7 +141,7 @@ impl World {
                 Need::Store => self.gateway.sessions.take_writes(),
                 _ => Vec::new(),
             };
-            self.outside.meet(need, writes, answers, self.now);
+            self.outside.perform(need, writes, answers, self.now);
         }
     }
 

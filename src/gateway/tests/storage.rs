@@ -1,7 +1,7 @@
 //! Storage that fails, is behind, or holds invalid data.
 
 use super::*;
-use crate::simulation::outside::Silent;
+use crate::simulation::fake_io::Silent;
 use serde_json::json;
 
 const NO_READS: Silent = Silent {

@@ -21,7 +21,7 @@ fn ask(
 ) -> Answer {
     let url = format!("https://anywhere.example/_session/admin{route}");
     let bearer = format!("Bearer {token}");
-    world.outside.body = Some(body.as_bytes().to_vec());
+    world.io.body = Some(body.as_bytes().to_vec());
     let mut all = vec![("authorization", bearer.as_str())];
     all.extend(headers);
     match world.request(method, &url, &all) {
@@ -125,12 +125,12 @@ fn only_the_deployments_admin_api_manages_tenants() {
         administer(&mut world, "PUT", "/acme", TOKEN, &moved).status,
         204
     );
-    assert!(!world.outside.documents.contains_key("host:acme.example"));
+    assert!(!world.io.documents.contains_key("host:acme.example"));
     assert_eq!(
         administer(&mut world, "DELETE", "/acme", TOKEN, "").status,
         204
     );
-    let mut left = world.outside.documents.keys();
+    let mut left = world.io.documents.keys();
     assert!(left.all(|key| key.starts_with("history:acme:")));
     assert_eq!(
         administer(&mut world, "GET", "/acme", TOKEN, "").status,
@@ -297,7 +297,7 @@ fn pages_are_previewed_for_frames_of_the_console() {
             assert_eq!(header(&answer, unwanted), "", "{page}");
         }
     }
-    assert!(world.outside.documents.is_empty(), "nothing is stored");
+    assert!(world.io.documents.is_empty(), "nothing is stored");
 }
 
 #[test]

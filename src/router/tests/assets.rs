@@ -24,12 +24,12 @@ fn acme() -> World {
 
 impl World {
     fn has(&mut self, source: &str, media_type: &str, hash: &str) {
-        self.outside.has_asset(source, media_type, hash);
+        self.io.has_asset(source, media_type, hash);
     }
 
     fn lacks(&mut self, source: &str, trouble: Trouble) {
         let missing = Asset::Missing(trouble);
-        self.outside.assets.insert(source.to_owned(), missing);
+        self.io.assets.insert(source.to_owned(), missing);
     }
 
     /// Returns the ETag of the file served at a path.
@@ -129,7 +129,7 @@ fn file_is_public_and_begins_no_session() {
         Some("public, max-age=300")
     );
     assert!(header(&answer, "content-security-policy").is_some());
-    assert_eq!(world.outside.reads, 0);
+    assert_eq!(world.io.reads, 0);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn stale_file_is_served_and_the_failure_logged() {
         trouble: Some(Trouble::NoAnswer),
         ..FileMetadata::default()
     };
-    let sources = &mut world.outside.assets;
+    let sources = &mut world.io.assets;
     sources.insert(LOGO.to_owned(), Asset::Available(metadata));
     assert_eq!(world.shown("/logo"), "\"old\"");
     assert!(world.events().contains("no answer"));

@@ -24,7 +24,7 @@ fn answered(step: Step) -> Answer {
 }
 
 fn signed_in(world: &mut World) -> String {
-    world.outside.body = Some(json!({ "token": TOKEN }).to_string().into_bytes());
+    world.io.body = Some(json!({ "token": TOKEN }).to_string().into_bytes());
     let headers = [("content-type", "application/json")];
     let answer = answered(world.request("POST", &format!("{URL}sign-in"), &headers));
     assert_eq!(answer.status, 204, "{}", answer.body);
@@ -60,11 +60,11 @@ fn failed_console_sign_out_is_reported_and_unknown_revocations_are_rejected() {
     let mut world = world();
     let cookie = signed_in(&mut world);
     let url = format!("{URL}sign-out");
-    world.outside.silent.writes = true;
+    world.io.silent.writes = true;
     let answer = answered(world.request("POST", &url, &[("cookie", &cookie)]));
     assert_eq!(answer.status, 503);
     assert!(answer.headers.iter().all(|(name, _)| *name != "set-cookie"));
-    world.outside.silent.reads = true;
+    world.io.silent.reads = true;
     assert_eq!(whoami(&mut world, &cookie), 503);
 }
 
@@ -72,7 +72,7 @@ const FILES: &str = "https://console.example/_session/console/";
 
 /// Requests a console file. Returns whether its content is sent, with the answer's headers.
 fn file(world: &mut World, name: &str, headers: &[(&str, &str)]) -> (bool, Answer) {
-    world.outside.has_asset(name, "", "hash");
+    world.io.has_asset(name, "", "hash");
     match world.get(&format!("{FILES}{name}"), headers) {
         Step::Asset(answer) => (true, answer),
         Step::Answer(answer) => (false, answer),

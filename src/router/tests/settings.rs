@@ -12,9 +12,9 @@ fn removing_own_keys_ends_a_tenants_sessions() {
     let cookie = world.handle_response(&forward, "x-session-patch\n{\"a\":1}");
     let kept = forwarded(world.get("https://acme.example/", &[("cookie", &cookie)]));
     assert_eq!(kept.headers.value("x-session-state"), Some("active"));
-    let outside = core::mem::take(&mut world.outside);
+    let io = core::mem::take(&mut world.io);
     let mut without = World::new();
-    without.outside = outside;
+    without.io = io;
     let kept = refused(without.get("https://acme.example/", &[("cookie", &cookie)]));
     assert_eq!(
         kept,

@@ -120,10 +120,10 @@ fn deleted_tenant_leaves_nothing_to_its_successor() {
         forwarded(isolate.ask(Some(*at), &Call::to("GET", url), &mut |_| {}));
         // Host bindings may outlast the document for a while.
         let key = format!("tenant:{id}");
-        let document = isolate.outside.documents.remove(&key).unwrap();
+        let document = isolate.io.documents.remove(&key).unwrap();
         isolate.now.0 += 61_000;
         assert_eq!(refusal(&mut isolate, Some(*at), &host, ""), unknown());
-        isolate.outside.documents.insert(key, document);
+        isolate.io.documents.insert(key, document);
         assert_eq!(isolate.operate("DELETE", &id, ""), 204);
         let mut cookies = (0..BROWSERS).map(|browser| visits.cookie(Scene { browser, at: *at }));
         former.push(cookies.rfind(|cookie| !cookie.is_empty()).unwrap());

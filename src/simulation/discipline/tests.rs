@@ -55,13 +55,13 @@ fn read(driver: u64) -> What {
 }
 
 #[test]
-fn a_key_that_is_put_too_often_is_caught() {
+fn excessive_puts_are_detected() {
     assert_eq!(broken(vec![(0, put(1)), (1_000, put(2))]), [""; 0]);
     assert_eq!(broken(vec![(0, put(1)), (999, put(2))]), ["P7"]);
 }
 
 #[test]
-fn an_older_value_after_a_newer_one_is_caught() {
+fn older_value_after_a_newer_one_is_detected() {
     let both = |first, second| {
         vec![
             (0, submitted(1)),
@@ -76,7 +76,7 @@ fn an_older_value_after_a_newer_one_is_caught() {
 }
 
 #[test]
-fn a_value_that_is_never_put_is_caught_unless_it_is_excused() {
+fn unreported_lost_value_is_detected() {
     assert_eq!(broken(vec![(0, submitted(1))]), ["P9"]);
     for excuse in [
         What::Cancelled { number: 1 },
@@ -88,7 +88,7 @@ fn a_value_that_is_never_put_is_caught_unless_it_is_excused() {
 }
 
 #[test]
-fn reads_while_storage_fails_are_caught() {
+fn reads_with_an_open_breaker_are_detected() {
     let outage = |then: Vec<(u64, What)>| {
         let failures = (1..=3).map(|driver| (0, heard(driver, Some(Cause::Other))));
         broken(failures.chain(then).collect())
@@ -106,7 +106,7 @@ fn reads_while_storage_fails_are_caught() {
 }
 
 #[test]
-fn a_question_that_is_asked_twice_is_caught() {
+fn duplicate_call_is_detected() {
     let answered = What::Answered {
         isolate: 1,
         driver: 1,
@@ -120,7 +120,7 @@ fn a_question_that_is_asked_twice_is_caught() {
 }
 
 #[test]
-fn a_call_that_is_tried_too_often_or_too_soon_is_caught() {
+fn excessive_retries_are_detected() {
     let again = |cause, attempt| {
         let failed = What::Heard {
             isolate: 1,
@@ -137,7 +137,7 @@ fn a_call_that_is_tried_too_often_or_too_soon_is_caught() {
 }
 
 #[test]
-fn a_request_that_hangs_is_caught() {
+fn hanging_request_is_detected() {
     assert_eq!(broken(vec![(0, What::Hangs { browser: 0 })]), ["P13"]);
     assert_eq!(broken(vec![(0, What::NeverRests)]), ["P13"]);
 }
@@ -152,7 +152,7 @@ fn put_done(number: u64, acknowledged: bool) -> What {
 }
 
 #[test]
-fn a_value_that_is_put_again_while_it_is_being_put_is_caught() {
+fn concurrent_puts_are_detected() {
     let again = |then: Vec<(u64, What)>| {
         let first = [(0, submitted(1)), (0, put(1))];
         broken(first.into_iter().chain(then).collect())
@@ -164,7 +164,7 @@ fn a_value_that_is_put_again_while_it_is_being_put_is_caught() {
 }
 
 #[test]
-fn who_waits_after_three_failures_is_caught() {
+fn waiting_after_three_failures_is_detected() {
     let drives = |driver| (9_000, What::Drives { driver });
     let failing = |failures: u64, then| {
         let puts =
@@ -177,7 +177,7 @@ fn who_waits_after_three_failures_is_caught() {
 }
 
 #[test]
-fn who_follows_what_is_answered_is_caught() {
+fn following_an_ended_call_is_detected() {
     let answered = What::Answered {
         isolate: 1,
         driver: 1,

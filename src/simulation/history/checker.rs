@@ -186,7 +186,7 @@ impl Checker {
             sent,
             session,
             created,
-            thief,
+            is_thief,
             guest,
             marks,
             degraded,
@@ -221,7 +221,7 @@ impl Checker {
                 format!("{session} was served at {at}, ended at {ended:?}"),
             );
         }
-        if *thief {
+        if *is_thief {
             return;
         }
         let key = (*browser, session.clone());

@@ -45,7 +45,7 @@ pub(crate) enum What {
         session: String,
         created: u64,
         /// The sender copied a cookie, of any age.
-        thief: bool,
+        is_thief: bool,
         /// The cookie is a first one, which names no version and is not looked up.
         guest: bool,
         marks: BTreeSet<Mark>,

@@ -185,7 +185,7 @@ impl World {
                 command,
                 ..
             } => {
-                let is_lost = self.chance(self.weather.calls);
+                let is_lost = self.chance(self.rates.calls);
                 let is_applied = !is_lost || self.chance(500);
                 let caller = Caller::Driver { driver, is_lost };
                 match class {
@@ -209,7 +209,7 @@ impl World {
             Ok(Found::Unavailable) if self.chance(400) => READ_DEADLINE_MS + self.below(2_000),
             Ok(Found::Unavailable) if self.chance(500) => READ_DEADLINE_MS,
             // Some calls are slow.
-            _ if is_call && self.chance(self.weather.calls) => 300 + self.below(1_200),
+            _ if is_call && self.chance(self.rates.calls) => 300 + self.below(1_200),
             _ => self.below(60),
         };
         self.schedule_at(self.now + takes, Event::Heard { driver, heard });
@@ -217,7 +217,7 @@ impl World {
 
     /// Returns whether storage fails now. A failure may last for a while.
     fn storage_fails(&mut self, place: usize) -> bool {
-        let fails = self.chance(self.weather.reads);
+        let fails = self.chance(self.rates.reads);
         if fails && self.chance(300) {
             self.outage_until = self.now + self.below(8_000);
             self.load_again(place);

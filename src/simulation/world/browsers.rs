@@ -9,7 +9,7 @@ impl World {
         };
         self.browsers[browser].left = left;
         // A user sometimes continues on another device.
-        let leaves = if self.weather.rest_ms > 400_000 {
+        let leaves = if self.rates.rest_ms > 400_000 {
             100
         } else {
             30
@@ -18,26 +18,26 @@ impl World {
             self.browsers[browser].cookie = None;
             self.browsers[browser].user = false;
         }
-        if self.chance(self.weather.endings) {
+        if self.chance(self.rates.endings) {
             self.end_all();
         }
-        let wish = self.wish(browser);
+        let action = self.choose_action(browser);
         let mut value = self.browsers[browser].cookie.clone();
         // A thief sometimes uses an old copied cookie.
         let copies = u64::try_from(self.browsers[browser].copied.len()).unwrap();
-        let tries = matches!(wish, ClientAction::Look | ClientAction::Mark(_));
-        let thief = tries && copies > 0 && self.chance(200);
-        if thief {
+        let tries = matches!(action, ClientAction::Look | ClientAction::Mark(_));
+        let is_thief = tries && copies > 0 && self.chance(200);
+        if is_thief {
             let which = usize::try_from(self.below(copies)).unwrap();
             value = Some(self.browsers[browser].copied[which].clone());
         }
         let isolate = usize::try_from(self.below(4)).unwrap();
-        if self.chance(self.weather.deaths) {
+        if self.chance(self.rates.deaths) {
             self.die(isolate);
         }
         // A page causes more than one request.
         let more = match value {
-            Some(_) if self.chance(self.weather.bursts) => self.below(6),
+            Some(_) if self.chance(self.rates.bursts) => self.below(6),
             _ => 0,
         };
         for _ in 0..more {
@@ -45,26 +45,26 @@ impl World {
             let more = Event::Send {
                 isolate,
                 browser,
-                wish: patch.unwrap_or(ClientAction::Look),
-                copy: value.clone().filter(|_| thief),
+                action: patch.unwrap_or(ClientAction::Look),
+                copy: value.clone().filter(|_| is_thief),
             };
             self.schedule(800, more);
         }
         // Two tabs may sign out at once.
-        let ends = matches!(wish, ClientAction::SignOut | ClientAction::End);
+        let ends = matches!(action, ClientAction::SignOut | ClientAction::End);
         if ends && self.chance(500) {
             let again = Event::Send {
                 isolate: (isolate + 1) % 4,
                 browser,
-                wish: wish.clone(),
+                action: action.clone(),
                 copy: None,
             };
             self.schedule(300, again);
         }
-        self.send(isolate, browser, wish, value, thief);
+        self.send(isolate, browser, action, value, is_thief);
         let pause = match self.below(20) {
-            0 => self.weather.rest_ms,
-            1 if self.weather.rest_ms > 400_000 => self.weather.rest_ms,
+            0 => self.rates.rest_ms,
+            1 if self.rates.rest_ms > 400_000 => self.rates.rest_ms,
             1..=3 => 30_000,
             4..=9 => 4_000,
             _ => 300,
@@ -77,16 +77,16 @@ impl World {
         &mut self,
         isolate: usize,
         browser: usize,
-        wish: ClientAction,
+        action: ClientAction,
         value: Option<String>,
-        thief: bool,
+        is_thief: bool,
     ) {
-        let (method, target) = match wish {
+        let (method, target) = match action {
             ClientAction::SignOut | ClientAction::SignOutEverywhere => ("POST", "/_session/logout"),
             _ => ("GET", "/"),
         };
         let mut packed = format!("{method}\nhttps://chat.example{target}");
-        if wish == ClientAction::SignOutEverywhere {
+        if action == ClientAction::SignOutEverywhere {
             packed.push_str("\ncontent-type\napplication/json");
         }
         if let Some(value) = &value {
@@ -95,34 +95,34 @@ impl World {
         let task = Task {
             isolate,
             browser,
-            wish,
+            action,
             sent: self.now,
             packed,
             cookie: value.and_then(|value| self.token(&value)),
             stage: Stage::Admit,
             answers: Answers::default(),
-            lacking: 0,
+            missing: 0,
             storing: None,
             run_background: None,
             edited: false,
             lost: false,
             shown: None,
-            thief,
+            is_thief,
         };
         let session = task.cookie.map(|token| token.handle.to_text());
-        self.announce_wish(browser, &task.wish, session);
+        self.announce_action(browser, &task.action, session);
         self.next_task += 1;
         self.tasks.insert(self.next_task, task);
         let task = self.next_task;
         self.schedule(100, Event::Go { task });
-        if self.chance(self.weather.cancels * 5) {
+        if self.chance(self.rates.cancels * 5) {
             self.schedule(1_000, Event::Cancel { task });
         }
     }
 
     /// Records that a browser's action may take effect from now on.
-    fn announce_wish(&mut self, browser: usize, wish: &ClientAction, session: Option<String>) {
-        match (wish, session) {
+    fn announce_action(&mut self, browser: usize, action: &ClientAction, session: Option<String>) {
+        match (action, session) {
             (ClientAction::SignOutEverywhere, session) => {
                 for other in 0..self.browsers.len() {
                     if Self::user(other) == Self::user(browser) {
@@ -155,7 +155,7 @@ impl World {
             return;
         }
         let mut which = 0;
-        for again in 0..self.weather.bursts / 20 {
+        for again in 0..self.rates.bursts / 20 {
             if again % 6 == 0 {
                 which = usize::try_from(self.below(copied.len() as u64)).unwrap();
             }
@@ -163,7 +163,7 @@ impl World {
             let again = Event::Send {
                 isolate,
                 browser,
-                wish: ClientAction::Look,
+                action: ClientAction::Look,
                 copy: Some(value),
             };
             self.schedule(4_000, again);
@@ -183,7 +183,7 @@ impl World {
         let returns = Event::Send {
             isolate,
             browser,
-            wish: ClientAction::SignIn,
+            action: ClientAction::SignIn,
             copy: None,
         };
         self.schedule(300, returns);
@@ -211,7 +211,7 @@ impl World {
         ClientAction::Mark((u64::try_from(browser).unwrap() << 32) + u64::from(own.marks))
     }
 
-    pub(super) fn wish(&mut self, browser: usize) -> ClientAction {
+    pub(super) fn choose_action(&mut self, browser: usize) -> ClientAction {
         match self.below(100) {
             50..85 => self.mark(browser),
             85..90 => ClientAction::Rotate,
@@ -224,7 +224,7 @@ impl World {
     }
 
     pub(super) fn controls(task: &Task) -> String {
-        match &task.wish {
+        match &task.action {
             ClientAction::Mark(mark) => format!("x-session-patch\n{{\"m{mark}\":1}}"),
             ClientAction::Rotate => "x-session-rotate\n1".to_owned(),
             ClientAction::SignIn => {
@@ -290,8 +290,8 @@ impl World {
                     least_version: token.least_version.min(Version(1)),
                     ..token
                 };
-                self.browsers[browser].cookie = Some(match self.planted {
-                    Some(InjectedBug::Gullible) => gullible.mint(&self.keys),
+                self.browsers[browser].cookie = Some(match self.injected {
+                    Some(InjectedBug::IgnoresVersions) => gullible.mint(&self.keys),
                     _ => value.to_owned(),
                 });
             }

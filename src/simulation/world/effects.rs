@@ -44,12 +44,12 @@ impl World {
     }
 
     pub(super) fn direct(&mut self, command: &str) -> Vec<u8> {
-        if self.planted == Some(InjectedBug::Deaf) && command.contains("\"feed\"") {
+        if self.injected == Some(InjectedBug::NoAnnouncements) && command.contains("\"feed\"") {
             return br#"{"epoch":0,"revoked":[]}"#.to_vec();
         }
         self.restart_directory();
         let mut command = command.to_owned();
-        if self.planted == Some(InjectedBug::Tidy) && command.contains("\"list-in\"") {
+        if self.injected == Some(InjectedBug::DropsListings) && command.contains("\"list-in\"") {
             let mut short: Value = serde_json::from_str(&command).unwrap();
             short["until"] = json!(self.now / 1000 + 1);
             command = short.to_string();
@@ -68,17 +68,17 @@ impl World {
     fn restart_directory(&mut self) {
         let is_idle = self.now >= self.directory_at + 10_000;
         self.directory_at = self.now;
-        let evictions = if self.weather.rest_ms > 400_000 {
+        let evictions = if self.rates.rest_ms > 400_000 {
             50
         } else {
             500
         };
-        if (is_idle && self.chance(evictions)) || self.chance(self.weather.deaths) {
+        if (is_idle && self.chance(evictions)) || self.chance(self.rates.deaths) {
             self.directory.restart();
         }
-        if self.weather.skew_ms > 0 && self.chance(100) {
-            let skew = self.below(2 * self.weather.skew_ms + 1);
-            self.skew_ms = skew.cast_signed() - self.weather.skew_ms.cast_signed();
+        if self.rates.skew_ms > 0 && self.chance(100) {
+            let skew = self.below(2 * self.rates.skew_ms + 1);
+            self.skew_ms = skew.cast_signed() - self.rates.skew_ms.cast_signed();
         }
     }
 

@@ -36,20 +36,20 @@ pub(crate) struct FaultRates {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InjectedBug {
     /// An object sometimes forgets an acknowledged change.
-    Forgets,
+    LosesChanges,
     /// The directory announces no revocations.
-    Deaf,
+    NoAnnouncements,
     /// The directory drops live sessions.
-    Tidy,
+    DropsListings,
     /// An object starts over when its first change is delivered twice.
-    Amnesia,
+    RestartsSession,
     /// Readers of the namespace accept any version, however old.
-    Gullible,
+    IgnoresVersions,
 }
 
 /// Chooses fault rates and browser behaviour by seed: none, some, or all at once.
-pub(crate) fn weather(seed: u64) -> FaultRates {
-    let calm = FaultRates {
+pub(crate) fn fault_rates(seed: u64) -> FaultRates {
+    let none = FaultRates {
         reads: 0,
         writes: 0,
         calls: 0,
@@ -64,13 +64,13 @@ pub(crate) fn weather(seed: u64) -> FaultRates {
         slowest_ms: 60_000,
         reorders: false,
     };
-    let wind = match seed % 5 {
-        0 => calm,
+    let base = match seed % 5 {
+        0 => none,
         1 => FaultRates {
             slowest_ms: 180_000,
             reorders: true,
             skew_ms: 20_000,
-            ..calm
+            ..none
         },
         2 => FaultRates {
             reads: 100,
@@ -78,13 +78,13 @@ pub(crate) fn weather(seed: u64) -> FaultRates {
             cancels: 20,
             outage_ms: 30_000,
             bursts: 100,
-            ..calm
+            ..none
         },
         3 => FaultRates {
             calls: 100,
             deaths: 20,
             skew_ms: 20_000,
-            ..calm
+            ..none
         },
         _ => FaultRates {
             reads: 50,
@@ -97,29 +97,29 @@ pub(crate) fn weather(seed: u64) -> FaultRates {
             skew_ms: 5_000,
             slowest_ms: 120_000,
             reorders: true,
-            ..calm
+            ..none
         },
     };
     match seed / 5 % 4 {
-        0 => wind,
+        0 => base,
         // Sessions expire while others of their user last.
         1 => FaultRates {
             idle_s: 240,
             rest_ms: 900_000,
-            ..wind
+            ..base
         },
         // Bursts, and an operator who ends all sessions.
         2 => FaultRates {
             bursts: 250,
             endings: 10,
-            ..wind
+            ..base
         },
         // Storage takes no writes for longer than the revocation of one session is kept.
         _ => FaultRates {
             outage_ms: 1_600_000,
             idle_s: 1_800,
             bursts: 50,
-            ..wind
+            ..base
         },
     }
 }

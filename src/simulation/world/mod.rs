@@ -3,12 +3,12 @@
 
 mod asking;
 mod browsers;
+mod convergence;
 mod effects;
 mod faults;
 mod objects;
 mod oracle;
 mod parts;
-mod rest;
 mod tasks;
 mod tokens;
 mod writing;
@@ -21,9 +21,9 @@ use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use super::directory::Directory;
+use super::fake_io::{KEY, keys};
 use super::history::{Limits, Mark, Observation, What};
 use super::namespace::Namespace;
-use super::outside::{KEY, keys};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;
 use crate::deployment::Deployment;
@@ -58,7 +58,7 @@ use parts::{Browser, ClientAction, Event, Isolate, Reply, Stage, Task};
 use tokens::Lease;
 use writing::Writer;
 
-pub(crate) use faults::{FaultRates, InjectedBug, weather};
+pub(crate) use faults::{FaultRates, InjectedBug, fault_rates};
 
 const START: u64 = 1_700_000_000_000;
 const ADMIN: &str = "an-admin-token-for-tests";
@@ -74,7 +74,7 @@ const MAX_STEPS: u64 = 100_000;
 
 pub(crate) struct World {
     random: ChaCha20Rng,
-    weather: FaultRates,
+    rates: FaultRates,
     ordered: bool,
     now: u64,
     events: BinaryHeap<Reverse<(u64, u64, usize)>>,
@@ -119,22 +119,22 @@ pub(crate) struct World {
     next_task: u64,
     keys: KeyRing,
     tenant: TenantId,
-    pub(crate) planted: Option<InjectedBug>,
+    pub(crate) injected: Option<InjectedBug>,
     pub(crate) history: Vec<Observation>,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, weather: FaultRates, ordered: bool) -> Self {
+    pub(crate) fn new(seed: u64, rates: FaultRates, ordered: bool) -> Self {
         let tenant = TenantId::parse("default").unwrap();
         let mut world = Self {
             random: ChaCha20Rng::seed_from_u64(seed),
-            weather,
+            rates,
             ordered,
             now: START,
             events: BinaryHeap::new(),
             pending: Vec::new(),
             sequence: 0,
-            namespace: Namespace::new(3, weather.slowest_ms, weather.reorders),
+            namespace: Namespace::new(3, rates.slowest_ms, rates.reorders),
             objects: BTreeMap::new(),
             calls: BTreeMap::new(),
             next_call: 0,
@@ -162,11 +162,11 @@ impl World {
             next_task: 0,
             keys: keys(&tenant),
             tenant,
-            planted: None,
+            injected: None,
             history: Vec::new(),
         };
         let begins = START + world.below(60_000);
-        let lasts = weather.outage_ms / 2 + world.below(weather.outage_ms / 2 + 1);
+        let lasts = rates.outage_ms / 2 + world.below(rates.outage_ms / 2 + 1);
         world.outage = (begins, begins + lasts);
         for place in 0..4 {
             let isolate = world.isolate(place % 3, 0);
@@ -179,7 +179,7 @@ impl World {
         Limits {
             ordered: self.ordered,
             cache_ms: CACHE_S * 1000,
-            idle_ms: self.weather.idle_s * 1000,
+            idle_ms: self.rates.idle_s * 1000,
             absolute_ms: ABSOLUTE_S * 1000,
         }
     }
@@ -193,7 +193,7 @@ impl World {
             "DIRECTORY_OBJECTS": true,
             "POOL_OBJECTS": true,
             "CONSISTENCY": if self.ordered { "strong" } else { "eventual" },
-            "SESSION_IDLE": format!("{}s", self.weather.idle_s),
+            "SESSION_IDLE": format!("{}s", self.rates.idle_s),
             "SESSION_ABSOLUTE": format!("{ABSOLUTE_S}s"),
             "SESSION_CACHE": format!("{CACHE_S}s"),
             "MAX_PER_USER": MAX_PER_USER.to_string(),
@@ -231,13 +231,13 @@ impl World {
                 self.schedule(500, Event::Act { browser });
             }
         }
-        self.go_on();
-        self.rest();
-        self.fade();
+        self.run_events();
+        self.check_convergence();
+        self.expire_all();
     }
 
     /// Runs all scheduled events.
-    fn go_on(&mut self) {
+    fn run_events(&mut self) {
         let mut steps = 0;
         while let Some(Reverse((at, _, slot))) = self.events.pop() {
             self.now = at;
@@ -279,7 +279,7 @@ impl World {
 
     fn lifetime(&self) -> Lifetime {
         Lifetime {
-            idle: Seconds(self.weather.idle_s),
+            idle: Seconds(self.rates.idle_s),
             absolute: Seconds(ABSOLUTE_S),
             remember: Seconds(ABSOLUTE_S),
         }
@@ -301,12 +301,12 @@ impl World {
             Event::Send {
                 isolate,
                 browser,
-                wish,
+                action,
                 copy,
             } => {
-                let thief = copy.is_some();
+                let is_thief = copy.is_some();
                 let value = copy.or_else(|| self.browsers[browser].cookie.clone());
-                self.send(isolate, browser, wish, value, thief);
+                self.send(isolate, browser, action, value, is_thief);
             }
             Event::Cancel { task } => self.cancel(task),
             Event::CutOff { driver } => self.cut_off(driver),

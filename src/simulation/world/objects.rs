@@ -82,7 +82,7 @@ impl World {
             is_urgent = true;
         }
         self.objects.entry(name.to_owned()).or_default();
-        let is_forgotten = self.planted == Some(InjectedBug::Amnesia) && begins;
+        let is_forgotten = self.injected == Some(InjectedBug::RestartsSession) && begins;
         if is_forgotten {
             self.kill(name);
         }
@@ -123,11 +123,11 @@ impl World {
 
     /// Performs an object's actions. Stored data is durable before a later action takes effect.
     pub(super) fn perform(&mut self, name: &str, actions: Vec<Action>) {
-        let forgets = self.planted == Some(InjectedBug::Forgets) && self.chance(100);
+        let forgets = self.injected == Some(InjectedBug::LosesChanges) && self.chance(100);
         let session = || name.to_owned();
         let mut replies = Vec::new();
         let mut actions = actions;
-        let dies = self.chance(self.weather.deaths);
+        let dies = self.chance(self.rates.deaths);
         // A trap may occur between two actions.
         if dies && self.chance(500) {
             let performed = usize::try_from(self.below(actions.len() as u64 + 1)).unwrap();
@@ -291,7 +291,7 @@ impl World {
     }
 
     fn run_item(&mut self, name: &str, item: Item) {
-        let fails = self.chance(self.weather.calls);
+        let fails = self.chance(self.rates.calls);
         let succeeded = match item {
             Item::Store(write) => self.put(OBJECTS, &write),
             Item::Tell { tenant, command } => {
@@ -358,7 +358,7 @@ impl World {
 
     /// Ends a surplus session; its holder may find it over from now on.
     pub(super) fn end_surplus(&mut self, surplus: Surplus) {
-        let fails = self.chance(self.weather.calls);
+        let fails = self.chance(self.rates.calls);
         if fails && !self.chance(500) {
             return;
         }

@@ -65,7 +65,10 @@ impl World {
                     let by_sign_in = record.previous.as_ref().is_some_and(|one| one.by_sign_in);
                     seen.replaced.push((before, now, by_sign_in));
                 }
-                let user = record.identity.as_ref().map(|who| who.user.as_str());
+                let user = record
+                    .identity
+                    .as_ref()
+                    .map(|identity| identity.user.as_str());
                 let tag = user.and_then(|user| self.keys.user_tags(user).next());
                 seen.user = tag.map(|tag| base64url(&tag));
                 seen.id = Some(record.id);
@@ -131,8 +134,8 @@ impl World {
         let ended_at = self.seen.get(name).and_then(|seen| seen.ended_at);
         let is_late = ended_at.is_none_or(|at| self.now > at + ANNOUNCED_MS);
         let reply = command::Reply::parse(bytes).unwrap();
-        let is_told = reply.is == Status::Ended && !reply.unannounced;
-        if is_told && !is_late && !self.is_announced(name) {
+        let reports_end = reply.is == Status::Ended && !reply.unannounced;
+        if reports_end && !is_late && !self.is_announced(name) {
             self.broken(
                 "a caller hears of an end before all others may",
                 name.to_owned(),

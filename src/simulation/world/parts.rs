@@ -30,7 +30,7 @@ pub(super) enum Event {
     Send {
         isolate: usize,
         browser: usize,
-        wish: ClientAction,
+        action: ClientAction,
         copy: Option<String>,
     },
     /// A client disconnects.
@@ -159,11 +159,11 @@ pub(super) enum ClientAction {
 
 pub(super) enum Stage {
     Admit,
-    Settle {
+    HandleResponse {
         response_context: String,
         headers: String,
     },
-    Afterwards {
+    RunBackground {
         response_context: String,
     },
 }
@@ -171,20 +171,20 @@ pub(super) enum Stage {
 pub(super) struct Task {
     pub(super) isolate: usize,
     pub(super) browser: usize,
-    pub(super) wish: ClientAction,
+    pub(super) action: ClientAction,
     pub(super) sent: u64,
     pub(super) packed: String,
     /// Cookie of the request.
     pub(super) cookie: Option<Token>,
     pub(super) stage: Stage,
     pub(super) answers: Answers,
-    pub(super) lacking: usize,
+    pub(super) missing: usize,
     pub(super) storing: Option<Storing>,
     pub(super) run_background: Option<String>,
     pub(super) edited: bool,
     pub(super) lost: bool,
     /// Whether the sender copied the cookie.
-    pub(super) thief: bool,
+    pub(super) is_thief: bool,
     /// Session that the origin was shown, with its marks.
     pub(super) shown: Option<(String, BTreeSet<Mark>)>,
 }

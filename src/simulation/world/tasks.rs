@@ -10,11 +10,11 @@ impl World {
             return;
         };
         let place = task.isolate;
-        if self.chance(self.weather.deaths) {
+        if self.chance(self.rates.deaths) {
             // The isolate dies, and its answer is lost.
             return self.die(place);
         }
-        if self.chance(self.weather.cancels) {
+        if self.chance(self.rates.cancels) {
             return self.cancel(number);
         }
         let now = UnixMillis(self.now);
@@ -35,7 +35,7 @@ impl World {
                         task.run_background = forward
                             .run_background
                             .then(|| forward.response_context.clone());
-                        task.stage = Stage::Settle {
+                        task.stage = Stage::HandleResponse {
                             response_context: forward.response_context,
                             headers,
                         };
@@ -52,16 +52,16 @@ impl World {
                     }
                 }
             }
-            Stage::Settle {
+            Stage::HandleResponse {
                 response_context,
                 headers,
             } => {
-                let settled = if task.edited {
+                let action = if task.edited {
                     gateway.handle_response(response_context, 200, headers, now, &task.answers)
                 } else {
                     ResponseAction::Untouched
                 };
-                match settled {
+                match action {
                     ResponseAction::Await(needs) => needs,
                     done => {
                         self.store_later(number, place);
@@ -72,14 +72,16 @@ impl World {
                             .iter()
                             .any(|event| event.to_line().contains("session_change_lost"));
                         match done {
-                            ResponseAction::Edited(edits) => self.settled(&task, &edits.append),
+                            ResponseAction::Edited(edits) => {
+                                self.deliver_response(&task, &edits.append)
+                            }
                             ResponseAction::Replaced(answer) => {
                                 self.answered(&task, answer.status, &answer.headers, &answer.body);
                             }
-                            _ => self.settled(&task, &[]),
+                            _ => self.deliver_response(&task, &[]),
                         }
                         if let Some(response_context) = task.run_background.take() {
-                            task.stage = Stage::Afterwards { response_context };
+                            task.stage = Stage::RunBackground { response_context };
                             task.answers = Answers::default();
                             self.tasks.insert(number, task);
                             self.schedule(10, Event::Go { task: number });
@@ -88,7 +90,7 @@ impl World {
                     }
                 }
             }
-            Stage::Afterwards { response_context } => {
+            Stage::RunBackground { response_context } => {
                 let needs = gateway.run_background(response_context, now, &task.answers);
                 if needs.is_empty() {
                     return self.store_later(number, place);
@@ -96,7 +98,7 @@ impl World {
                 needs
             }
         };
-        task.lacking = needs.len();
+        task.missing = needs.len();
         self.tasks.insert(number, task);
         for need in needs {
             self.meet(number, place, need);
@@ -114,8 +116,8 @@ impl World {
             Reply::Written(acknowledged) => task.answers.set_written(acknowledged),
             Reply::Body(bytes) => task.answers.set_body(Body::Bytes(bytes)),
         }
-        task.lacking -= 1;
-        if task.lacking == 0 {
+        task.missing -= 1;
+        if task.missing == 0 {
             self.go(number);
         }
     }
@@ -126,23 +128,23 @@ impl World {
         headers: &Outgoing,
         origin: &str,
     ) -> Option<(String, BTreeSet<Mark>)> {
-        let told = |name: &str| headers.value(name).unwrap_or_default().to_owned();
-        let data: Value = serde_json::from_str(&told("x-session-data")).unwrap_or_default();
+        let header = |name: &str| headers.value(name).unwrap_or_default().to_owned();
+        let data: Value = serde_json::from_str(&header("x-session-data")).unwrap_or_default();
         let marks = marks(&data);
-        let created: u64 = told("x-session-created").parse().unwrap();
-        let degraded = told("x-session-state") == "degraded";
-        let session = told("x-session-id");
+        let created: u64 = header("x-session-created").parse().unwrap();
+        let degraded = header("x-session-state") == "degraded";
+        let session = header("x-session-id");
         let session = crate::session::id::PublicName::parse(&session)
             .unwrap()
             .handle
             .to_text();
-        let shown = (!degraded && !task.thief).then(|| (session.clone(), marks.clone()));
+        let shown = (!degraded && !task.is_thief).then(|| (session.clone(), marks.clone()));
         let what = What::Served {
             browser: task.browser,
             sent: task.sent,
             session,
             created: created * 1000,
-            thief: task.thief,
+            is_thief: task.is_thief,
             guest: task
                 .cookie
                 .is_none_or(|token| token.least_version == Version::UNSTORED),
@@ -155,7 +157,7 @@ impl World {
     }
 
     /// Delivers an origin's answer to the browser.
-    pub(super) fn settled(&mut self, task: &Task, headers: &[(&'static str, String)]) {
+    pub(super) fn deliver_response(&mut self, task: &Task, headers: &[(&'static str, String)]) {
         let session = self.session_of(task, headers);
         if let Some((session, marks)) = task.shown.clone() {
             self.observe(What::Seen {
@@ -164,12 +166,12 @@ impl World {
                 marks,
             });
         }
-        if !task.thief {
+        if !task.is_thief {
             self.take_cookie(task.browser, task.cookie.as_ref(), headers);
         }
         // KV alone acknowledges no change, and a thief reports nothing.
-        let kept = !task.lost && !task.thief && self.ordered;
-        match (&task.wish, session) {
+        let kept = !task.lost && !task.is_thief && self.ordered;
+        match (&task.action, session) {
             (ClientAction::Mark(mark), Some(session)) if kept => self.observe(What::Kept {
                 browser: task.browser,
                 session,
@@ -255,14 +257,14 @@ impl World {
     ) {
         match (status, task.cookie) {
             (204, Some(token)) => {
-                if task.wish == ClientAction::SignOutEverywhere {
+                if task.action == ClientAction::SignOutEverywhere {
                     self.over_everywhere(task.browser);
                 }
                 if token.least_version.0 > 0 {
                     self.over(token.handle);
                 }
             }
-            (401, Some(token)) if !task.thief => {
+            (401, Some(token)) if !task.is_thief => {
                 let body: Value = serde_json::from_str(body).unwrap_or_default();
                 let reason = body["code"].as_str().unwrap_or_default().to_owned();
                 let is_excused = reason == "session_rotated"
@@ -280,7 +282,7 @@ impl World {
             }
             _ => {}
         }
-        if !task.thief {
+        if !task.is_thief {
             self.take_cookie(task.browser, task.cookie.as_ref(), headers);
         }
     }
@@ -293,7 +295,10 @@ impl World {
         };
         let subject = Subject::User(tag).to_text();
         self.over_where(|world, record| {
-            let is_theirs = record.identity.as_ref().is_some_and(|who| who.user == user);
+            let is_theirs = record
+                .identity
+                .as_ref()
+                .is_some_and(|identity| identity.user == user);
             is_theirs && world.directory.revoked_since(&subject, record.user_epoch.0)
         });
     }

@@ -199,7 +199,7 @@ impl World {
     }
 
     pub(super) fn provider_answer(&mut self, name: &str, life: u64) {
-        let fails = self.chance(self.weather.calls);
+        let fails = self.chance(self.rates.calls);
         let answer = json!({
             "access_token": "a", "refresh_token": "r", "expires_in": TOKEN_LASTS.0,
         });

@@ -74,7 +74,7 @@ impl World {
             };
             self.writers.insert(driver, writer);
             // Background work may be cut off.
-            if !is_durable && self.chance(self.weather.cancels * 2) {
+            if !is_durable && self.chance(self.rates.cancels * 2) {
                 self.schedule(3_000, Event::CutOff { driver });
             }
             self.drive_write(driver);
@@ -106,7 +106,7 @@ impl World {
                 self.writers.get_mut(&driver).unwrap().putting = self.values[&value];
                 let acknowledged = self.put(isolate, &attempt.write);
                 let is_out = self.is_out();
-                let is_slow = self.chance(self.weather.writes) || (is_out && self.chance(300));
+                let is_slow = self.chance(self.rates.writes) || (is_out && self.chance(300));
                 let takes = self.below(if is_slow { 7_000 } else { 60 });
                 let put = Event::Put {
                     driver,
@@ -114,7 +114,7 @@ impl World {
                     acknowledged: acknowledged && takes < PUT_DEADLINE_MS,
                 };
                 self.schedule_at(self.now + takes.min(PUT_DEADLINE_MS), put);
-                if is_slow && self.chance(self.weather.cancels * 20) {
+                if is_slow && self.chance(self.rates.cancels * 20) {
                     self.schedule(takes, Event::CutOff { driver });
                 }
             }
@@ -207,7 +207,7 @@ impl World {
             number,
         });
         let is_out = self.is_out();
-        let fails = self.chance(self.weather.writes) || is_out;
+        let fails = self.chance(self.rates.writes) || is_out;
         if !fails || (!is_out && self.chance(500)) {
             let value = write.value.clone();
             self.namespace

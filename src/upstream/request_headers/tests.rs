@@ -2,7 +2,7 @@ use super::*;
 use crate::session::data::Data;
 use crate::session::id::{Handle, SessionId};
 use crate::session::record::{Record, Version};
-use crate::simulation::outside::keys;
+use crate::simulation::fake_io::keys;
 
 fn written(packed: &str, data: &str, max_data: usize) -> Vec<(String, String)> {
     let request = Request::parse(packed).unwrap();

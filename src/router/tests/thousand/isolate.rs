@@ -15,7 +15,7 @@ use crate::effect::{Answers, Class, Found, Need};
 use crate::gateway::{Forward, ResponseAction, Step};
 use crate::keys::DeploymentKeys;
 use crate::router::Router;
-use crate::simulation::outside::Outside;
+use crate::simulation::fake_io::FakeIo;
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
@@ -25,7 +25,7 @@ const MAX_AT_ONCE: usize = 3;
 
 pub(super) struct Isolate {
     pub(super) router: Router,
-    pub(super) outside: Outside,
+    pub(super) io: FakeIo,
     attempts: HashMap<String, String>,
     pub(super) residents: Vec<Resident>,
     pub(super) revalidate: Watch,
@@ -46,23 +46,23 @@ impl Isolate {
             .collect();
         let deployment = Deployment::from_bindings(&bindings(&residents).to_string());
         let deployment = deployment.unwrap_or_else(|faults| panic!("{faults}"));
-        let mut outside = Outside::default();
+        let mut io = FakeIo::default();
         for resident in &residents {
             if let Some(own) = &resident.own_keys {
                 let own = DeploymentKeys::parse(own).unwrap();
-                outside.own_keys.insert(resident.id.clone(), own);
+                io.own_keys.insert(resident.id.clone(), own);
             }
             let mark = &resident.mark;
             for (source, hash) in [
                 (format!("https://cdn.{mark}.example/logo"), "logo"),
                 (format!("asset:{}:style-{mark}.css", resident.id), "style"),
             ] {
-                outside.has_asset(&source, "image/png", &format!("{hash}{mark}"));
+                io.has_asset(&source, "image/png", &format!("{hash}{mark}"));
             }
         }
         let mut isolate = Self {
             router: Router::new(deployment, ChaCha20Rng::seed_from_u64(seed)),
-            outside,
+            io,
             attempts: HashMap::new(),
             residents,
             revalidate: Watch::default(),
@@ -96,7 +96,7 @@ impl Isolate {
 
     pub(super) fn say(&mut self, key: &str, text: &str) {
         let found = Found::Bytes(text.as_bytes().to_vec());
-        self.outside.documents.insert(key.to_owned(), found);
+        self.io.documents.insert(key.to_owned(), found);
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -147,9 +147,9 @@ impl Isolate {
         loop {
             match self.router.admit(&call.packed(), self.now, &answers) {
                 Step::Await(needs) => {
-                    self.outside.body = Some(call.body.clone().into_bytes());
+                    self.io.body = Some(call.body.clone().into_bytes());
                     for need in needs {
-                        self.outside.meet(&need, Vec::new(), &mut answers, self.now);
+                        self.io.perform(&need, Vec::new(), &mut answers, self.now);
                     }
                 }
                 Step::Answer(answer) => {
@@ -237,7 +237,7 @@ impl Isolate {
         let writes = self.router.take_writes();
         self.revalidate
             .writes(&self.residents, &self.served, &writes);
-        self.outside.put(writes);
+        self.io.put(writes);
     }
 
     fn satisfy(
@@ -254,7 +254,7 @@ impl Isolate {
             meanwhile(self);
         }
         for need in needs {
-            self.outside.body = Some(body.as_bytes().to_vec());
+            self.io.body = Some(body.as_bytes().to_vec());
             match need {
                 Need::Store => {
                     self.store();
@@ -298,7 +298,7 @@ impl Isolate {
                     let verdict = outcome.reply.to_text().into_bytes();
                     answers.add(key, Found::Bytes(verdict), self.now);
                 }
-                need => self.outside.meet(need, Vec::new(), answers, self.now),
+                need => self.io.perform(need, Vec::new(), answers, self.now),
             }
         }
     }

@@ -6,7 +6,7 @@ use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use serde_json::{Map, Value, json};
 
 use crate::encoding::base64url;
-use crate::simulation::outside::KEY;
+use crate::simulation::fake_io::KEY;
 
 /// Admin token of the deployment.
 pub(super) const OPERATOR: &str = "a-token-of-the-deployment";

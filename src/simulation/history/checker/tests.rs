@@ -15,7 +15,7 @@ fn served(at: u64, marks: &[Mark]) -> Observation {
             sent: at,
             session: "s".to_owned(),
             created: 0,
-            thief: false,
+            is_thief: false,
             guest: false,
             marks: marks.iter().copied().collect(),
             degraded: false,
@@ -53,7 +53,7 @@ fn broken(history: &[Observation]) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_sound_history_is_sound() {
+fn valid_history_has_no_violation() {
     let history = [
         served(0, &[]),
         kept(10, 1),
@@ -67,7 +67,7 @@ fn a_sound_history_is_sound() {
 }
 
 #[test]
-fn a_stale_read_is_caught() {
+fn stale_read_is_detected() {
     assert_eq!(broken(&[kept(10, 1), served(20, &[])]), ["G1"]);
     let seen = What::Seen {
         browser: 0,
@@ -78,7 +78,7 @@ fn a_stale_read_is_caught() {
 }
 
 #[test]
-fn a_lost_update_is_caught() {
+fn lost_update_is_detected() {
     let rests = What::Rests {
         session: "s".to_owned(),
         marks: BTreeSet::from([2]),
@@ -90,12 +90,12 @@ fn a_lost_update_is_caught() {
 }
 
 #[test]
-fn a_resurrection_is_caught() {
+fn resurrected_session_is_detected() {
     assert_eq!(broken(&[over(10), served(5_011, &[])]), ["G4"]);
 }
 
 #[test]
-fn a_double_rotation_is_caught() {
+fn double_rotation_is_detected() {
     let replaced = |to: &str| {
         let (from, to) = ("a".to_owned(), to.to_owned());
         observed(1, What::Replaced { from, to })
@@ -105,7 +105,7 @@ fn a_double_rotation_is_caught() {
 }
 
 #[test]
-fn foreign_data_a_move_and_a_broken_limit_are_caught() {
+fn foreign_data_moves_and_exceeded_limits_are_detected() {
     assert_eq!(broken(&[served(1, &[7 << 32])]), ["G6"]);
     let mut moved = served(2, &[]);
     if let What::Served { origin, .. } = &mut moved.what {
@@ -124,7 +124,7 @@ fn foreign_data_a_move_and_a_broken_limit_are_caught() {
 }
 
 #[test]
-fn a_session_that_began_after_all_were_ended_is_not_thrown_out_with_them() {
+fn end_of_all_sessions_spares_later_ones() {
     let signing_in = |sent| {
         let session = "s".to_owned();
         observed(sent, What::SigningIn { session, sent })
@@ -152,7 +152,7 @@ fn a_session_that_began_after_all_were_ended_is_not_thrown_out_with_them() {
 }
 
 #[test]
-fn what_is_stored_for_ever_is_caught() {
+fn remaining_data_is_detected() {
     let what = "a row".to_owned();
     assert_eq!(broken(&[observed(1, What::Remains { what })]), ["G11"]);
 }

@@ -29,7 +29,7 @@ pub(crate) struct Silent {
 }
 
 #[derive(Default)]
-pub(crate) struct Outside {
+pub(crate) struct FakeIo {
     pub(crate) namespace: HashMap<String, Vec<u8>>,
     pub(crate) rows: HashMap<String, Vec<u8>>,
     /// Directory objects by tenant.
@@ -60,9 +60,9 @@ pub(crate) fn keys(tenant: &TenantId) -> KeyRing {
     KeyRing::derive(&keys, tenant).unwrap()
 }
 
-impl Outside {
+impl FakeIo {
     /// Performs one need; `writes` are the gateway's pending values.
-    pub(crate) fn meet(
+    pub(crate) fn perform(
         &mut self,
         need: &Need,
         writes: Vec<Write>,

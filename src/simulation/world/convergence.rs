@@ -18,7 +18,7 @@ impl World {
     }
 
     /// Records the final state of every session, for the checker.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn check_convergence(&mut self) {
         let hanging: Vec<usize> = self.tasks.values().map(|task| task.browser).collect();
         for browser in hanging {
             self.observe(What::Hangs { browser });
@@ -42,14 +42,13 @@ impl World {
                 let lasts = !self
                     .lifetime()
                     .has_ended(&record.span(), UnixMillis(self.now).seconds());
-                if let Some(who) = record.identity.filter(|_| lasts) {
-                    *users.entry(who.user).or_default() += 1;
+                if let Some(identity) = record.identity.filter(|_| lasts) {
+                    *users.entry(identity.user).or_default() += 1;
                 }
             }
         }
         // After a failed call a surplus session lasts until the next one is listed.
-        let is_sure =
-            self.weather.calls == 0 && self.weather.deaths == 0 && self.weather.skew_ms == 0;
+        let is_sure = self.rates.calls == 0 && self.rates.deaths == 0 && self.rates.skew_ms == 0;
         for (session, count) in users {
             if self.ordered && is_sure && count > MAX_PER_USER {
                 let rule = "a user has more sessions than they may";
@@ -95,13 +94,13 @@ impl World {
     }
 
     /// Advances the time until everything has expired and must be deleted.
-    pub(super) fn fade(&mut self) {
-        self.weather = FaultRates {
+    pub(super) fn expire_all(&mut self) {
+        self.rates = FaultRates {
             reads: 0,
             writes: 0,
             calls: 0,
             deaths: 0,
-            ..self.weather
+            ..self.rates
         };
         self.horizon_ms = u64::MAX;
         let alarms = self.objects.iter();
@@ -111,7 +110,7 @@ impl World {
         for (name, at) in alarms {
             self.schedule_alarm(&name, at);
         }
-        self.go_on();
+        self.run_events();
         let remaining: Vec<String> = self
             .objects
             .iter()
