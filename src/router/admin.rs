@@ -64,7 +64,7 @@ impl Router {
                     ("", _, "DELETE") => self.delete(&id, request, now, answers),
                     ("", ..) => refused(Problem::MethodNotAllowed("GET, HEAD, PUT, DELETE")),
                     ("history", _, "GET" | "HEAD") => history::list(&id, answers),
-                    (_, Some(version), "GET" | "HEAD") => history::tell(&id, version, answers),
+                    (_, Some(version), "GET" | "HEAD") => history::get(&id, version, answers),
                     ("history", ..) | (_, Some(_), _) => {
                         refused(Problem::MethodNotAllowed("GET, HEAD"))
                     }
@@ -229,11 +229,11 @@ fn check_precondition(request: &Request<'_>, former: Option<&str>) -> Result<(),
 
 /// Checks that no other tenant owns a host of this one.
 fn free(tenant: &Tenant, answers: &Answers) -> Result<(), Interrupt> {
-    let mut lacking = Vec::new();
+    let mut needs = Vec::new();
     for host in &tenant.hosts {
         let key = host_key(host.as_str());
         match answers.found(&key) {
-            None => lacking.push(Need::Document { key }),
+            None => needs.push(Need::Document { key }),
             Some(Found::Bytes(owner)) if owner != tenant.id.as_str().as_bytes() => {
                 let owner = String::from_utf8_lossy(owner);
                 let host = host.as_str();
@@ -245,10 +245,10 @@ fn free(tenant: &Tenant, answers: &Answers) -> Result<(), Interrupt> {
             Some(Found::Bytes(_) | Found::Absent) => {}
         }
     }
-    if lacking.is_empty() {
+    if needs.is_empty() {
         Ok(())
     } else {
-        Err(Interrupt::Pending(lacking))
+        Err(Interrupt::Pending(needs))
     }
 }
 

@@ -47,12 +47,12 @@ impl Scope {
         Self(format!("{authority}\n{host}"))
     }
 
-    fn mac(&self, token: &ApiKey, said: &[u8]) -> [u8; 32] {
-        token.mac(PURPOSE, &self.message(said))
+    fn mac(&self, token: &ApiKey, content: &[u8]) -> [u8; 32] {
+        token.mac(PURPOSE, &self.message(content))
     }
 
-    fn message(&self, said: &[u8]) -> Vec<u8> {
-        [said, self.0.as_bytes()].concat()
+    fn message(&self, content: &[u8]) -> Vec<u8> {
+        [content, self.0.as_bytes()].concat()
     }
 }
 
@@ -85,19 +85,19 @@ impl ConsoleSession {
         tokens: &'k [ApiKey],
         now: UnixSeconds,
     ) -> Option<(Self, &'k ApiKey)> {
-        let badges = jar::candidates(header?, name.of_console());
-        let mut genuine = badges.filter_map(|value| Self::opened(value, scope, tokens));
+        let values = jar::candidates(header?, name.of_console());
+        let mut genuine = values.filter_map(|value| Self::opened(value, scope, tokens));
         genuine.find(|(console_session, _)| now < console_session.expires())
     }
 
     fn opened<'k>(value: &str, scope: &Scope, tokens: &'k [ApiKey]) -> Option<(Self, &'k ApiKey)> {
         let bytes: [u8; BYTES] = encoding::from_base64url_exact(value)?;
-        let (said, mac) = bytes.split_at(32);
-        let message = scope.message(said);
+        let (content, mac) = bytes.split_at(32);
+        let message = scope.message(content);
         let token = tokens
             .iter()
             .find(|token| token.is_mac(PURPOSE, &message, mac))?;
-        let (times, id) = said.split_at(16);
+        let (times, id) = content.split_at(16);
         let (began, renewed) = times.split_at(8);
         let time = |bytes: &[u8]| Some(UnixSeconds(u64::from_be_bytes(bytes.try_into().ok()?)));
         let console_session = Self {

@@ -89,7 +89,7 @@ impl Router {
             return self.sign_out(request, now, answers).map(Step::Answer);
         }
         let operator = self.operator(request, now, answers)?;
-        let tenant = self.chosen(&operator, request)?;
+        let tenant = self.selected_tenant(&operator, request)?;
         let step = match route {
             "whoami" => {
                 allow("GET, HEAD", request)?;
@@ -97,7 +97,7 @@ impl Router {
             }
             "metrics" | "overview" | "logs" => {
                 allow("GET, HEAD", request)?;
-                let answer = self.tell(route, tenant.as_ref(), request, now, answers);
+                let answer = self.serve_telemetry(route, tenant.as_ref(), request, now, answers);
                 answer.map(Step::Answer)
             }
             _ if is_of_deployment(route) => {
@@ -149,13 +149,13 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Operator, Interrupt> {
-        let is_bearing = request.header("authorization").is_some();
-        if is_bearing {
+        let has_bearer = request.header("authorization").is_some();
+        if has_bearer {
             self.check_guesses(request, now)?;
         }
         match self.presented(request, now, answers)? {
             Some(operator) => Ok(operator),
-            None if is_bearing => Err(self.wrong_token("admin_token_refused", request, now)),
+            None if has_bearer => Err(self.wrong_token("admin_token_refused", request, now)),
             None => Err(Interrupt::Reject(Problem::ApiKey)),
         }
     }
@@ -201,23 +201,23 @@ impl Router {
         answers: &Answers,
     ) -> Result<Option<Operator>, Interrupt> {
         let tokens = self.deployment_tokens();
-        if let Some(operator) = bearing(&Authority::Deployment, &tokens, request) {
+        if let Some(operator) = bearer_operator(&Authority::Deployment, &tokens, request) {
             return Ok(Some(operator));
         }
-        let powers = self.powers(request, now, answers)?;
-        let mut powers_shown = powers.iter();
+        let authorities = self.authorities(request, now, answers)?;
+        let mut candidates = authorities.iter();
         let bearer =
-            powers_shown.find_map(|(authority, tokens)| bearing(authority, tokens, request));
+            candidates.find_map(|(authority, tokens)| bearer_operator(authority, tokens, request));
         match bearer {
             Some(operator) => Ok(Some(operator)),
-            None => self.wearing(&powers, request, now, answers),
+            None => self.session_operator(&authorities, request, now, answers),
         }
     }
 
     /// Returns the authorities that the request's host allows, with their tokens.
     ///
     /// Under a chat server's host only its own tenant is allowed: any script on that host can use the cookie, too.
-    pub(super) fn powers(
+    pub(super) fn authorities(
         &mut self,
         request: &Request<'_>,
         now: UnixMillis,
@@ -234,21 +234,21 @@ impl Router {
                 Err(missing) => return Err(missing),
             }
         }
-        let mut powers = vec![(Authority::Deployment, self.deployment_tokens())];
+        let mut authorities = vec![(Authority::Deployment, self.deployment_tokens())];
         if self.is_consoles_alone(request) && self.registry.is_of_many() {
             let secrets = &self.deployment.secrets;
-            powers.extend(
+            authorities.extend(
                 secrets
                     .of_tenants("ADMIN_TOKEN")
                     .filter_map(|(id, list)| Some((Authority::Tenant(id), ApiKey::listed(list)?))),
             );
         }
-        Ok(powers)
+        Ok(authorities)
     }
 
     /// Returns the tenant that the query or the operator's authority names; `None` for all tenants, or for that of the
     /// host.
-    fn chosen(
+    fn selected_tenant(
         &self,
         operator: &Operator,
         request: &Request<'_>,
@@ -314,7 +314,11 @@ fn is_of_deployment(route: &str) -> bool {
 }
 
 /// Returns the operator if the request presents one of these tokens.
-fn bearing(authority: &Authority, tokens: &[ApiKey], request: &Request<'_>) -> Option<Operator> {
+fn bearer_operator(
+    authority: &Authority,
+    tokens: &[ApiKey],
+    request: &Request<'_>,
+) -> Option<Operator> {
     let authorization = request.header("authorization");
     let is_presented = tokens.iter().any(|token| token.is_presented(authorization));
     is_presented.then(|| Operator {

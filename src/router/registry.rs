@@ -4,7 +4,7 @@
 //! that it does not list is not its tenant's, whatever its binding names. If a document is unreadable or invalid, its
 //! last valid version stays in force.
 
-mod claims;
+mod pattern_cache;
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ use crate::tenant_id::TenantId;
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
-use claims::{Claims, HostBinding};
+use pattern_cache::{HostBinding, PatternCache};
 
 /// Age up to which a cached document is used without a read, in milliseconds.
 pub(super) const FRESH_MS: u64 = 10_000;
@@ -47,7 +47,7 @@ pub(super) enum TenantRegistry {
         /// Known hosts by full name: all that most requests need.
         hosts: HashMap<String, HostBinding>,
         /// Lookups of patterns, including those without a tenant.
-        claims: Box<Claims>,
+        patterns: Box<PatternCache>,
         documents: HashMap<TenantId, CachedDocument>,
         /// Tenants whose document was invalid at this time, without a valid version in the cache.
         broken: HashMap<TenantId, UnixMillis>,
@@ -72,7 +72,7 @@ impl TenantRegistry {
         only.map_or_else(
             || Self::Many {
                 hosts: HashMap::new(),
-                claims: Box::default(),
+                patterns: Box::default(),
                 documents: HashMap::new(),
                 broken: HashMap::new(),
                 faults: HashMap::new(),
@@ -90,9 +90,12 @@ impl TenantRegistry {
 
     /// Forgets the bindings of hosts that this isolate changed.
     pub(super) fn forget_hosts<'k>(&mut self, keys: impl Iterator<Item = &'k str>) {
-        if let Self::Many { hosts, claims, .. } = self {
+        if let Self::Many {
+            hosts, patterns, ..
+        } = self
+        {
             for pattern in keys.filter_map(|key| key.strip_prefix("host:")) {
-                claims.forget(pattern);
+                patterns.forget(pattern);
                 hosts.clear();
             }
         }
@@ -163,19 +166,20 @@ impl Router {
         let host = Host::canonical(authority).ok_or_else(unknown)?;
         let known = hosts
             .get(host.as_str())
-            .filter(|claim| now.millis_since(claim.asked) < USABLE_MS);
-        let claim = match known.and_then(|claim| claim.tenant.clone()) {
+            .filter(|binding| now.millis_since(binding.asked) < USABLE_MS);
+        let tenant = match known.and_then(|binding| binding.tenant.clone()) {
             Some(tenant) => Some(tenant),
             None => self.look_up_host(&host, now, answers)?,
         };
-        let tenant = claim.ok_or_else(unknown)?;
+        let tenant = tenant.ok_or_else(unknown)?;
         self.ready(&tenant, now, answers)?;
         let TenantRegistry::Many { documents, .. } = &self.registry else {
             return Err(unknown());
         };
-        let claims = |known: &CachedDocument| known.hosts.iter().any(|claim| claim.means(&host));
-        let claimed = documents.get(&tenant).is_some_and(claims);
-        claimed.then_some(tenant).ok_or_else(unknown)
+        let lists_host =
+            |known: &CachedDocument| known.hosts.iter().any(|pattern| pattern.means(&host));
+        let is_listed = documents.get(&tenant).is_some_and(lists_host);
+        is_listed.then_some(tenant).ok_or_else(unknown)
     }
 
     /// Looks up the host and each of its suffixes, longest first. Reads only those that were not read lately.
@@ -185,49 +189,52 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Option<TenantId>, Interrupt> {
-        let TenantRegistry::Many { hosts, claims, .. } = &mut self.registry else {
+        let TenantRegistry::Many {
+            hosts, patterns, ..
+        } = &mut self.registry
+        else {
             return Ok(None);
         };
-        let mut lacking = Vec::new();
+        let mut needs = Vec::new();
         let mut asked = now;
         let mut owner = None;
         for pattern in host.patterns() {
             let key = format!("host:{pattern}");
-            let claim = match answers.read(&key) {
+            let binding = match answers.read(&key) {
                 Some(answer) => {
-                    let claim = HostBinding {
-                        tenant: claimant(answer.found)?,
+                    let binding = HostBinding {
+                        tenant: bound_tenant(answer.found)?,
                         asked: answer.asked,
                     };
-                    claims.put(&pattern, claim.clone());
-                    claim
+                    patterns.put(&pattern, binding.clone());
+                    binding
                 }
-                None => match claims.get(&pattern, now) {
-                    Some(claim) => claim,
+                None => match patterns.get(&pattern, now) {
+                    Some(binding) => binding,
                     None => {
-                        lacking.push(Need::Document { key });
+                        needs.push(Need::Document { key });
                         continue;
                     }
                 },
             };
-            asked = asked.min(claim.asked);
-            if claim.tenant.is_some() {
-                owner = claim.tenant;
+            asked = asked.min(binding.asked);
+            if binding.tenant.is_some() {
+                owner = binding.tenant;
                 break;
             }
         }
-        if !lacking.is_empty() {
-            return Err(Interrupt::Pending(lacking));
+        if !needs.is_empty() {
+            return Err(Interrupt::Pending(needs));
         }
         if owner.is_some() {
             if hosts.len() >= MAX_HOSTS {
                 hosts.clear();
             }
-            let claim = HostBinding {
+            let binding = HostBinding {
                 tenant: owner.clone(),
                 asked,
             };
-            hosts.insert(host.as_str().to_owned(), claim);
+            hosts.insert(host.as_str().to_owned(), binding);
         }
         Ok(owner)
     }
@@ -242,7 +249,7 @@ impl Router {
         if !self.registry.is_of_many() {
             return Ok(());
         }
-        self.learn(tenant, answers);
+        self.apply_document(tenant, answers);
         let TenantRegistry::Many {
             documents, broken, ..
         } = &self.registry
@@ -291,14 +298,14 @@ impl Router {
             .is_some_and(|known| now.millis_since(known.asked) >= FRESH_MS);
         let key = document_key(tenant);
         if answers.found(&key).is_some() {
-            self.learn(tenant, answers);
+            self.apply_document(tenant, answers);
             return None;
         }
         is_old.then_some(Need::Document { key })
     }
 
     /// Applies a document if it was read.
-    fn learn(&mut self, tenant: &TenantId, answers: &Answers) {
+    fn apply_document(&mut self, tenant: &TenantId, answers: &Answers) {
         let key = document_key(tenant);
         let (
             TenantRegistry::Many {
@@ -403,7 +410,7 @@ impl Router {
 }
 
 /// Returns the tenant in a host binding. If a longer suffix cannot be read, a shorter one must not decide instead.
-fn claimant(found: &Found) -> Result<Option<TenantId>, Interrupt> {
+fn bound_tenant(found: &Found) -> Result<Option<TenantId>, Interrupt> {
     match found {
         Found::Bytes(bytes) => {
             let id = core::str::from_utf8(bytes).ok();

@@ -20,27 +20,27 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> ResponseAction {
-        let settled = self.with_response_context(
+        let action = self.with_response_context(
             response_context,
             now,
             answers,
             |gateway, response_context| {
-                let settled =
+                let action =
                     gateway.handle_response(response_context, status, headers, now, answers);
-                (settled, gateway.has_changed_state())
+                (action, gateway.has_changed_state())
             },
         );
-        let (settled, has_changed_state) = settled.unwrap_or_else(|missing| {
-            let settled = match missing {
+        let (action, has_changed_state) = action.unwrap_or_else(|missing| {
+            let action = match missing {
                 Interrupt::Pending(needs) => ResponseAction::Await(needs),
                 Interrupt::Reject(problem) => {
                     ResponseAction::Replaced(problem.answer(Audience::Program, ""))
                 }
             };
-            (settled, true)
+            (action, true)
         });
         self.has_changed_state = has_changed_state;
-        settled
+        action
     }
 
     /// Runs background work; see [`Gateway::run_background`].
@@ -50,13 +50,13 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Vec<Need> {
-        let done = self.with_response_context(
+        let needs = self.with_response_context(
             response_context,
             now,
             answers,
             |gateway, response_context| gateway.run_background(response_context, now, answers),
         );
-        let mut needs = match done {
+        let mut needs = match needs {
             Ok(needs) | Err(Interrupt::Pending(needs)) => needs,
             Err(Interrupt::Reject(_)) => Vec::new(),
         };

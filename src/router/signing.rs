@@ -33,13 +33,13 @@ impl Router {
         let refused = Interrupt::Reject;
         self.check_console_host(request).map_err(refused)?;
         let shown = shown(request, answers)?;
-        let powers = self.powers(request, now, answers)?;
+        let authorities = self.authorities(request, now, answers)?;
         self.check_guesses(request, now)?;
-        let given = powers.iter().find_map(|(authority, tokens)| {
+        let matching = authorities.iter().find_map(|(authority, tokens)| {
             let token = tokens.iter().find(|own| own.is_presented(Some(&shown)))?;
             Some((authority, token))
         });
-        let Some((authority, token)) = given else {
+        let Some((authority, token)) = matching else {
             return Err(self.wrong_token("console_sign_in_refused", request, now));
         };
         self.guesses.forget(request.client_network());
@@ -54,15 +54,17 @@ impl Router {
     }
 
     /// Returns the operator of a valid console session under this host, unless the operator signed out.
-    pub(super) fn wearing(
+    pub(super) fn session_operator(
         &self,
-        powers: &[(Authority, Vec<ApiKey>)],
+        authorities: &[(Authority, Vec<ApiKey>)],
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Option<Operator>, Interrupt> {
         let now = now.seconds();
-        let Some((console_session, authority, token)) = self.worn(powers, request, now) else {
+        let Some((console_session, authority, token)) =
+            self.presented_session(authorities, request, now)
+        else {
             return Ok(None);
         };
         // Another site can make the browser send requests with cookies.
@@ -90,9 +92,9 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Answer, Interrupt> {
-        let powers = self.powers(request, now, answers)?;
-        let worn = self.worn(&powers, request, now.seconds());
-        if let Some((console_session, ..)) = worn {
+        let authorities = self.authorities(request, now, answers)?;
+        let presented = self.presented_session(&authorities, request, now.seconds());
+        if let Some((console_session, ..)) = presented {
             self.end(&console_session, answers)?;
             self.emit(Event::new(Level::Info, "audit_console_signed_out"));
         }
@@ -100,16 +102,16 @@ impl Router {
         Ok(Answer::empty(204).with_cookie(Some(ConsoleSession::clear(name))))
     }
 
-    fn worn<'p>(
+    fn presented_session<'p>(
         &self,
-        powers: &'p [(Authority, Vec<ApiKey>)],
+        authorities: &'p [(Authority, Vec<ApiKey>)],
         request: &Request<'_>,
         now: crate::clock::UnixSeconds,
     ) -> Option<(ConsoleSession, &'p Authority, &'p ApiKey)> {
         self.check_console_host(request).ok()?;
         let name = CookieName::for_location(&request.location);
         let cookies = request.header("cookie");
-        powers.iter().find_map(|(authority, tokens)| {
+        authorities.iter().find_map(|(authority, tokens)| {
             let scope = scope(authority, request);
             let (console_session, token) =
                 ConsoleSession::presented(cookies, name, &scope, tokens, now)?;
@@ -125,9 +127,11 @@ impl Router {
     ) -> Result<bool, Interrupt> {
         let key = key_of(console_session);
         match answers.found(&key) {
-            None if self.has_objects() => {
-                Err(Interrupt::Pending(vec![said(&Command::Seen, &key, &key)]))
-            }
+            None if self.has_objects() => Err(Interrupt::Pending(vec![attempt_call(
+                &Command::Seen,
+                &key,
+                &key,
+            )])),
             None => Err(Interrupt::Pending(vec![Need::read(&key)])),
             Some(Found::Unavailable) => Err(Interrupt::Reject(Problem::StoreUnavailable)),
             Some(Found::Absent) => Ok(false),
@@ -153,7 +157,7 @@ impl Router {
                         until: console_session.ends().0.saturating_mul(1_000),
                         by: self.random.next_u64(),
                     };
-                    Err(Interrupt::Pending(vec![said(&once, &key, ENDS)]))
+                    Err(Interrupt::Pending(vec![attempt_call(&once, &key, ENDS)]))
                 }
                 Some(Found::Bytes(_)) => Ok(()),
                 Some(_) => Err(Interrupt::Reject(Problem::StoreUnavailable)),
@@ -189,7 +193,7 @@ fn key_of(console_session: &ConsoleSession) -> String {
 }
 
 /// Builds a call to an object that counts single events.
-fn said(command: &Command, object: &str, key: &str) -> Need {
+fn attempt_call(command: &Command, object: &str, key: &str) -> Need {
     Need::Call {
         class: Class::Attempts,
         name: object.to_owned(),

@@ -68,7 +68,7 @@ impl Router {
     }
 
     /// Answers `/admin/metrics`, `/admin/overview` and `/admin/logs`, for one tenant or all.
-    pub(super) fn tell(
+    pub(super) fn serve_telemetry(
         &mut self,
         route: &str,
         tenant: Option<&TenantId>,
@@ -83,7 +83,7 @@ impl Router {
         let level = query.get("level").map_or(Some(Level::Info), Level::named);
         let level = level.ok_or_else(|| invalid("`level` is info, warn or error."))?;
         // A single tenant sees all series, because those of the deployment's own hosts belong to no tenant.
-        let whose = tenant.filter(|_| self.registry.only() != tenant);
+        let shown_tenant = tenant.filter(|_| self.registry.only() != tenant);
         let query = message::Query {
             after,
             level,
@@ -91,7 +91,7 @@ impl Router {
                 Some(_) => Scope::Isolate,
                 None => Scope::Deployment,
             },
-            tenant: whose.map(|tenant| tenant.as_str().to_owned()),
+            tenant: shown_tenant.map(|tenant| tenant.as_str().to_owned()),
         };
         let command = match route {
             "metrics" => Command::Page(query),
@@ -100,7 +100,7 @@ impl Router {
         };
         let body = match &mut self.reports.own {
             Some(own) => own.apply(command, now),
-            None => asked(&command, answers)?,
+            None => request_from_object(&command, answers)?,
         };
         let media_type = match route {
             "metrics" => prometheus::MEDIA_TYPE,
@@ -120,20 +120,20 @@ impl Router {
         for (tenant, gateway) in self.gateways.iter_mut() {
             batch.add(&gateway.recorder.take_series());
             for (name, labels, value) in gateway.balancer.gauges(now) {
-                batch.tell(name, labels, value);
+                batch.set_gauge(name, labels, value);
             }
             let version = self.registry.version_of(tenant);
             let version = version.unwrap_or(&self.reports.version);
-            batch.tell(metric::CONFIG, format!("{tenant}\t{version}"), Milli::of(1));
+            batch.set_gauge(metric::CONFIG, format!("{tenant}\t{version}"), Milli::of(1));
         }
         for (tenant, at) in self.registry.faults() {
             let at = Milli(at.0);
-            batch.tell(metric::CONFIG_LAST_ERROR, tenant.to_string(), at);
+            batch.set_gauge(metric::CONFIG_LAST_ERROR, tenant.to_string(), at);
         }
         batch.add(&self.series);
         self.series = crate::telemetry::series::Series::default();
         let version = env!("CARGO_PKG_VERSION");
-        batch.tell(metric::BUILD, version.to_owned(), Milli::of(1));
+        batch.set_gauge(metric::BUILD, version.to_owned(), Milli::of(1));
         self.reports.batches += 1;
         let command = batch.into_command(&self.reports.isolate, self.reports.batches);
         match &mut self.reports.own {
@@ -147,7 +147,7 @@ impl Router {
 }
 
 /// Returns the object's answer to a query.
-fn asked(command: &Command, answers: &Answers) -> Result<String, Interrupt> {
+fn request_from_object(command: &Command, answers: &Answers) -> Result<String, Interrupt> {
     const KEY: &str = "telemetry";
     match answers.found(KEY) {
         None => Err(Interrupt::Pending(vec![Need::Call {
@@ -188,7 +188,7 @@ mod tests {
             let mut answers = Answers::default();
             let found = Found::Bytes(bytes.as_bytes().to_vec());
             answers.add("telemetry", found, UnixMillis(0));
-            let text = asked(&command, &answers).ok();
+            let text = request_from_object(&command, &answers).ok();
             assert_eq!(text.as_deref(), expected);
         }
     }

@@ -58,12 +58,12 @@ impl World {
         let id = document["id"].as_str().unwrap();
         for host in document["hosts"].as_array().unwrap() {
             let key = format!("host:{}", host.as_str().unwrap());
-            self.say(&key, id);
+            self.store_document(&key, id);
         }
-        self.say(&format!("tenant:{id}"), &document.to_string());
+        self.store_document(&format!("tenant:{id}"), &document.to_string());
     }
 
-    fn say(&mut self, key: &str, text: &str) {
+    fn store_document(&mut self, key: &str, text: &str) {
         let found = Found::Bytes(text.as_bytes().to_vec());
         self.io.documents.insert(key.to_owned(), found);
     }
@@ -243,15 +243,15 @@ fn exact_host_wins_over_the_longest_suffix() {
 fn host_not_listed_in_its_document_is_unknown() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
-    world.say("host:stolen.example", "acme");
-    world.say("host:odd.example", "No Tenant");
+    world.store_document("host:stolen.example", "acme");
+    world.store_document("host:odd.example", "No Tenant");
     for host in ["stolen.example", "odd.example"] {
         let step = world.get(&format!("https://{host}/"), &[]);
         assert_eq!(refused(step), (421, "unknown_host".to_owned()));
     }
     // A document whose id differs from its key belongs to no tenant.
-    world.say("host:b.example", "b");
-    world.say(
+    world.store_document("host:b.example", "b");
+    world.store_document(
         "tenant:b",
         r#"{"id":"acme","hosts":["b.example"],"origins":[{"url":"http://b"}]}"#,
     );
@@ -291,12 +291,12 @@ fn invalid_document_is_logged_and_changes_nothing() {
         "{",
         r#"{"id":"acme","hosts":["acme.example"],"origins":[{"url":"ftp://x"}]}"#,
     ] {
-        world.say("tenant:acme", broken);
+        world.store_document("tenant:acme", broken);
         world.wait(61);
         let forward = forwarded(world.get("https://acme.example/", &[]));
         assert_eq!(forward.url, "http://acme.internal/");
-        let told = world.events();
-        assert!(told.contains("tenant_document_broken"), "{told}");
+        let log = world.events();
+        assert!(log.contains("tenant_document_broken"), "{log}");
     }
     world
         .io
@@ -438,9 +438,9 @@ proptest! {
             let mark = format!("mark-{at}.");
             let base = format!("http://t{at}.internal");
             prop_assert!(forward.url.starts_with(&base));
-            let told = &forward.headers.own;
-            prop_assert!(told.contains(&mark));
-            prop_assert_eq!(told.matches("mark-").count(), told.matches(&mark).count());
+            let headers = &forward.headers.own;
+            prop_assert!(headers.contains(&mark));
+            prop_assert_eq!(headers.matches("mark-").count(), headers.matches(&mark).count());
             if owner != at {
                 prop_assert_eq!(forward.headers.value("x-session-data"), None);
             }

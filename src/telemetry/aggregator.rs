@@ -38,7 +38,7 @@ const PRESENT_MS: u64 = 60_000;
 
 /// Reports of one isolate.
 #[derive(Debug, Default)]
-struct Told {
+struct IsolateReports {
     /// Time of its last report.
     at: UnixMillis,
     dedup: Dedup,
@@ -54,7 +54,7 @@ pub(crate) struct Collection {
     batches: u64,
     /// Owners of series that changed since they were last stored.
     unkept: FlatMap<String, ()>,
-    isolates: FlatMap<String, Told>,
+    isolates: FlatMap<String, IsolateReports>,
     activity: Activity,
     history: History,
     tail: Tail,
@@ -87,27 +87,27 @@ impl Collection {
             series,
         } = delivery;
         self.forget(now);
-        let told = self.isolates.or_default(isolate);
-        told.at = now;
+        let reports = self.isolates.or_default(isolate);
+        reports.at = now;
         // A delayed batch has older gauges.
-        if told.dedup.is_latest(number) {
-            told.gauges = gauges;
+        if reports.dedup.is_latest(number) {
+            reports.gauges = gauges;
         }
-        if told.dedup.take(number) {
+        if reports.dedup.take(number) {
             for (tenant, hashes) in seen {
                 self.activity.see(tenant, hashes, now);
             }
             for line in lines {
                 self.tail.push(line);
             }
-            self.take_in(&series, now);
+            self.count_batch(&series, now);
         }
         Added {
             watched: self.tail.is_watched(now),
         }
     }
 
-    fn take_in(&mut self, series: &Series, now: UnixMillis) {
+    fn count_batch(&mut self, series: &Series, now: UnixMillis) {
         self.batches += 1;
         self.series.merge(series);
         self.series.count(metric::BATCHES, "", 1);
@@ -124,17 +124,17 @@ impl Collection {
 
     fn forget(&mut self, now: UnixMillis) {
         self.isolates
-            .retain(|_, told| now.millis_since(told.at) < GAUGES_COUNT_MS);
+            .retain(|_, reports| now.millis_since(reports.at) < GAUGES_COUNT_MS);
     }
 
     /// Returns the sums of all isolates' gauges, and the aggregator's own gauges.
     fn gauges(&self, now: UnixMillis) -> Vec<Gauge> {
         let mut sums: FlatMap<(&'static str, &str), Milli> = FlatMap::default();
-        for told in self.isolates.values() {
-            if now.millis_since(told.at) >= GAUGES_COUNT_MS {
+        for reports in self.isolates.values() {
+            if now.millis_since(reports.at) >= GAUGES_COUNT_MS {
                 continue;
             }
-            for (name, labels, value) in &told.gauges {
+            for (name, labels, value) in &reports.gauges {
                 let sum = sums.or_default((name, labels));
                 // Timestamps and load ratios are not summed; the highest counts.
                 if matches!(*name, metric::CONFIG_LAST_ERROR | metric::ORIGIN_LOAD) {
@@ -144,7 +144,7 @@ impl Collection {
                 }
             }
         }
-        let told = sums
+        let summed = sums
             .into_entries()
             .into_iter()
             .map(|((name, labels), sum)| (name, labels.to_owned(), sum));
@@ -152,16 +152,16 @@ impl Collection {
         let active = active
             .into_iter()
             .map(|(tenant, count)| (metric::SESSIONS_ACTIVE, tenant, Milli::of(count)));
-        told.chain(active).collect()
+        summed.chain(active).collect()
     }
 
     fn present(&self, now: UnixMillis) -> usize {
-        let is_present = |told: &&Told| now.millis_since(told.at) < PRESENT_MS;
+        let is_present = |reports: &&IsolateReports| now.millis_since(reports.at) < PRESENT_MS;
         self.isolates.values().filter(is_present).count()
     }
 
     fn last(&self) -> UnixMillis {
-        let times = self.isolates.values().map(|told| told.at);
+        let times = self.isolates.values().map(|reports| reports.at);
         times.max().unwrap_or_default()
     }
 
@@ -193,13 +193,16 @@ impl Collection {
                 "this isolate alone: the Durable Object TELEMETRY_OBJECTS is not bound".to_owned()
             }
             Scope::Deployment => {
-                format!("the whole deployment, as {present} isolates told within the last minute")
+                format!(
+                    "the whole deployment, as {present} isolates reported within the last minute"
+                )
             }
         };
-        let whose = tenant.map_or_else(String::new, |tenant| format!(", of the tenant {tenant}"));
+        let of_tenant =
+            tenant.map_or_else(String::new, |tenant| format!(", of the tenant {tenant}"));
         let age = now.millis_since(last);
         let remarks = [
-            format!("Scope: {scope}{whose}."),
+            format!("Scope: {scope}{of_tenant}."),
             if last == UnixMillis::default() {
                 "Freshness: no batch has come yet; isolates send one some seconds after a request."
                     .to_owned()

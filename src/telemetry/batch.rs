@@ -169,7 +169,7 @@ impl Batch {
                 name,
                 ..
             }) => {
-                self.tell(name, labels.to_owned(), Milli::of(whole(number)));
+                self.set_gauge(name, labels.to_owned(), Milli::of(whole(number)));
             }
             _ => {}
         }
@@ -198,7 +198,7 @@ impl Batch {
     pub(crate) fn merge(&mut self, other: Self) {
         self.series.merge(&other.series);
         for (name, labels, value) in other.gauges {
-            self.tell(name, labels, value);
+            self.set_gauge(name, labels, value);
         }
         for (tenant, seen) in other.seen.into_entries() {
             self.seen.or_default(tenant).merge(&seen);
@@ -223,7 +223,7 @@ impl Batch {
     }
 
     /// Sets a gauge.
-    pub(crate) fn tell(&mut self, name: &'static str, labels: String, value: Milli) {
+    pub(crate) fn set_gauge(&mut self, name: &'static str, labels: String, value: Milli) {
         // The new value replaces an earlier one of the same batch.
         self.gauges
             .retain(|(other, own, _)| *other != name || *own != labels);

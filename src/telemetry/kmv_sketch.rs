@@ -93,10 +93,10 @@ mod tests {
             for part in &parts {
                 whole.merge(part);
             }
-            let told = whole.count();
+            let estimate = whole.count();
             assert!(
-                told.abs_diff(number) * 100 <= number * 9,
-                "{told} of {number}"
+                estimate.abs_diff(number) * 100 <= number * 9,
+                "{estimate} of {number}"
             );
         }
     }

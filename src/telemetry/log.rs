@@ -69,7 +69,7 @@ pub(crate) struct Faults<'a>(pub &'a str);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Detail<'a>(pub &'a str);
 
-macro_rules! tellable {
+macro_rules! log_value {
     ($($type:ty),*) => {$(
         impl LogValue for $type {
             fn to_json(self) -> Value {
@@ -78,7 +78,7 @@ macro_rules! tellable {
         }
     )*};
 }
-tellable!(&'static str, bool, u16, u32, u64);
+log_value!(&'static str, bool, u16, u32, u64);
 
 impl LogValue for ConfigName<'_> {
     fn to_json(self) -> Value {

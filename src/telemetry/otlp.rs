@@ -93,7 +93,7 @@ pub(crate) fn headers(setting: &str) -> Vec<(String, String)> {
 pub(crate) fn export(requests: &[Request]) -> Export {
     let spans: Vec<Value> = requests
         .iter()
-        .flat_map(|request| Told::of(request).spans())
+        .flat_map(|request| TracedRequest::of(request).spans())
         .collect();
     let count = spans.len() as u64;
     let version = env!("CARGO_PKG_VERSION");
@@ -114,12 +114,12 @@ pub(crate) fn export(requests: &[Request]) -> Export {
 }
 
 /// Request with the parsed members of its log line.
-struct Told<'r> {
+struct TracedRequest<'r> {
     request: &'r Request,
     members: Option<Value>,
 }
 
-impl<'r> Told<'r> {
+impl<'r> TracedRequest<'r> {
     fn of(request: &'r Request) -> Self {
         let members = serde_json::from_str(&format!("{{{}}}", request.members)).ok();
         Self { request, members }
@@ -329,7 +329,7 @@ mod tests {
             .as_array()
             .unwrap();
         assert_eq!((exported.spans, spans.len()), (7, 7));
-        let told: Vec<_> = spans
+        let summaries: Vec<_> = spans
             .iter()
             .map(|span| {
                 let text = |name: &str| span[name].as_str().unwrap();
@@ -342,7 +342,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            told,
+            summaries,
             [
                 ("GET", "00000000000000a0", "1000000000", "1080000000"),
                 ("origin", "00000000000000a1", "1010000000", "1040000000"),

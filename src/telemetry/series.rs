@@ -186,9 +186,9 @@ impl Series {
 
     /// Returns the series of one tenant, or with the empty name those without a tenant.
     #[must_use]
-    pub(crate) fn of_owner(&self, whose: &str) -> Self {
+    pub(crate) fn of_owner(&self, tenant: &str) -> Self {
         let mut own = Self::default();
-        for (key, counted) in self.0.iter().filter(|(key, _)| owner(key) == whose) {
+        for (key, counted) in self.0.iter().filter(|(key, _)| owner(key) == tenant) {
             own.0.insert(key.clone(), counted.clone());
         }
         own
@@ -313,14 +313,14 @@ mod tests {
         assert_eq!(own.counters(metric::REQUESTS).count(), 1);
         assert_eq!(own.counters(metric::WRITES_LOST).count(), 0);
         assert_eq!(own.histograms(metric::DURATION).count(), 1);
-        let nobodys = some().of_owner("");
-        assert_eq!(nobodys.counters(metric::WRITES_LOST).count(), 1);
-        assert_eq!(nobodys.counters(metric::REQUESTS).count(), 0);
+        let unowned = some().of_owner("");
+        assert_eq!(unowned.counters(metric::WRITES_LOST).count(), 1);
+        assert_eq!(unowned.counters(metric::REQUESTS).count(), 0);
     }
 
     #[test]
     fn unknown_metrics_are_left_out() {
-        let told = json!([
+        let message = json!([
             [
                 ["vestibule_unheard_of_total", "", 1],
                 [metric::REQUESTS, "acme", 1],
@@ -328,7 +328,7 @@ mod tests {
             ],
             []
         ]);
-        let series = Series::read(&told).unwrap();
+        let series = Series::read(&message).unwrap();
         assert_eq!(series.0.len(), 1);
         assert_eq!(Series::read(&json!([[1], []])), None);
         assert_eq!(Series::read(&json!({})), None);

@@ -126,7 +126,7 @@ pub(super) fn list(id: &TenantId, answers: &Answers) -> Result<Answer, Interrupt
 }
 
 /// Answers `GET …/history/{version}` with that version's document.
-pub(super) fn tell(id: &TenantId, version: &str, answers: &Answers) -> Result<Answer, Interrupt> {
+pub(super) fn get(id: &TenantId, version: &str, answers: &Answers) -> Result<Answer, Interrupt> {
     let version = Version::parse(version).ok_or(Interrupt::Reject(Problem::NotFound))?;
     Ok(text(&stored(version.key(id), answers)?))
 }

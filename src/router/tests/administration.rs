@@ -101,7 +101,7 @@ fn only_the_deployments_admin_api_manages_tenants() {
     );
     assert_eq!(administer(&mut world, "GET", "/acme", TOKEN, "").body, acme);
 
-    for (route, body, said) in [
+    for (route, body, text) in [
         ("/b", document("b", "acme.example"), "belongs to acme"),
         ("/b", document("c", "c.example"), "not that of the path"),
         (
@@ -112,7 +112,7 @@ fn only_the_deployments_admin_api_manages_tenants() {
     ] {
         let answer = administer(&mut world, "PUT", route, TOKEN, &body);
         assert!(
-            answer.status >= 400 && answer.body.contains(said),
+            answer.status >= 400 && answer.body.contains(text),
             "{answer:?}"
         );
     }

@@ -27,7 +27,7 @@ impl World {
         self.io.has_asset(source, media_type, hash);
     }
 
-    fn lacks(&mut self, source: &str, trouble: Trouble) {
+    fn fails(&mut self, source: &str, trouble: Trouble) {
         let missing = Asset::Missing(trouble);
         self.io.assets.insert(source.to_owned(), missing);
     }
@@ -154,7 +154,7 @@ fn matching_etag_gets_304() {
 #[test]
 fn missing_media_type_follows_the_file_extension() {
     let mut world = acme();
-    for (path, source, said, expected) in [
+    for (path, source, media_type, expected) in [
         ("/logo", "https://c.example/a", "image/png", "image/png"),
         (
             "/logo",
@@ -185,7 +185,7 @@ fn missing_media_type_follows_the_file_extension() {
     ] {
         world.tenant("acme", &json!({ "assets": { path: source } }));
         world.wait(61);
-        world.has(&source.replace("kv:", "asset:acme:"), said, "x");
+        world.has(&source.replace("kv:", "asset:acme:"), media_type, "x");
         let Step::Asset(answer) = world.get(&format!("https://acme.example{path}"), &[]) else {
             panic!()
         };
@@ -196,14 +196,14 @@ fn missing_media_type_follows_the_file_extension() {
 #[test]
 fn unavailable_file_falls_back_to_the_server_and_is_logged_once_a_minute() {
     let mut world = acme();
-    world.lacks(LOGO, Trouble::Status(500));
+    world.fails(LOGO, Trouble::Status(500));
     for _ in 0..3 {
         forwarded(world.get("https://acme.example/logo?q=1", &[]));
     }
-    let told = world.events();
-    assert_eq!(told.matches("asset_unavailable").count(), 1, "{told}");
-    assert!(told.contains(r#""path":"/logo""#) && told.contains("status 500"));
-    assert!(!told.contains("cdn.example") && !told.contains("q=1"));
+    let log = world.events();
+    assert_eq!(log.matches("asset_unavailable").count(), 1, "{log}");
+    assert!(log.contains(r#""path":"/logo""#) && log.contains("status 500"));
+    assert!(!log.contains("cdn.example") && !log.contains("q=1"));
     world.wait(60);
     forwarded(world.get("https://acme.example/logo", &[]));
     assert!(world.events().contains("asset_unavailable"));
@@ -226,7 +226,7 @@ fn stale_file_is_served_and_the_failure_logged() {
 #[test]
 fn web_page_is_never_served_as_a_file() {
     let mut world = acme();
-    world.lacks(LOGO, Trouble::Page);
+    world.fails(LOGO, Trouble::Page);
     let step = world.get("https://acme.example/logo", &[]);
     assert_eq!(refused(step), (502, "asset_is_page".to_owned()));
 }

@@ -184,7 +184,7 @@ fn invalid_document_changes_no_tenant() {
             _ => json!({ "id": id, "hosts": hosts, "origins": [{ "url": "http://a" }], "env": { "A": "secret:NONE" } }).to_string(),
         };
         let key = format!("tenant:{id}");
-        isolate.say(&key, &text);
+        isolate.store_document(&key, &text);
         isolate.now.0 += 61_000;
         isolate.log.clear();
         let (_, visit) = visits.own(&mut isolate, *scene);
@@ -217,7 +217,7 @@ fn invalid_document_changes_no_tenant() {
             let refused = refusal(&mut isolate, Some(scene.at), &host, "");
             assert_eq!(refused, (503, "tenant_misconfigured".to_owned()));
         }
-        isolate.say(&format!("tenant:{id}"), &document);
+        isolate.store_document(&format!("tenant:{id}"), &document);
         isolate.now.0 += 10_000;
         let (_, visit) = visits.own(&mut isolate, *scene);
         assert!(!visit.data.is_empty());

@@ -30,12 +30,12 @@ pub(super) fn batch(requests: u32) -> Batch {
     add_requests(&mut batch, globex, 1, [(1, 2), (1, 9)]);
     batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA");
     batch.count(metric::STORAGE, "kv_read\tok", 2);
-    batch.tell(metric::ORIGIN_IN_FLIGHT, "acme\ta".to_owned(), Milli::of(3));
+    batch.set_gauge(metric::ORIGIN_IN_FLIGHT, "acme\ta".to_owned(), Milli::of(3));
     batch.show(json!({ "level": "warn", "tenant": "acme", "event": "x" }));
     batch
 }
 
-fn told(collection: &mut Collection, command: Command, now: UnixMillis) -> Value {
+fn answer_to(collection: &mut Collection, command: Command, now: UnixMillis) -> Value {
     serde_json::from_str(&collection.apply(command, now)).unwrap()
 }
 
@@ -73,10 +73,10 @@ fn tenant_sees_only_its_own_figures() {
     let page = collection.page(&of("acme"), NOW);
     assert!(page.contains("acme") && !page.contains("globex"));
     assert!(!page.contains("kv_read"));
-    let shown = told(&mut collection, Command::Overview(of("acme")), NOW);
+    let shown = answer_to(&mut collection, Command::Overview(of("acme")), NOW);
     assert_eq!(shown["totals"]["requests"], 10);
     assert_eq!(shown["tenants"].as_array().unwrap().len(), 1);
-    let lines = told(&mut collection, Command::Lines(of("globex")), NOW);
+    let lines = answer_to(&mut collection, Command::Lines(of("globex")), NOW);
     assert_eq!(lines["lines"], json!([]));
 }
 
@@ -86,7 +86,7 @@ fn overview_has_totals_and_their_growth() {
     for number in 1..=4 {
         collection.apply(batch(10).into_command("a", number), later(number * 5_000));
     }
-    let shown = told(
+    let shown = answer_to(
         &mut collection,
         Command::Overview(Query::default()),
         later(21_000),
@@ -157,16 +157,16 @@ fn log_lines_are_returned_once_from_the_cursor() {
             ..Query::default()
         })
     };
-    let first = told(&mut collection, command(&json!(0)), NOW);
+    let first = answer_to(&mut collection, command(&json!(0)), NOW);
     assert_eq!(first["lines"].as_array().unwrap().len(), 1);
-    let second = told(&mut collection, command(&first["next"]), NOW);
+    let second = answer_to(&mut collection, command(&first["next"]), NOW);
     assert_eq!(second["lines"], json!([]));
     let answer = collection.apply(batch(1).into_command("a", 2), NOW);
     assert_eq!(answer, r#"{"watched":true}"#);
     for number in 3..1_500 {
         collection.apply(batch(1).into_command("a", number), NOW);
     }
-    let third = told(&mut collection, command(&second["next"]), NOW);
+    let third = answer_to(&mut collection, command(&second["next"]), NOW);
     assert_eq!(third["lines"].as_array().unwrap().len(), 200);
     assert_eq!(third["dropped"], 498);
     assert_eq!(third["lines"][0]["seq"], 500);

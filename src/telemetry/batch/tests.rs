@@ -7,12 +7,12 @@ fn merged_batches_add_up() {
     let mut batch = Batch::default();
     batch.count(metric::EVENTS, "\tkv_write_failed", 1);
     batch.observe(metric::STORAGE_DURATION, "kv_write", 7);
-    batch.tell(metric::ISOLATES, String::new(), Milli::of(1));
+    batch.set_gauge(metric::ISOLATES, String::new(), Milli::of(1));
     batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA");
     let mut other = Batch::default();
     other.count(metric::EVENTS, "\tkv_write_failed", 2);
     other.observe(metric::STORAGE_DURATION, "kv_write", 5);
-    other.tell(metric::ISOLATES, String::new(), Milli::of(2));
+    other.set_gauge(metric::ISOLATES, String::new(), Milli::of(2));
     other.see_session("acme\tBAAAAAAAAAAAAAAAAAAAAA");
     for _ in 0..=MAX_LINES {
         other.show(json!({ "level": "warn" }));
@@ -64,7 +64,7 @@ fn data_planes_counts_become_series() {
     batch.add_number("vestibule_streams_active\tacme\tsse", 3.0);
     batch.add_number("vestibule_streams_active\tacme\tsse", 2.0);
     batch.show_line("{\"level\":\"info\"}");
-    batch.tell(metric::ISOLATES, String::new(), Milli::of(1));
+    batch.set_gauge(metric::ISOLATES, String::new(), Milli::of(1));
     let series = &batch.series;
     let counted = |name: &str| series.counters(name).collect::<Vec<_>>();
     assert_eq!(

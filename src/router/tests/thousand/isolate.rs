@@ -82,19 +82,19 @@ impl Isolate {
     pub(super) fn put(&mut self, document: &Value) {
         let id = document["id"].as_str().unwrap();
         for host in document["hosts"].as_array().unwrap() {
-            self.say(&format!("host:{}", host.as_str().unwrap()), id);
+            self.store_document(&format!("host:{}", host.as_str().unwrap()), id);
         }
-        self.say(&format!("tenant:{id}"), &document.to_string());
+        self.store_document(&format!("tenant:{id}"), &document.to_string());
         let mark = id.strip_prefix("t-").unwrap();
         let account = json!({
             "user": format!("user-{mark}"),
             "email": format!("{mark}@mail.example"),
             "password": format!("$argon2id$of-{mark}"),
         });
-        self.say(&format!("user:{id}:alice"), &account.to_string());
+        self.store_document(&format!("user:{id}:alice"), &account.to_string());
     }
 
-    pub(super) fn say(&mut self, key: &str, text: &str) {
+    pub(super) fn store_document(&mut self, key: &str, text: &str) {
         let found = Found::Bytes(text.as_bytes().to_vec());
         self.io.documents.insert(key.to_owned(), found);
     }

@@ -25,28 +25,28 @@ pub(in super::super) struct HostBinding {
 
 /// Bindings by pattern, such as `chat.example` and `*.example`.
 #[derive(Debug, Default)]
-pub(in super::super) struct Claims {
+pub(in super::super) struct PatternCache {
     recent: HashMap<String, HostBinding>,
     /// Previous generation, dropped when `recent` is full; entries looked up meanwhile move to `recent`.
     earlier: HashMap<String, HostBinding>,
 }
 
-impl Claims {
+impl PatternCache {
     /// Returns the binding of a pattern unless it is too old.
     pub(super) fn get(&mut self, pattern: &str, now: UnixMillis) -> Option<HostBinding> {
-        if let Some(claim) = self.earlier.remove(pattern) {
-            self.put(pattern, claim);
+        if let Some(binding) = self.earlier.remove(pattern) {
+            self.put(pattern, binding);
         }
-        let claim = self.recent.get(pattern)?;
-        (now.millis_since(claim.asked) < USABLE_MS).then(|| claim.clone())
+        let binding = self.recent.get(pattern)?;
+        (now.millis_since(binding.asked) < USABLE_MS).then(|| binding.clone())
     }
 
     /// Caches a binding.
-    pub(super) fn put(&mut self, pattern: &str, claim: HostBinding) {
+    pub(super) fn put(&mut self, pattern: &str, binding: HostBinding) {
         if self.recent.len() >= MAX_COUNT && !self.recent.contains_key(pattern) {
             self.earlier = core::mem::take(&mut self.recent);
         }
-        self.recent.insert(pattern.to_owned(), claim);
+        self.recent.insert(pattern.to_owned(), binding);
     }
 
     /// Forgets the binding of a pattern that this isolate changed.
@@ -62,7 +62,7 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis(1_000_000);
 
-    fn nobodys(asked: UnixMillis) -> HostBinding {
+    fn unclaimed(asked: UnixMillis) -> HostBinding {
         HostBinding {
             tenant: None,
             asked,
@@ -71,23 +71,23 @@ mod tests {
 
     #[test]
     fn unknown_host_is_cached_for_a_minute() {
-        let mut claims = Claims::default();
-        assert_eq!(claims.get("*.example", NOW), None);
-        claims.put("*.example", nobodys(NOW));
+        let mut patterns = PatternCache::default();
+        assert_eq!(patterns.get("*.example", NOW), None);
+        patterns.put("*.example", unclaimed(NOW));
         let last = UnixMillis(NOW.0 + USABLE_MS - 1);
-        assert_eq!(claims.get("*.example", last), Some(nobodys(NOW)));
-        assert_eq!(claims.get("*.example", UnixMillis(last.0 + 1)), None);
+        assert_eq!(patterns.get("*.example", last), Some(unclaimed(NOW)));
+        assert_eq!(patterns.get("*.example", UnixMillis(last.0 + 1)), None);
     }
 
     #[test]
     fn flood_of_unknown_hosts_is_bounded_and_keeps_their_suffix() {
-        let mut claims = Claims::default();
-        claims.put("*.example", nobodys(NOW));
+        let mut patterns = PatternCache::default();
+        patterns.put("*.example", unclaimed(NOW));
         for number in 0..5 * MAX_COUNT {
-            claims.put(&format!("h{number}.example"), nobodys(NOW));
-            assert!(claims.recent.len() + claims.earlier.len() <= 2 * MAX_COUNT);
-            assert!(claims.get("*.example", NOW).is_some(), "{number}");
+            patterns.put(&format!("h{number}.example"), unclaimed(NOW));
+            assert!(patterns.recent.len() + patterns.earlier.len() <= 2 * MAX_COUNT);
+            assert!(patterns.get("*.example", NOW).is_some(), "{number}");
         }
-        assert_eq!(claims.get("h0.example", NOW), None);
+        assert_eq!(patterns.get("h0.example", NOW), None);
     }
 }
