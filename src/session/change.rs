@@ -198,7 +198,10 @@ impl Change {
             match Identity::parse(asked) {
                 Ok((mut identity, remember)) => {
                     identity.groups_omitted = self.groups_omitted;
-                    let before = record.identity.as_ref().map(|who| who.user.as_str());
+                    let before = record
+                        .identity
+                        .as_ref()
+                        .map(|identity| identity.user.as_str());
                     // Rotate, so that an attacker with the old id gains nothing from the sign-in. The same user only
                     // proves the identity again, and earlier revocations of that user still apply.
                     let is_another = before != Some(identity.user.as_str());

@@ -30,8 +30,9 @@ impl Prepared {
     #[must_use]
     pub(crate) fn new(record: Record, keys: &KeyRing) -> Self {
         let identity = record.identity.as_ref();
-        let tags: Vec<UserTag> =
-            identity.map_or_else(Vec::new, |who| keys.user_tags(&who.user).collect());
+        let tags: Vec<UserTag> = identity.map_or_else(Vec::new, |identity| {
+            keys.user_tags(&identity.user).collect()
+        });
         let mut revocation_subjects = tags.clone();
         for subject in record.grant.iter().flat_map(TokenSet::subjects) {
             revocation_subjects.extend(keys.user_tags(&subject));
@@ -63,17 +64,17 @@ impl Prepared {
     }
 }
 
-fn identity_lines(who: &Identity) -> String {
+fn identity_lines(identity: &Identity) -> String {
     let text = |text: Option<&str>| text.map(header_text).unwrap_or_default();
-    let omitted = match who.groups_omitted {
+    let omitted = match identity.groups_omitted {
         0 => String::new(),
         omitted => omitted.to_string(),
     };
     [
-        text(Some(&who.user)),
-        text(who.email.as_deref()),
-        text(who.name.as_deref()),
-        header_list(&who.groups),
+        text(Some(&identity.user)),
+        text(identity.email.as_deref()),
+        text(identity.name.as_deref()),
+        header_list(&identity.groups),
         omitted,
     ]
     .join("\n")

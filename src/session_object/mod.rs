@@ -93,13 +93,13 @@ impl<R: Rng> Executor<'_, R> {
             _ if self.is_named_otherwise(command, row.as_ref()) => {
                 (Reply::is(Status::Outdated), false)
             }
-            Operation::Read => (self.tell(row.as_ref(), &[]), false),
+            Operation::Read => (self.reply(row.as_ref(), &[]), false),
             Operation::Repair => {
                 if let Some(row) = row.as_mut() {
                     row.serial += 1;
                     row.namespace_due = true;
                 }
-                (self.tell(row.as_ref(), &[]), row.is_some())
+                (self.reply(row.as_ref(), &[]), row.is_some())
             }
             Operation::Change(changing) => self.change(command, changing, &mut row),
             Operation::Lease {
@@ -109,7 +109,7 @@ impl<R: Rng> Executor<'_, R> {
             } => self.lease(row.as_mut(), *seconds, *token, *once),
             Operation::Refresh { provider, call, .. } => {
                 fetch = self.refresh(provider, call, row.as_ref());
-                (self.tell(row.as_ref(), &[]), false)
+                (self.reply(row.as_ref(), &[]), false)
             }
             Operation::Release { token } => self.release(row.as_mut(), *token),
         };
@@ -169,11 +169,11 @@ impl<R: Rng> Executor<'_, R> {
         let record = match self.subject(command, changing, row.as_ref()) {
             Ok(record) => record,
             // Return the unreadable record: the caller may have its key, or the release that reads it.
-            Err(is) => return (self.tell_as(is, row.as_ref()), false),
+            Err(is) => return (self.reply_as(is, row.as_ref()), false),
         };
         if let Some(row) = row.as_mut() {
             if row.applied.contains(&changing.once) && holds(Rule::Idempotency) {
-                return (self.tell(Some(row), &[]), false);
+                return (self.reply(Some(row), &[]), false);
             }
             let held = row.lease_at(self.now).map(|lease| lease.token);
             // An expired token is refused even if the lease is free.
@@ -185,7 +185,7 @@ impl<R: Rng> Executor<'_, R> {
             .if_version
             .is_some_and(|version| version != record.version && holds(Rule::IfVersion))
         {
-            return (self.tell_as(Status::Conflict, row.as_ref()), false);
+            return (self.reply_as(Status::Conflict, row.as_ref()), false);
         }
         let change = match changing.id.map(|id| record.fit(&id, self.now.seconds())) {
             Some(IdMatch::Replaced | IdMatch::Outdated) if holds(Rule::OutdatedId) => {
@@ -294,13 +294,16 @@ impl<R: Rng> Executor<'_, R> {
         if row.applied.len() > REMEMBERED {
             row.applied.remove(0);
         }
-        (self.tell(Some(row), &outcome.refused_names()), true)
+        (self.reply(Some(row), &outcome.refused_names()), true)
     }
 
     /// Lists a session when it is first stored. Lists it again when its user or the user's tag changes, or it lasts
     /// longer than listed.
     fn list(&self, command: &Command, record: &Record, row: &mut Row) {
-        let user = record.identity.as_ref().map(|who| who.user.as_str());
+        let user = record
+            .identity
+            .as_ref()
+            .map(|identity| identity.user.as_str());
         let tag = user.and_then(|user| self.keys.user_tags(user).next());
         let latest = command.lifetime.absolute_end(&record.span());
         let lasts_longer = row.list_until(self.now.seconds(), latest);
@@ -325,7 +328,7 @@ impl<R: Rng> Executor<'_, R> {
         match self.open(row) {
             Some(Entry::Live(_)) => {}
             Some(Entry::Ended { .. }) => return (Reply::is(Status::Ended), false),
-            None => return (self.tell_as(Status::Unreadable, Some(row)), false),
+            None => return (self.reply_as(Status::Unreadable, Some(row)), false),
         }
         let until = UnixMillis(self.now.0 + seconds.min(MAX_LEASE).0 * 1000);
         let others = |held: &Lease| {
@@ -338,7 +341,7 @@ impl<R: Rng> Executor<'_, R> {
         let token = row.set_lease(self.now, until);
         let given = Reply {
             lease: Some((token, until)),
-            ..self.tell(Some(row), &[])
+            ..self.reply(Some(row), &[])
         };
         (given, true)
     }
@@ -351,10 +354,10 @@ impl<R: Rng> Executor<'_, R> {
         if held == Some(token) {
             row.end_lease();
         }
-        (self.tell(Some(row), &[]), held == Some(token))
+        (self.reply(Some(row), &[]), held == Some(token))
     }
 
-    fn tell(&self, row: Option<&Row>, refused: &[String]) -> Reply {
+    fn reply(&self, row: Option<&Row>, refused: &[String]) -> Reply {
         let is = match row.map(|row| self.open(row)) {
             None => Status::Absent,
             Some(None) => Status::Unreadable,
@@ -364,11 +367,11 @@ impl<R: Rng> Executor<'_, R> {
         };
         Reply {
             refused: refused.to_vec(),
-            ..self.tell_as(is, row)
+            ..self.reply_as(is, row)
         }
     }
 
-    fn tell_as(&self, is: Status, row: Option<&Row>) -> Reply {
+    fn reply_as(&self, is: Status, row: Option<&Row>) -> Reply {
         Reply {
             sealed: row.map(|row| row.sealed.clone()).unwrap_or_default(),
             ..Reply::is(is)

@@ -36,7 +36,7 @@ pub(crate) enum Item {
     /// Store a value in the namespace.
     Store(Write),
     /// Send a command to the tenant's directory object.
-    Tell {
+    Directory {
         /// Tenant of the directory object.
         tenant: TenantId,
         /// Serialized command.
@@ -59,8 +59,8 @@ pub(crate) enum Action {
     Run(Item),
     /// Send this request to the identity provider, then call [`SessionObject::provider_answered`].
     Fetch(Outbound),
-    /// Perform these needs, then call [`SessionObject::needs_met`].
-    Meet(Vec<Need>),
+    /// Perform these needs, then call [`SessionObject::needs_performed`].
+    Perform(Vec<Need>),
     /// Reply to a call, once everything stored before is durable.
     Reply(CallId, Vec<u8>),
     /// Return from the alarm handler of this call.
@@ -84,7 +84,7 @@ struct Refresh {
     command: Command,
     sent: Outbound,
     /// Status and body of the provider's response.
-    heard: Option<(u16, String)>,
+    response: Option<(u16, String)>,
     answers: Answers,
     calls: Vec<CallId>,
 }
@@ -139,7 +139,7 @@ impl SessionObject {
         }
         match verdict.fetch.take() {
             Some(sent) => self.refresh(call, command, sent, verdict.row, context.now),
-            None => self.settle(vec![call], verdict, context.now),
+            None => self.finish(vec![call], verdict, context.now),
         }
     }
 
@@ -157,13 +157,13 @@ impl SessionObject {
         context: &mut Context<'_, R>,
     ) -> Vec<Action> {
         if let Some(refresh) = &mut self.refresh {
-            refresh.heard = Some((status, body));
+            refresh.response = Some((status, body));
         }
-        self.judge(context)
+        self.decide_refresh(context)
     }
 
     /// Handles the results of the needs, each with the time of its request.
-    pub(crate) fn needs_met<R: Rng>(
+    pub(crate) fn needs_performed<R: Rng>(
         &mut self,
         found: impl IntoIterator<Item = (String, Found, UnixMillis)>,
         context: &mut Context<'_, R>,
@@ -173,7 +173,7 @@ impl SessionObject {
                 refresh.answers.add(&key, found, asked);
             }
         }
-        self.judge(context)
+        self.decide_refresh(context)
     }
 
     /// Handles the end of an outbox item.
@@ -230,7 +230,7 @@ impl SessionObject {
             self.refresh = Some(Refresh {
                 command,
                 sent,
-                heard: None,
+                response: None,
                 answers: Answers::default(),
                 calls: vec![call],
             });
@@ -239,13 +239,13 @@ impl SessionObject {
     }
 
     /// Decides on the identity provider's response.
-    fn judge<R: Rng>(&mut self, context: &mut Context<'_, R>) -> Vec<Action> {
+    fn decide_refresh<R: Rng>(&mut self, context: &mut Context<'_, R>) -> Vec<Action> {
         let Some(refresh) = self.refresh.take() else {
             return Vec::new();
         };
-        let verdict = match (&self.name, &refresh.heard) {
+        let verdict = match (&self.name, &refresh.response) {
             (Some((tenant, handle)), Some((status, body))) => {
-                let heard = effect::Reply {
+                let response = effect::Reply {
                     status: *status,
                     body,
                 };
@@ -254,7 +254,7 @@ impl SessionObject {
                     &refresh.command,
                     row,
                     &refresh.sent,
-                    &heard,
+                    &response,
                     &refresh.answers,
                 )
             }
@@ -263,15 +263,15 @@ impl SessionObject {
         match verdict {
             Ok(Verdict { needs, .. }) if !needs.is_empty() => {
                 self.refresh = Some(refresh);
-                vec![Action::Meet(needs)]
+                vec![Action::Perform(needs)]
             }
-            Ok(verdict) => self.settle(refresh.calls, verdict, context.now),
+            Ok(verdict) => self.finish(refresh.calls, verdict, context.now),
             Err(_) => unreadable(refresh.calls),
         }
     }
 
     /// Stores the result of a command, starts outbox work, and replies.
-    fn settle(&mut self, calls: Vec<CallId>, verdict: Verdict, now: UnixMillis) -> Vec<Action> {
+    fn finish(&mut self, calls: Vec<CallId>, verdict: Verdict, now: UnixMillis) -> Vec<Action> {
         let mut actions: Vec<Action> = verdict.event.map(Action::Log).into_iter().collect();
         let is_due = verdict.row.is_some() || verdict.wait;
         if let Some(row) = verdict.row {
@@ -326,7 +326,7 @@ impl SessionObject {
             match outbox::next(tenant, *handle, row, now) {
                 Ok((OutboxItem::Directory(command), Some(running))) => {
                     let tenant = tenant.clone();
-                    return self.begin(running, Item::Tell { tenant, command }, actions);
+                    return self.begin(running, Item::Directory { tenant, command }, actions);
                 }
                 Ok((OutboxItem::Write(write), Some(running))) => {
                     return self.begin(running, Item::Store(write), actions);

@@ -54,7 +54,7 @@ impl<R: Rng> Executor<'_, R> {
         command: &Command,
         row: &[u8],
         sent: &Outbound,
-        heard: &Reply<'_>,
+        response: &Reply<'_>,
         answers: &Answers,
     ) -> Result<Verdict, BadRow> {
         let mut row = Row::decode(row)?;
@@ -68,26 +68,27 @@ impl<R: Rng> Executor<'_, R> {
         };
         let outcome = record.as_ref().and_then(|record| {
             let grant = record.grant.as_ref().filter(is_asked_for)?;
-            let outcome = Refreshed::read(grant, heard.status, heard.body, self.now.seconds());
+            let outcome =
+                Refreshed::read(grant, response.status, response.body, self.now.seconds());
             Some((record, grant, outcome))
         });
         let followed = match outcome {
             Some((record, grant, Refreshed::Granted(after))) => {
-                self.judged(record, grant, *after, renewal.as_deref(), answers)
+                self.check_identity(record, grant, *after, renewal.as_deref(), answers)
             }
-            Some((_, _, Refreshed::Over)) => Follows::Change(ending(), None),
-            Some((_, _, Refreshed::Later)) | None => Follows::Later(None),
+            Some((_, _, Refreshed::Over)) => RefreshOutcome::Change(end_change(), None),
+            Some((_, _, Refreshed::Later)) | None => RefreshOutcome::Retry(None),
         };
         match (followed, record) {
-            (Follows::Change(change, event), Some(record)) => {
+            (RefreshOutcome::Change(change, event), Some(record)) => {
                 let verdict = self.apply(command, *change, &record, row);
                 Ok(Verdict { event, ..verdict })
             }
-            (Follows::Asks(needs), _) => Ok(Verdict {
+            (RefreshOutcome::Pending(needs), _) => Ok(Verdict {
                 needs,
                 ..self.unchanged(&row)
             }),
-            (Follows::Later(event), _) => {
+            (RefreshOutcome::Retry(event), _) => {
                 row.refresh_after = self.now.0 + REST_MS;
                 Ok(Verdict {
                     row: Some(row.encode()),
@@ -95,19 +96,19 @@ impl<R: Rng> Executor<'_, R> {
                     ..self.unchanged(&row)
                 })
             }
-            (Follows::Change(..), None) => Err(BadRow::Unreadable),
+            (RefreshOutcome::Change(..), None) => Err(BadRow::Unreadable),
         }
     }
 
     /// Decides on new tokens by the identity that the provider states with them.
-    fn judged(
+    fn check_identity(
         &self,
         record: &Record,
         before: &TokenSet,
         after: TokenSet,
         renewal: Option<&Renewal>,
         answers: &Answers,
-    ) -> Follows {
+    ) -> RefreshOutcome {
         let unchanged = |after: TokenSet| TokenSet {
             id_token: before.id_token.clone(),
             ..after
@@ -118,28 +119,28 @@ impl<R: Rng> Executor<'_, R> {
             Some(event.of(self.tenant))
         };
         let Some(renewal) = renewal else {
-            return Follows::Change(giving(unchanged(after)), None);
+            return RefreshOutcome::Change(token_change(unchanged(after)), None);
         };
         match renewal.judge(before, &after, answers, self.now.seconds()) {
-            Judgement::Pending(needs) => Follows::Asks(needs),
-            Judgement::NoClaims => Follows::Change(giving(after), None),
+            Judgement::Pending(needs) => RefreshOutcome::Pending(needs),
+            Judgement::NoClaims => RefreshOutcome::Change(token_change(after), None),
             Judgement::Unverifiable(what) => {
                 let event = warn("idp_unavailable", what);
-                Follows::Change(giving(unchanged(after)), event)
+                RefreshOutcome::Change(token_change(unchanged(after)), event)
             }
-            Judgement::Invalid(bad) => Follows::Later(warn("idp_token_invalid", bad.0)),
+            Judgement::Invalid(bad) => RefreshOutcome::Retry(warn("idp_token_invalid", bad.0)),
             Judgement::NotAdmitted(reason) => {
-                Follows::Change(ending(), warn("not_admitted", reason))
+                RefreshOutcome::Change(end_change(), warn("not_admitted", reason))
             }
             Judgement::Claimed(claimed) => match identified(record, &claimed) {
-                Some(change) => Follows::Change(
+                Some(change) => RefreshOutcome::Change(
                     Box::new(Change {
                         grant: Some(after),
                         ..change
                     }),
                     None,
                 ),
-                None => Follows::Change(ending(), warn("not_admitted", "another user")),
+                None => RefreshOutcome::Change(end_change(), warn("not_admitted", "another user")),
             },
         }
     }
@@ -172,7 +173,7 @@ impl<R: Rng> Executor<'_, R> {
     /// Returns the entry unchanged.
     fn unchanged(&self, row: &Row) -> Verdict {
         Verdict {
-            reply: self.tell(Some(row), &[]),
+            reply: self.reply(Some(row), &[]),
             row: None,
             fetch: None,
             needs: Vec::new(),
@@ -190,23 +191,23 @@ impl<R: Rng> Executor<'_, R> {
 }
 
 /// Consequence of a provider's response.
-enum Follows {
+enum RefreshOutcome {
     /// A change, with an event to log.
     Change(Box<Change>, Option<Event>),
     /// Needs to perform first.
-    Asks(Vec<Need>),
+    Pending(Vec<Need>),
     /// No usable response; the provider is tried again later.
-    Later(Option<Event>),
+    Retry(Option<Event>),
 }
 
-fn ending() -> Box<Change> {
+fn end_change() -> Box<Change> {
     Box::new(Change {
         end: true,
         ..Change::default()
     })
 }
 
-fn giving(grant: TokenSet) -> Box<Change> {
+fn token_change(grant: TokenSet) -> Box<Change> {
     Box::new(Change {
         grant: Some(grant),
         ..Change::default()
@@ -215,13 +216,13 @@ fn giving(grant: TokenSet) -> Box<Change> {
 
 /// Returns the change that updates the identity without a new proof. Returns `None` if the claims name another user.
 fn identified(record: &Record, claimed: &Claimed) -> Option<Change> {
-    let (mut said, _) = Identity::parse(&claimed.identity.to_string()).ok()?;
-    said.groups_omitted = claimed.groups_omitted;
+    let (mut stated, _) = Identity::parse(&claimed.identity.to_string()).ok()?;
+    stated.groups_omitted = claimed.groups_omitted;
     let known = record.identity.as_ref()?;
-    if said.user != known.user {
+    if stated.user != known.user {
         return None;
     }
-    if said == *known {
+    if stated == *known {
         return Some(Change::default());
     }
     let mut identity = claimed.identity.clone();

@@ -2,7 +2,7 @@
 
 mod object;
 mod refresh;
-mod refresh_judged;
+mod refresh_checks;
 mod unreadable;
 
 use chacha20::ChaCha20Rng;
@@ -94,16 +94,16 @@ impl Object {
         verdict
     }
 
-    fn say(&mut self, order: Operation) -> Reply {
+    fn send(&mut self, order: Operation) -> Reply {
         self.apply(&command(order)).reply
     }
 
     fn change(&mut self, changing: UpdateCommand) -> Reply {
-        self.say(Operation::Change(Box::new(changing)))
+        self.send(Operation::Change(Box::new(changing)))
     }
 
     fn data(&mut self) -> String {
-        let reply = self.say(Operation::Read);
+        let reply = self.send(Operation::Read);
         let tenant = tenant();
         let name = RecordName::derive(&tenant, HANDLE);
         match codec::open(&reply.sealed, &name, &keys(&tenant)) {
@@ -135,7 +135,7 @@ impl Object {
 #[test]
 fn changes_are_applied_in_order_and_once() {
     let mut object = Object::new();
-    assert_eq!(object.say(Operation::Read).is, Status::Absent);
+    assert_eq!(object.send(Operation::Read).is, Status::Absent);
     object.change(patch(r#"{"a":1}"#, 1));
     object.change(patch(r#"{"a":2,"b":1}"#, 2));
     // Delivers the first change again.
@@ -152,7 +152,7 @@ fn ended_session_rejects_late_changes() {
     object.now.0 += 3_599_000;
     object.run();
     assert_eq!(object.change(patch(r#"{"b":1}"#, 3)).is, Status::Ended);
-    assert_eq!(object.say(Operation::Read).is, Status::Ended);
+    assert_eq!(object.send(Operation::Read).is, Status::Ended);
 }
 
 #[test]
@@ -238,9 +238,9 @@ fn repeated_lease_request_returns_the_same_lease() {
         token: None,
         once,
     };
-    let given = object.say(take(7));
-    assert_eq!(object.say(take(7)).lease, given.lease);
-    assert_eq!(object.say(take(8)).is, Status::Held);
+    let given = object.send(take(7));
+    assert_eq!(object.send(take(7)).lease, given.lease);
+    assert_eq!(object.send(take(8)).is, Status::Held);
 }
 
 #[test]

@@ -251,7 +251,7 @@ impl FakeIo {
                     let done = self.put(vec![write]);
                     object.item_done(done, context.now)
                 }
-                Some(Action::Run(Item::Tell { tenant, command })) => {
+                Some(Action::Run(Item::Directory { tenant, command })) => {
                     let done = !self.silent.directory;
                     if done {
                         self.direct(tenant.as_str(), &command, now);
@@ -265,7 +265,10 @@ impl FakeIo {
                 // Sign-ins have tests of their own.
                 Some(Action::Fetch(_)) => object.provider_answered(0, String::new(), &mut context),
                 Some(
-                    Action::StoreName(_) | Action::Meet(_) | Action::AlarmDone(_) | Action::Log(_),
+                    Action::StoreName(_)
+                    | Action::Perform(_)
+                    | Action::AlarmDone(_)
+                    | Action::Log(_),
                 ) => Vec::new(),
                 None => match alarm.take() {
                     Some(at) => {

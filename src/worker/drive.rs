@@ -44,10 +44,10 @@ fn writes_of(needs: &[Need]) -> Vec<Write> {
 /// Decision that repeats until it has no needs.
 pub(super) trait Step {
     /// Type of the result.
-    type Made;
+    type Output;
 
     /// Decides with the answers so far.
-    fn decide(&self, answers: &Answers) -> Decision<Self::Made>;
+    fn decide(&self, answers: &Answers) -> Decision<Self::Output>;
 
     /// Returns the text in which a test requests a fault.
     #[cfg(feature = "planted-faults")]
@@ -57,9 +57,9 @@ pub(super) trait Step {
 /// Result of a decision.
 pub(super) enum Decision<T> {
     /// The decision is complete.
-    Made(T),
+    Complete(T),
     /// These needs must be performed first.
-    Lacks(Vec<Need>),
+    Pending(Vec<Need>),
 }
 
 /// Polls a future and attributes the work to a request: if the instance dies meanwhile, this request caused it.
@@ -75,14 +75,18 @@ pub(super) async fn attributed<T>(context: &RequestContext, future: impl Future<
 }
 
 /// Performs needs and decides again until the decision is complete. All needs of one round run concurrently.
-pub(super) async fn drive<S: Step>(pending: Pending, context: &RequestContext, step: S) -> S::Made {
+pub(super) async fn drive<S: Step>(
+    pending: Pending,
+    context: &RequestContext,
+    step: S,
+) -> S::Output {
     let Pending {
         mut needs,
         mut answers,
         mut writes,
     } = pending;
     loop {
-        for answered in meet(needs, writes, context).await {
+        for answered in perform_all(needs, writes, context).await {
             if let Answered::Asset {
                 bytes: Some(bytes), ..
             } = &answered
@@ -95,8 +99,8 @@ pub(super) async fn drive<S: Step>(pending: Pending, context: &RequestContext, s
         super::fault_injection::inject("drive", step.text());
         runtime::state_changed();
         match step.decide(&answers) {
-            Decision::Made(made) => return made,
-            Decision::Lacks(more) => {
+            Decision::Complete(made) => return made,
+            Decision::Pending(more) => {
                 // A need may depend on the result of a probe.
                 #[cfg(feature = "standalone")]
                 super::probes::send_probes();
@@ -108,7 +112,7 @@ pub(super) async fn drive<S: Step>(pending: Pending, context: &RequestContext, s
 }
 
 /// Performs needs concurrently. `writes` are the values of [`Need::Store`].
-pub(super) async fn meet(
+pub(super) async fn perform_all(
     mut needs: Vec<Need>,
     mut writes: Vec<Write>,
     context: &RequestContext,
@@ -118,14 +122,14 @@ pub(super) async fn meet(
         Some(only) if needs.is_empty() => vec![io::perform(only, writes, context).await],
         Some(last) => {
             needs.push(last);
-            let meetings = needs.into_iter().map(|need| {
+            let futures = needs.into_iter().map(|need| {
                 let writes = match need {
                     Need::Store => core::mem::take(&mut writes),
                     _ => Vec::new(),
                 };
                 io::perform(need, writes, context)
             });
-            futures::all(meetings).await
+            futures::all(futures).await
         }
         None => Vec::new(),
     }

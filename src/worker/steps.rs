@@ -43,7 +43,7 @@ enum Phase {
 }
 
 impl drive::Step for Phase {
-    type Made = String;
+    type Output = String;
 
     #[cfg(feature = "planted-faults")]
     fn text(&self) -> &str {
@@ -81,13 +81,17 @@ thread_local! {
 }
 
 /// Returns a complete decision. Otherwise returns `N` and keeps the needs for [`drive`](drive()).
-fn made(decision: Decision<String>, answers: Answers, phase: impl FnOnce() -> Phase) -> String {
+fn completed_or_pending(
+    decision: Decision<String>,
+    answers: Answers,
+    phase: impl FnOnce() -> Phase,
+) -> String {
     match decision {
-        Decision::Made(text) => {
+        Decision::Complete(text) => {
             begin_background();
             text
         }
-        Decision::Lacks(needs) => {
+        Decision::Pending(needs) => {
             let begun = answers.seed();
             PENDING.set(Some((phase(), Pending::new(needs, answers))));
             probes::send_probes();
@@ -111,8 +115,8 @@ fn begin_background() {
 pub fn admit(packed: &str, now: f64) -> String {
     let answers = Answers::default();
     match admit_step(packed, now, &answers) {
-        Decision::Made(text) => text,
-        lacking @ Decision::Lacks(_) => admitted(packed, lacking, answers),
+        Decision::Complete(text) => text,
+        pending @ Decision::Pending(_) => admitted(packed, pending, answers),
     }
 }
 
@@ -162,10 +166,10 @@ pub fn admit_again(
 }
 
 fn admitted(packed: &str, decision: Decision<String>, mut answers: Answers) -> String {
-    if let Decision::Lacks(_) = &decision {
+    if let Decision::Pending(_) = &decision {
         keep_seed(&mut answers);
     }
-    made(decision, answers, || Phase::Admit {
+    completed_or_pending(decision, answers, || Phase::Admit {
         packed: packed.to_owned(),
     })
 }
@@ -184,8 +188,8 @@ fn admit_step(packed: &str, now: f64, answers: &Answers) -> Decision<String> {
                 Step::Asset(_) | Step::Await(_) => true,
             };
             let decision = match step {
-                Step::Await(needs) => Decision::Lacks(needs),
-                step => Decision::Made(protocol::step(&step, router.labels())),
+                Step::Await(needs) => Decision::Pending(needs),
+                step => Decision::Complete(protocol::step(&step, router.labels())),
             };
             (decision, has_changed)
         }
@@ -195,7 +199,7 @@ fn admit_step(packed: &str, now: f64, answers: &Answers) -> Decision<String> {
             let audience =
                 request.map_or(Audience::Program, |request| Audience::of(&request, &brand));
             let answer = Problem::Misconfigured(faults.clone()).answer(audience, "");
-            (Decision::Made(protocol::answer(&answer)), false)
+            (Decision::Complete(protocol::answer(&answer)), false)
         }
     });
     if has_changed {
@@ -216,7 +220,7 @@ pub fn handle_response(
 ) -> String {
     let answers = begun(seed);
     let decision = handle_response_step(response_context, status, headers, now, &answers);
-    made(decision, answers, || Phase::HandleResponse {
+    completed_or_pending(decision, answers, || Phase::HandleResponse {
         response_context: response_context.to_owned(),
         status,
         headers: headers.to_owned(),
@@ -246,9 +250,9 @@ fn handle_response_step(
         runtime::state_changed();
     }
     match action {
-        Some((ResponseAction::Await(needs), _)) => Decision::Lacks(needs),
-        Some((action, _)) => Decision::Made(protocol::response_action(&action)),
-        None => Decision::Made(internal_error()),
+        Some((ResponseAction::Await(needs), _)) => Decision::Pending(needs),
+        Some((action, _)) => Decision::Complete(protocol::response_action(&action)),
+        None => Decision::Complete(internal_error()),
     }
 }
 
@@ -258,7 +262,7 @@ fn handle_response_step(
 pub fn run_background(response_context: &str, now: f64, seed: &str) -> String {
     let answers = begun(seed);
     let decision = run_background_step(response_context, now, &answers);
-    made(decision, answers, || Phase::RunBackground {
+    completed_or_pending(decision, answers, || Phase::RunBackground {
         response_context: response_context.to_owned(),
     })
 }
@@ -273,9 +277,9 @@ fn run_background_step(response_context: &str, now: f64, answers: &Answers) -> D
         needs
     });
     match needs {
-        Some(needs) if needs.is_empty() => Decision::Made(protocol::done()),
-        Some(needs) => Decision::Lacks(needs),
-        None => Decision::Made(internal_error()),
+        Some(needs) if needs.is_empty() => Decision::Complete(protocol::done()),
+        Some(needs) => Decision::Pending(needs),
+        None => Decision::Complete(internal_error()),
     }
 }
 
@@ -285,7 +289,7 @@ fn run_background_step(response_context: &str, now: f64, answers: &Answers) -> D
 pub fn revalidate(response_context: &str, now: f64, seed: &str) -> String {
     let answers = begun(seed);
     let decision = revalidate_step(response_context, now, &answers);
-    made(decision, answers, || Phase::Revalidate {
+    completed_or_pending(decision, answers, || Phase::Revalidate {
         response_context: response_context.to_owned(),
     })
 }
@@ -300,9 +304,9 @@ fn revalidate_step(response_context: &str, now: f64, answers: &Answers) -> Decis
         revalidation
     });
     match revalidation {
-        Some(Revalidation::Await(needs)) => Decision::Lacks(needs),
-        Some(revalidation) => Decision::Made(protocol::revalidation(&revalidation)),
-        None => Decision::Made(internal_error()),
+        Some(Revalidation::Await(needs)) => Decision::Pending(needs),
+        Some(revalidation) => Decision::Complete(protocol::revalidation(&revalidation)),
+        None => Decision::Complete(internal_error()),
     }
 }
 

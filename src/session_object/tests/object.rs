@@ -18,7 +18,7 @@ struct Runtime {
 #[derive(Debug, PartialEq)]
 enum Does {
     Stores,
-    Tells(String),
+    Directory(String),
     Fetches,
     Replies(CallId, Status, Announced),
     ReturnsFromAlarm(CallId),
@@ -109,9 +109,9 @@ impl Runtime {
                     does.push(Does::Deletes);
                 }
                 Action::Run(Item::Store(_)) => does.push(Does::Stores),
-                Action::Run(Item::Tell { command, .. }) => {
+                Action::Run(Item::Directory { command, .. }) => {
                     let command: serde_json::Value = serde_json::from_str(&command).unwrap();
-                    does.push(Does::Tells(command["do"].as_str().unwrap().to_owned()));
+                    does.push(Does::Directory(command["do"].as_str().unwrap().to_owned()));
                 }
                 Action::Fetch(_) => does.push(Does::Fetches),
                 Action::Reply(call, bytes) => {
@@ -121,7 +121,7 @@ impl Runtime {
                 }
                 Action::AlarmDone(call) => does.push(Does::ReturnsFromAlarm(call)),
                 Action::Log(event) => assert_eq!(event.name(), "object_unreadable"),
-                Action::Meet(needs) => panic!("{needs:?}"),
+                Action::Perform(needs) => panic!("{needs:?}"),
             }
         }
         does
@@ -132,14 +132,14 @@ impl Runtime {
         let until = UnixMillis(self.now.0 + ms);
         while self.alarm.is_some_and(|at| at <= until) {
             let (_, does) = self.alarm_comes();
-            self.settle(does);
+            self.drain_outbox(does);
         }
         self.now = until;
     }
 
     /// Performs items until the outbox is idle.
-    fn settle(&mut self, mut does: Vec<Does>) {
-        while matches!(does.last(), Some(Does::Stores | Does::Tells(_))) {
+    fn drain_outbox(&mut self, mut does: Vec<Does>) {
+        while matches!(does.last(), Some(Does::Stores | Does::Directory(_))) {
             does = self.item_done(true);
         }
     }
@@ -149,15 +149,15 @@ fn object_name() -> String {
     command::object_name(&tenant(), HANDLE)
 }
 
-fn tells(command: &str) -> Does {
-    Does::Tells(command.to_owned())
+fn directory(command: &str) -> Does {
+    Does::Directory(command.to_owned())
 }
 
 /// Creates an object with a session and an idle outbox, and advances a minute.
 fn stored() -> Runtime {
     let mut runtime = Runtime::new();
     let (_, does) = runtime.change(patch(r#"{"a":1}"#, 1));
-    runtime.settle(does);
+    runtime.drain_outbox(does);
     runtime.wait(60_000);
     runtime
 }
@@ -166,7 +166,7 @@ fn stored() -> Runtime {
 fn with_old_tokens() -> Runtime {
     let mut runtime = Runtime::new();
     let (_, does) = runtime.change(signed_in_change());
-    runtime.settle(does);
+    runtime.drain_outbox(does);
     runtime.wait(400_000);
     runtime
 }
@@ -178,7 +178,7 @@ fn change_is_answered_at_once_and_outbox_items_run_one_by_one() {
     assert_eq!(does, [Does::Replies(call, Status::Live, Yes), Does::Stores]);
     let (call, does) = runtime.change(patch(r#"{"a":2}"#, 2));
     assert_eq!(does, [Does::Replies(call, Status::Live, Yes)], "one runs");
-    assert_eq!(runtime.item_done(true), [tells("list-in")]);
+    assert_eq!(runtime.item_done(true), [directory("list-in")]);
     assert_eq!(runtime.item_done(true), []);
     // The stored record is not the last one.
     let (call, does) = runtime.alarm_comes();
@@ -189,7 +189,7 @@ fn change_is_answered_at_once_and_outbox_items_run_one_by_one() {
 
 /// Actions that a trapping instance has performed stay performed.
 #[test]
-fn a_death_between_two_actions_leaves_nothing_or_what_an_alarm_performs() {
+fn death_between_actions_loses_no_stored_work() {
     let first = command(Operation::Change(Box::new(patch(r#"{"a":1}"#, 1)))).to_text();
     for performed in 0.. {
         let mut runtime = Runtime::new();
@@ -229,7 +229,7 @@ fn earlier_alarm_is_kept() {
 fn destroy_waits_for_the_announcement() {
     let mut runtime = stored();
     let (call, does) = runtime.change(end(2));
-    assert_eq!(does, [tells("revoke")]);
+    assert_eq!(does, [directory("revoke")]);
     let does = runtime.item_done(true);
     assert_eq!(
         does,
@@ -241,7 +241,7 @@ fn destroy_waits_for_the_announcement() {
 fn destroy_reports_a_failed_announcement() {
     let mut runtime = stored();
     let (call, does) = runtime.change(end(2));
-    assert_eq!(does, [tells("revoke")]);
+    assert_eq!(does, [directory("revoke")]);
     assert_eq!(
         runtime.item_done(false),
         [Does::Replies(call, Status::Ended, Not)]
@@ -249,7 +249,7 @@ fn destroy_reports_a_failed_announcement() {
     // After a delay the announcement is repeated.
     assert_eq!(runtime.alarm, Some(UnixMillis(runtime.now.0 + 1_000)));
     let (_, does) = runtime.alarm_comes();
-    assert_eq!(does, [tells("revoke")]);
+    assert_eq!(does, [directory("revoke")]);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn repeated_destroy_waits_for_the_announcement_too() {
     runtime.change(end(2));
     runtime.dies();
     let (call, does) = runtime.change(end(2));
-    assert_eq!(does, [tells("revoke")]);
+    assert_eq!(does, [directory("revoke")]);
     let does = runtime.item_done(true);
     assert_eq!(does[0], Does::Replies(call, Status::Ended, Yes));
 }
@@ -269,7 +269,7 @@ fn destroy_after_a_failed_announcement_announces_at_once() {
     runtime.change(end(2));
     runtime.item_done(false);
     let (call, does) = runtime.change(end(3));
-    assert_eq!(does, [tells("revoke")]);
+    assert_eq!(does, [directory("revoke")]);
     let does = runtime.item_done(true);
     assert_eq!(does[0], Does::Replies(call, Status::Ended, Yes));
 }
@@ -278,7 +278,7 @@ fn destroy_after_a_failed_announcement_announces_at_once() {
 fn concurrent_destroy_waits_for_the_announcement() {
     let mut runtime = stored();
     let (first, does) = runtime.change(end(2));
-    assert_eq!(does, [tells("revoke")]);
+    assert_eq!(does, [directory("revoke")]);
     let (second, does) = runtime.change(end(3));
     assert_eq!(does, []);
     let replied = [first, second].map(|call| Does::Replies(call, Status::Ended, Yes));
@@ -318,12 +318,12 @@ fn restarted_object_resumes_at_its_alarm() {
     runtime.change(end(2));
     runtime.dies();
     let (_, does) = runtime.alarm_comes();
-    assert_eq!(does, [tells("revoke")]);
+    assert_eq!(does, [directory("revoke")]);
     assert_eq!(runtime.item_done(true), [Does::Stores]);
     runtime.dies();
     // The record may have been stored a moment ago.
     let actions = runtime.object.alarm(CallId(0), runtime.now);
-    assert_eq!(runtime.perform(actions), [tells("list-out")]);
+    assert_eq!(runtime.perform(actions), [directory("list-out")]);
     let does = runtime.item_done(true);
     assert_eq!(does, [Does::ReturnsFromAlarm(CallId(0))]);
     assert_eq!(runtime.alarm, Some(UnixMillis(runtime.now.0 + 1_000)));
@@ -333,12 +333,12 @@ fn restarted_object_resumes_at_its_alarm() {
 fn ended_session_is_deleted_when_no_cookie_can_be_valid() {
     let mut runtime = stored();
     let (_, does) = runtime.change(end(2));
-    runtime.settle(does);
+    runtime.drain_outbox(does);
     while runtime.row.is_some() {
         let (call, does) = runtime.alarm_comes();
         let last = [Does::Deletes, Does::ReturnsFromAlarm(call)];
         assert_eq!(does == last, runtime.row.is_none(), "{does:?}");
-        runtime.settle(does);
+        runtime.drain_outbox(does);
     }
     assert!(runtime.now.0 >= NOW.0 + 7_200_000);
     assert_eq!((runtime.name.as_deref(), runtime.alarm), (None, None));

@@ -72,24 +72,25 @@ impl Object {
         verdict.fetch
     }
 
-    pub(super) fn hear(&mut self, status: u16, body: &str) -> Verdict {
-        self.hear_of("r1", status, body)
+    pub(super) fn respond(&mut self, status: u16, body: &str) -> Verdict {
+        self.respond_to("r1", status, body)
     }
 
     /// Delivers the provider's response to a refresh token.
-    pub(super) fn hear_of(&mut self, sent: &str, status: u16, body: &str) -> Verdict {
-        let verdict = self.hear_with(order(), sent, &heard(status, body), &Answers::default());
+    pub(super) fn respond_to(&mut self, sent: &str, status: u16, body: &str) -> Verdict {
+        let verdict =
+            self.respond_with(order(), sent, &response(status, body), &Answers::default());
         assert!(verdict.fetch.is_none(), "one answer is enough");
         assert_eq!(verdict.needs, [], "one answer is enough");
         verdict
     }
 
     /// Delivers a response whose identity is checked.
-    pub(super) fn hear_with(
+    pub(super) fn respond_with(
         &mut self,
         order: Operation,
         sent: &str,
-        heard: &effect::Reply<'_>,
+        response: &effect::Reply<'_>,
         answers: &Answers,
     ) -> Verdict {
         let sent = authorization::with_refresh_token(&call(), sent);
@@ -105,7 +106,7 @@ impl Object {
             &command(order),
             self.row.as_deref().unwrap(),
             &sent,
-            heard,
+            response,
             answers,
         )
         .unwrap();
@@ -116,7 +117,7 @@ impl Object {
     }
 
     pub(super) fn record(&mut self) -> Record {
-        opened(&self.say(Operation::Read))
+        opened(&self.send(Operation::Read))
     }
 }
 
@@ -129,7 +130,7 @@ pub(super) fn opened(reply: &Reply) -> Record {
     }
 }
 
-pub(super) fn heard(status: u16, body: &str) -> effect::Reply<'_> {
+pub(super) fn response(status: u16, body: &str) -> effect::Reply<'_> {
     effect::Reply { status, body }
 }
 
@@ -161,7 +162,7 @@ fn refresh_uses_the_refresh_token_of_the_object() {
         asked.form.as_deref(),
         Some("grant_type=refresh_token&refresh_token=r1")
     );
-    object.hear(200, &new_tokens());
+    object.respond(200, &new_tokens());
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     let asked = object.refresh().unwrap();
     assert!(asked.form.unwrap().ends_with("&refresh_token=r2"));
@@ -173,7 +174,7 @@ fn late_refresh_gets_the_token_already_renewed() {
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     let before = object.record().version;
     assert!(object.refresh().is_some());
-    let verdict = object.hear(200, &new_tokens());
+    let verdict = object.respond(200, &new_tokens());
     assert_eq!((verdict.reply.is, verdict.wait), (Status::Live, false));
     let record = opened(&verdict.reply);
     assert!(record.version > before);
@@ -183,8 +184,8 @@ fn late_refresh_gets_the_token_already_renewed() {
     assert_eq!(renewed.subject, "u1");
     let late = object.apply(&command(order()));
     assert!(late.fetch.is_none());
-    let told = opened(&late.reply).grant.unwrap();
-    assert_eq!(told.access_token.as_deref(), Some("new"));
+    let tokens = opened(&late.reply).grant.unwrap();
+    assert_eq!(tokens.access_token.as_deref(), Some("new"));
 }
 
 #[test]
@@ -192,7 +193,7 @@ fn invalid_grant_ends_the_session_and_the_answer_waits() {
     let mut object = signed_in(grant());
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     assert!(object.refresh().is_some());
-    let verdict = object.hear(400, r#"{"error":"invalid_grant"}"#);
+    let verdict = object.respond(400, r#"{"error":"invalid_grant"}"#);
     assert_eq!((verdict.reply.is, verdict.wait), (Status::Ended, true));
     assert_eq!(object.run(), [Kind::Announce, Kind::Write, Kind::List]);
     assert!(object.refresh().is_none());
@@ -210,14 +211,14 @@ fn unavailable_provider_changes_nothing_and_is_retried_after_five_seconds() {
         object.now.0 += TOKEN_LASTS.0 * 1_000;
         assert!(object.refresh().is_some());
         let before = object.record();
-        let verdict = object.hear(status, body);
+        let verdict = object.respond(status, body);
         assert_eq!((verdict.reply.is, verdict.wait), (Status::Live, false));
         assert_eq!(object.record(), before);
         object.now.0 += 4_999;
         assert!(object.refresh().is_none(), "{status}");
         object.now.0 += 1;
         assert!(object.refresh().is_some(), "{status}");
-        object.hear(200, &new_tokens());
+        object.respond(200, &new_tokens());
         assert!(object.refresh().is_none());
     }
 }
@@ -228,9 +229,9 @@ fn provider_answer_after_the_end_revives_nothing() {
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     assert!(object.refresh().is_some());
     object.change(end(2));
-    let verdict = object.hear(200, &new_tokens());
+    let verdict = object.respond(200, &new_tokens());
     assert_eq!(verdict.reply.is, Status::Ended);
-    assert_eq!(object.say(Operation::Read).is, Status::Ended);
+    assert_eq!(object.send(Operation::Read).is, Status::Ended);
 }
 
 #[test]
@@ -265,7 +266,7 @@ fn answer_for_an_earlier_sign_in_is_ignored() {
         (200, new_tokens()),
         (400, r#"{"error":"invalid_grant"}"#.to_owned()),
     ] {
-        let verdict = object.hear_of("r0", status, &body);
+        let verdict = object.respond_to("r0", status, &body);
         assert_eq!(verdict.reply.is, Status::Live);
         assert_eq!(object.record(), before);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::refresh::{TOKEN_LASTS, call, grant, heard, new_tokens, opened, signed_in};
+use super::refresh::{TOKEN_LASTS, call, grant, new_tokens, opened, response, signed_in};
 use super::*;
 use crate::auth::methods::{Allow, ClaimNames};
 use crate::auth::token_refresh::Renewal;
@@ -11,7 +11,7 @@ use crate::effect::{Answers, Found, Need};
 use crate::encoding::base64url;
 
 /// Builds a refresh that admits only the group `staff` and reads userinfo.
-fn judging() -> Operation {
+fn checked_refresh() -> Operation {
     let claim = |name: &str| name.to_owned();
     Operation::Refresh {
         provider: "main".to_owned(),
@@ -36,12 +36,12 @@ fn judging() -> Operation {
 }
 
 /// Delivers new tokens with this userinfo.
-fn told(object: &mut Object, userinfo: &str) -> Verdict {
+fn refresh_with(object: &mut Object, userinfo: &str) -> Verdict {
     let tokens = new_tokens();
-    let heard = heard(200, &tokens);
+    let response = response(200, &tokens);
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     let before = object.row.clone();
-    let first = object.hear_with(judging(), "r1", &heard, &Answers::default());
+    let first = object.respond_with(checked_refresh(), "r1", &response, &Answers::default());
     let [Need::Fetch { key, .. }] = &first.needs[..] else {
         panic!("{:?}", first.needs);
     };
@@ -52,14 +52,14 @@ fn told(object: &mut Object, userinfo: &str) -> Verdict {
     let mut answers = Answers::default();
     let bytes = format!("200\n{userinfo}").into_bytes();
     answers.add(key, Found::Bytes(bytes), object.now);
-    object.hear_with(judging(), "r1", &heard, &answers)
+    object.respond_with(checked_refresh(), "r1", &response, &answers)
 }
 
 #[test]
 fn refresh_updates_groups_but_not_auth_time() {
     let mut object = signed_in(grant());
     let before = object.record();
-    let verdict = told(
+    let verdict = refresh_with(
         &mut object,
         r#"{"sub":"u1","name":"U","groups":["staff","chess"]}"#,
     );
@@ -81,7 +81,7 @@ fn refresh_updates_groups_but_not_auth_time() {
 fn user_no_longer_allowed_is_signed_out_at_refresh() {
     for userinfo in [r#"{"sub":"u1"}"#, r#"{"sub":"u1","groups":["chess"]}"#] {
         let mut object = signed_in(grant());
-        let verdict = told(&mut object, userinfo);
+        let verdict = refresh_with(&mut object, userinfo);
         assert_eq!((verdict.reply.is, verdict.wait), (Status::Ended, true));
         let event = verdict.event.unwrap();
         assert_eq!(
@@ -96,7 +96,7 @@ fn user_no_longer_allowed_is_signed_out_at_refresh() {
 fn tokens_of_another_user_are_rejected_and_logged() {
     let mut object = signed_in(grant());
     let before = object.record();
-    let verdict = told(&mut object, r#"{"sub":"u2","groups":["staff"]}"#);
+    let verdict = refresh_with(&mut object, r#"{"sub":"u2","groups":["staff"]}"#);
     assert_eq!(verdict.reply.is, Status::Live);
     assert_eq!(verdict.event.unwrap().name(), "idp_token_invalid");
     assert_eq!(object.record(), before);
@@ -115,7 +115,7 @@ fn refresh_with_a_changed_user_id_ends_the_session() {
     let begin = patch("{}", 1);
     object.change(UpdateCommand { change, ..begin });
     object.run();
-    let verdict = told(&mut object, r#"{"sub":"u1","groups":["staff"]}"#);
+    let verdict = refresh_with(&mut object, r#"{"sub":"u1","groups":["staff"]}"#);
     assert_eq!(verdict.reply.is, Status::Ended);
     assert_eq!(verdict.event.unwrap().text("reason"), "another user");
 }
@@ -126,6 +126,6 @@ fn unverified_id_token_is_not_stored() {
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     let part = base64url(b"{}");
     let body = json!({ "access_token": "new", "id_token": format!("{part}.{part}.c2ln") });
-    let verdict = object.hear(200, &body.to_string());
+    let verdict = object.respond(200, &body.to_string());
     assert_eq!(opened(&verdict.reply).grant.unwrap().id_token, None);
 }

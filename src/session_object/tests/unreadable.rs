@@ -23,7 +23,7 @@ fn record_of_an_unknown_key_or_later_release_is_neither_changed_nor_replaced() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
     object.run();
-    let sealed = object.say(Operation::Read).sealed;
+    let sealed = object.send(Operation::Read).sealed;
     for at in [0, 1] {
         // Change the format, and the key id.
         let mut foreign = sealed.clone();
@@ -52,6 +52,6 @@ fn record_of_an_unknown_key_or_later_release_is_neither_changed_nor_replaced() {
         token: None,
         once: 1,
     };
-    assert_eq!(object.say(lease).is, Status::Unreadable);
+    assert_eq!(object.send(lease).is, Status::Unreadable);
     assert_eq!(object.row, before);
 }

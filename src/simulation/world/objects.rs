@@ -189,7 +189,7 @@ impl World {
                     replies.push((call, bytes));
                 }
                 Action::AlarmDone(_) => object.handler = None,
-                Action::Meet(_) | Action::Log(_) => panic!("nothing here leads to that"),
+                Action::Perform(_) | Action::Log(_) => panic!("nothing here leads to that"),
             }
         }
         if forgets || dies {
@@ -294,7 +294,7 @@ impl World {
         let fails = self.chance(self.rates.calls);
         let succeeded = match item {
             Item::Store(write) => self.put(OBJECTS, &write),
-            Item::Tell { tenant, command } => {
+            Item::Directory { tenant, command } => {
                 assert_eq!(tenant, self.tenant);
                 if !fails || self.chance(500) {
                     self.direct(&command);

@@ -190,7 +190,7 @@ impl Vestibule {
     }
 
     /// Performs work after the response.
-    fn go_on(&self, step: impl drive::Step<Made = ()> + 'static, context: &Context) {
+    fn go_on(&self, step: impl drive::Step<Output = ()> + 'static, context: &Context) {
         let env = self.env.clone();
         context.wait_until(async move {
             let carried = RequestContext::new(env.clone(), None);
@@ -247,10 +247,10 @@ async fn decided<S: drive::Step>(
     step: S,
     mut answers: Answers,
     carried: &RequestContext,
-) -> S::Made {
+) -> S::Output {
     match step.decide(&answers) {
-        Decision::Made(made) => made,
-        Decision::Lacks(needs) => {
+        Decision::Complete(made) => made,
+        Decision::Pending(needs) => {
             keep_seed(&mut answers);
             drive::drive(Pending::new(needs, answers), carried, step).await
         }
@@ -269,13 +269,13 @@ fn act<T>(act: impl FnOnce(&mut Router) -> T) -> Option<T> {
 struct Admit<'a>(&'a str);
 
 impl drive::Step for Admit<'_> {
-    type Made = Step;
+    type Output = Step;
 
     fn decide(&self, answers: &Answers) -> Decision<Step> {
         match act(|router| router.admit(self.0, now(), answers)) {
-            Some(Step::Await(needs)) => Decision::Lacks(needs),
-            Some(step) => Decision::Made(step),
-            None => Decision::Made(Step::Await(Vec::new())),
+            Some(Step::Await(needs)) => Decision::Pending(needs),
+            Some(step) => Decision::Complete(step),
+            None => Decision::Complete(Step::Await(Vec::new())),
         }
     }
 }
@@ -287,7 +287,7 @@ struct HandleResponse<'a> {
 }
 
 impl drive::Step for HandleResponse<'_> {
-    type Made = ResponseAction;
+    type Output = ResponseAction;
 
     fn decide(&self, answers: &Answers) -> Decision<ResponseAction> {
         let Self {
@@ -298,9 +298,9 @@ impl drive::Step for HandleResponse<'_> {
         match act(|router| {
             router.handle_response(response_context, *status, headers, now(), answers)
         }) {
-            Some(ResponseAction::Await(needs)) => Decision::Lacks(needs),
-            Some(action) => Decision::Made(action),
-            None => Decision::Made(ResponseAction::Await(Vec::new())),
+            Some(ResponseAction::Await(needs)) => Decision::Pending(needs),
+            Some(action) => Decision::Complete(action),
+            None => Decision::Complete(ResponseAction::Await(Vec::new())),
         }
     }
 }
@@ -309,11 +309,11 @@ impl drive::Step for HandleResponse<'_> {
 struct RunBackground(String);
 
 impl drive::Step for RunBackground {
-    type Made = ();
+    type Output = ();
 
     fn decide(&self, answers: &Answers) -> Decision<()> {
         let needs = act(|router| router.run_background(&self.0, now(), answers));
-        lacking(needs.unwrap_or_default())
+        pending_unless_empty(needs.unwrap_or_default())
     }
 }
 
@@ -321,20 +321,20 @@ impl drive::Step for RunBackground {
 struct Revalidate(String);
 
 impl drive::Step for Revalidate {
-    type Made = ();
+    type Output = ();
 
     fn decide(&self, answers: &Answers) -> Decision<()> {
         match act(|router| router.revalidate(&self.0, now(), answers)) {
-            Some(Revalidation::Await(needs)) => lacking(needs),
-            _ => Decision::Made(()),
+            Some(Revalidation::Await(needs)) => pending_unless_empty(needs),
+            _ => Decision::Complete(()),
         }
     }
 }
 
-fn lacking(needs: Vec<Need>) -> Decision<()> {
+fn pending_unless_empty(needs: Vec<Need>) -> Decision<()> {
     if needs.is_empty() {
-        Decision::Made(())
+        Decision::Complete(())
     } else {
-        Decision::Lacks(needs)
+        Decision::Pending(needs)
     }
 }

@@ -40,7 +40,7 @@ impl From<worker::Error> for ItemError {
 pub(super) async fn perform(item: Item, env: &Env) -> bool {
     let result = match item {
         Item::Store(write) => counted(Operation::KvWrite, store(&write, env)).await,
-        Item::Tell { tenant, command } => tell(&tenant, &command, env).await,
+        Item::Directory { tenant, command } => call_directory(&tenant, &command, env).await,
     };
     if let Err(error) = &result {
         log::report("outbox_failed", error.to_string().as_str());
@@ -54,8 +54,8 @@ async fn store(write: &Write, env: &Env) -> Result<(), ItemError> {
     Ok(within(ITEM_DEADLINE_MS, put).await??)
 }
 
-async fn tell(tenant: &TenantId, command: &str, env: &Env) -> Result<(), ItemError> {
-    let told = call(env, Class::Directory, tenant.as_str(), command);
-    within(ITEM_DEADLINE_MS, told).await??;
+async fn call_directory(tenant: &TenantId, command: &str, env: &Env) -> Result<(), ItemError> {
+    let call = call(env, Class::Directory, tenant.as_str(), command);
+    within(ITEM_DEADLINE_MS, call).await??;
     Ok(())
 }

@@ -161,7 +161,7 @@ impl Session {
     fn perform_judged(self: &Rc<Self>, actions: Vec<Action>) {
         let is_judged = !actions
             .iter()
-            .any(|action| matches!(action, Action::Meet(_)));
+            .any(|action| matches!(action, Action::Perform(_)));
         self.perform(actions);
         if is_judged {
             self.context.forget_sent();
@@ -197,9 +197,10 @@ impl Session {
                     .decide(|object, context| object.provider_answered(status, body, context));
                 session.perform_judged(actions.unwrap_or_default());
             }),
-            Action::Meet(needs) => self.spawn(|session| async move {
-                let found = session.meet(needs).await;
-                let actions = session.decide(|object, context| object.needs_met(found, context));
+            Action::Perform(needs) => self.spawn(|session| async move {
+                let found = session.perform_needs(needs).await;
+                let actions =
+                    session.decide(|object, context| object.needs_performed(found, context));
                 session.perform_judged(actions.unwrap_or_default());
             }),
             Action::Reply(call, bytes) => {
@@ -227,7 +228,7 @@ impl Session {
     /// Sends a request to an identity provider; returns a status of 0 without a response.
     async fn ask_provider(&self, call: Outbound) -> (u16, String) {
         let key = PROVIDER.to_owned();
-        let found = self.meet(vec![Need::Fetch { key, call }]).await;
+        let found = self.perform_needs(vec![Need::Fetch { key, call }]).await;
         let answer = found.iter().find_map(|(_, found, _)| match found {
             Found::Bytes(bytes) => Reply::read(bytes),
             Found::Absent | Found::Unavailable => None,
@@ -238,9 +239,9 @@ impl Session {
         )
     }
 
-    async fn meet(&self, needs: Vec<Need>) -> Vec<(String, Found, UnixMillis)> {
+    async fn perform_needs(&self, needs: Vec<Need>) -> Vec<(String, Found, UnixMillis)> {
         let mut found = Vec::new();
-        for answered in drive::meet(needs, Vec::new(), &self.context).await {
+        for answered in drive::perform_all(needs, Vec::new(), &self.context).await {
             if let Answered::Found {
                 key,
                 found: what,
