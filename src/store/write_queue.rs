@@ -195,7 +195,7 @@ impl WriteQueue {
         });
         let failures = slot.failures;
         if let Some(replaced) = replaced {
-            self.settle(&replaced);
+            self.remove_from_totals(&replaced);
             self.counts.coalesced += u32::from(replaced.attempts == 0);
         }
         Submission {
@@ -218,7 +218,7 @@ impl WriteQueue {
         let expired = slot.expire(now);
         if let Some(lost) = &expired {
             self.counts.lost += 1;
-            self.settle(lost);
+            self.remove_from_totals(lost);
         }
         let Some(slot) = self.slots.get_mut(&submission.key) else {
             return Next::Done(Outcome::Lost);
@@ -261,7 +261,7 @@ impl WriteQueue {
         let Some(slot) = self.slots.get_mut(&attempt.write.key) else {
             return;
         };
-        let settled = if acknowledged {
+        let finished = if acknowledged {
             slot.stored = slot.stored.max(attempt.serial);
             slot.pending
                 .take_if(|pending| pending.serial == attempt.serial || !holds(Rule::QueueSerial))
@@ -270,13 +270,13 @@ impl WriteQueue {
             self.counts.lost += u32::from(lost.is_some());
             lost
         };
-        if let Some(settled) = settled {
-            self.settle(&settled);
+        if let Some(finished) = finished {
+            self.remove_from_totals(&finished);
         }
     }
 
     /// Removes a finished value from the totals.
-    fn settle(&mut self, value: &Pending) {
+    fn remove_from_totals(&mut self, value: &Pending) {
         self.pending -= 1;
         self.pending_bytes -= value.write.value.len();
     }

@@ -245,7 +245,7 @@ fn canary_of(canary: &CanaryRelease) -> Canary {
 /// Builds `X-Session-Env` as JSON in ASCII without control characters: JSON escapes them, and everything else that is
 /// not ASCII is escaped here.
 fn env(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Option<String> {
-    let mut told = Map::new();
+    let mut values = Map::new();
     for (name, value) in document.env.iter() {
         let value = match value.strip_prefix("secret:") {
             None => Some(value.as_str()),
@@ -253,7 +253,7 @@ fn env(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Option<St
             Some(secret) => secrets.of_tenant(&document.id, secret),
         };
         match value {
-            Some(value) => drop(told.insert(name.clone(), Value::from(value))),
+            Some(value) => drop(values.insert(name.clone(), Value::from(value))),
             None => faults.add(
                 &format!("env.{name}"),
                 format!(
@@ -263,7 +263,7 @@ fn env(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Option<St
             ),
         }
     }
-    (!told.is_empty()).then(|| crate::encoding::ascii_json(&Value::Object(told).to_string()))
+    (!values.is_empty()).then(|| crate::encoding::ascii_json(&Value::Object(values).to_string()))
 }
 
 fn brand(branding: &Branding) -> Brand {

@@ -71,7 +71,7 @@ impl Site<'_> {
     #[must_use]
     pub(crate) fn made_public_in_links(&self, value: &str) -> Option<String> {
         let mut changed: Option<String> = None;
-        let mut told = 0;
+        let mut copied = 0;
         let mut at = 0;
         while let Some(rest) = value.get(at..).filter(|rest| !rest.is_empty()) {
             match rest.as_bytes().first() {
@@ -80,9 +80,9 @@ impl Site<'_> {
                     let target = rest.get(1..length).unwrap_or_default();
                     if let Some(public) = self.made_public(target) {
                         let text = changed.get_or_insert_default();
-                        text.push_str(value.get(told..=at).unwrap_or_default());
+                        text.push_str(value.get(copied..=at).unwrap_or_default());
                         text.push_str(&public);
-                        told = at + length;
+                        copied = at + length;
                     }
                     at += length;
                 }
@@ -95,7 +95,7 @@ impl Site<'_> {
             }
         }
         let mut text = changed?;
-        text.push_str(value.get(told..).unwrap_or_default());
+        text.push_str(value.get(copied..).unwrap_or_default());
         Some(text)
     }
 
@@ -235,8 +235,8 @@ fn default_port(is_https: bool) -> u16 {
 }
 
 fn after_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
-    let (said, rest) = url.split_at_checked(scheme.len())?;
-    said.eq_ignore_ascii_case(scheme).then_some(rest)
+    let (prefix, rest) = url.split_at_checked(scheme.len())?;
+    prefix.eq_ignore_ascii_case(scheme).then_some(rest)
 }
 
 /// Returns the text after `word =`, with any white space around the `=`.

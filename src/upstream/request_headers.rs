@@ -161,7 +161,7 @@ impl Outgoing {
         identity_headers: &IdentityHeaders<'_>,
         trace: &Trace<'_>,
     ) -> Self {
-        let mut outgoing = Self::sifted(
+        let mut outgoing = Self::filtered(
             request,
             identity_headers.came_by_bearer,
             identity_headers.mapped,
@@ -194,7 +194,7 @@ impl Outgoing {
         anonymous: &AnonymousHeaders<'_>,
         trace: &Trace<'_>,
     ) -> Self {
-        let mut outgoing = Self::sifted(request, true, anonymous.mapped, anonymous.shared);
+        let mut outgoing = Self::filtered(request, true, anonymous.mapped, anonymous.shared);
         outgoing.set("");
         outgoing.set(anonymous.tenant.map_or("", TenantId::as_str));
         // State, created, expires, data, omitted, user, email, name, groups, omitted, env.
@@ -209,7 +209,7 @@ impl Outgoing {
     }
 
     /// Selects the client's headers to forward. Excludes a credential that was meant for Vestibule.
-    fn sifted(
+    fn filtered(
         request: &Request<'_>,
         credential_is_ours: bool,
         mapped: &[(String, HeaderSource)],

@@ -32,25 +32,28 @@ impl Graph {
     }
 
     /// Returns whether one room depends on another.
-    pub(crate) fn knows(&self, room: &str, other: &str) -> bool {
-        self.whom(room).any(|(known, _)| known == other)
+    pub(crate) fn depends_on(&self, room: &str, other: &str) -> bool {
+        self.dependencies(room).any(|(known, _)| known == other)
     }
 
     /// Returns the rooms that depend on this one.
-    pub(crate) fn who_knows(&self, other: &str) -> Vec<&str> {
+    pub(crate) fn dependents(&self, other: &str) -> Vec<&str> {
         let rooms = self.rooms.keys().map(String::as_str);
-        rooms.filter(|room| self.knows(room, other)).collect()
+        rooms.filter(|room| self.depends_on(room, other)).collect()
     }
 
-    fn whom(&self, room: &str) -> impl Iterator<Item = (&str, &str)> {
+    fn dependencies(&self, room: &str) -> impl Iterator<Item = (&str, &str)> {
         let known = self.rooms.get(room).into_iter().flatten();
         known.map(|(name, file)| (name.as_str(), file.as_str()))
     }
 
     /// Formats a shortest cycle; `None` if there is none.
-    pub(crate) fn circle(&self) -> Option<String> {
-        let circles = self.rooms.keys().filter_map(|room| self.way_back(room));
-        let shortest = circles.min_by_key(Vec::len)?;
+    pub(crate) fn cycle(&self) -> Option<String> {
+        let cycles = self
+            .rooms
+            .keys()
+            .filter_map(|room| self.shortest_cycle_from(room));
+        let shortest = cycles.min_by_key(Vec::len)?;
         let mut text = String::new();
         for (room, file) in &shortest {
             text.push_str(&format!("{room} → ({file}) "));
@@ -60,11 +63,11 @@ impl Graph {
     }
 
     /// Returns the shortest path from a room back to itself: each room on it, with the file that names the next.
-    fn way_back<'g>(&'g self, start: &'g str) -> Option<Vec<(&'g str, &'g str)>> {
+    fn shortest_cycle_from<'g>(&'g self, start: &'g str) -> Option<Vec<(&'g str, &'g str)>> {
         let mut came_from: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
         let mut next = VecDeque::from([start]);
         while let Some(room) = next.pop_front() {
-            for (known, file) in self.whom(room) {
+            for (known, file) in self.dependencies(room) {
                 if !came_from.contains_key(known) {
                     came_from.insert(known, (room, file));
                     next.push_back(known);
@@ -79,21 +82,21 @@ impl Graph {
     }
 
     /// Lists a room's dependencies that are not allowed.
-    pub(crate) fn trespasses(&self, room: &str, may_know: &[&str]) -> Vec<String> {
+    pub(crate) fn forbidden(&self, room: &str, allowed: &[&str]) -> Vec<String> {
         if !self.rooms.contains_key(room) {
             return vec![format!("there is no room {room}: has it a new name?")];
         }
-        self.whom(room)
-            .filter(|(known, _)| !may_know.contains(known))
+        self.dependencies(room)
+            .filter(|(known, _)| !allowed.contains(known))
             .map(|(known, file)| format!("{room} must not know {known} ({file})"))
             .collect()
     }
 
     /// Lists root names in paths that are not rooms: such a name could hide any room.
-    pub(crate) fn nameless(&self) -> Vec<String> {
+    pub(crate) fn unknown_roots(&self) -> Vec<String> {
         let mut found = BTreeSet::new();
         for room in self.rooms.keys() {
-            for (known, file) in self.whom(room) {
+            for (known, file) in self.dependencies(room) {
                 if !self.rooms.contains_key(known) {
                     found.insert(format!("{file}: crate::{known} is no room"));
                 }
@@ -152,7 +155,7 @@ mod tests {
         .unwrap()
     }
 
-    const HOUSE: [(&str, &str); 6] = [
+    const FILES: [(&str, &str); 6] = [
         (
             "src/lib.rs",
             "pub mod a; pub mod b; pub mod c; #[cfg(test)] mod t;",
@@ -168,7 +171,7 @@ mod tests {
     ];
 
     fn with(path: &'static str, text: &'static str) -> Graph {
-        let mut files = HOUSE;
+        let mut files = FILES;
         for file in &mut files {
             if file.0 == path {
                 file.1 = text;
@@ -179,53 +182,56 @@ mod tests {
 
     #[test]
     fn graph_without_cycles_has_none() {
-        let house = graph(&HOUSE);
-        assert_eq!(house.circle(), None);
-        assert_eq!(house.who_knows("c"), ["b"]);
-        assert!(!house.knows("a", "c"));
-        assert_eq!(house.nameless(), [""; 0]);
+        let graph = graph(&FILES);
+        assert_eq!(graph.cycle(), None);
+        assert_eq!(graph.dependents("c"), ["b"]);
+        assert!(!graph.depends_on("a", "c"));
+        assert_eq!(graph.unknown_roots(), [""; 0]);
     }
 
     #[test]
     fn room_may_be_declared_in_another_folder() {
-        let mut files = HOUSE.to_vec();
+        let mut files = FILES.to_vec();
         files[0].1 = "mod a; mod b; mod c; #[path = \"b/d.rs\"] mod d;";
         files.push(("src/b/d.rs", "mod e; use crate::a;"));
         files.push(("src/b/e.rs", "use crate::c;"));
-        let house = graph(&files);
-        assert!(house.knows("d", "a") && house.knows("d", "c"));
-        assert_eq!(house.who_knows("c"), ["b", "d"]);
+        let graph = graph(&files);
+        assert!(graph.depends_on("d", "a") && graph.depends_on("d", "c"));
+        assert_eq!(graph.dependents("c"), ["b", "d"]);
     }
 
     #[test]
     fn cycle_is_reported_in_full() {
-        let circle = with("src/c.rs", "fn f() { crate::a::go() }").circle();
+        let cycle = with("src/c.rs", "fn f() { crate::a::go() }").cycle();
         let spelled = "a → (src/a.rs) b → (src/b/inner.rs) c → (src/c.rs) a";
-        assert_eq!(circle.as_deref(), Some(spelled));
+        assert_eq!(cycle.as_deref(), Some(spelled));
     }
 
     #[test]
     fn shortest_cycle_is_reported() {
-        let circle = with("src/c.rs", "use crate::{a, b};").circle();
+        let cycle = with("src/c.rs", "use crate::{a, b};").cycle();
         assert_eq!(
-            circle.as_deref(),
+            cycle.as_deref(),
             Some("b → (src/b/inner.rs) c → (src/c.rs) b")
         );
     }
 
     #[test]
     fn forbidden_dependency_is_reported() {
-        let house = graph(&HOUSE);
-        assert_eq!(house.trespasses("a", &["b", "c"]), [""; 0]);
-        let told = ["a must not know b (src/a.rs)"];
-        assert_eq!(house.trespasses("a", &["c"]), told);
-        let told = ["there is no room gone: has it a new name?"];
-        assert_eq!(house.trespasses("gone", &[]), told);
+        let graph = graph(&FILES);
+        assert_eq!(graph.forbidden("a", &["b", "c"]), [""; 0]);
+        let expected = ["a must not know b (src/a.rs)"];
+        assert_eq!(graph.forbidden("a", &["c"]), expected);
+        let expected = ["there is no room gone: has it a new name?"];
+        assert_eq!(graph.forbidden("gone", &[]), expected);
     }
 
     #[test]
     fn unknown_root_name_is_reported() {
-        let house = with("src/c.rs", "use crate::Hidden;");
-        assert_eq!(house.nameless(), ["src/c.rs: crate::Hidden is no room"]);
+        let graph = with("src/c.rs", "use crate::Hidden;");
+        assert_eq!(
+            graph.unknown_roots(),
+            ["src/c.rs: crate::Hidden is no room"]
+        );
     }
 }

@@ -56,19 +56,19 @@ fn commands() -> Value {
 
 /// Orders a release's commands so that each answer depends on earlier commands.
 fn conversation(commands: &Value, outbox_items: &Value) -> Vec<Value> {
-    let said = |name: &str| commands[name].clone();
+    let command = |name: &str| commands[name].clone();
     let outbox_item = |name: &str| outbox_items[name]["directory"].clone();
     vec![
         outbox_item("to be listed for a user"),
         outbox_item("to be listed as a guest's"),
-        said("list all"),
-        said("list a user's, after a page"),
+        command("list all"),
+        command("list a user's, after a page"),
         outbox_item("its id was replaced, to be told"),
         outbox_item("ended, to be told"),
-        said("revoke"),
-        said("ask what was revoked"),
+        command("revoke"),
+        command("ask what was revoked"),
         outbox_item("to be listed no more"),
-        said("list all"),
+        command("list all"),
     ]
 }
 
@@ -87,12 +87,12 @@ fn answers(conversation: &[Value]) -> Value {
 fn golden_commands_are_written_and_read() {
     golden::check_written("directory-commands.json", &commands());
     let of_sessions = golden::of_releases("session-errands.json");
-    let said = conversation(&commands(), &of_sessions.last().unwrap().1);
-    golden::check_written("directory-answers.json", &answers(&said));
+    let commands_in_order = conversation(&commands(), &of_sessions.last().unwrap().1);
+    golden::check_written("directory-answers.json", &answers(&commands_in_order));
     for (release, commands) in golden::of_releases("directory-commands.json") {
         let golden = |file| golden::of(file, &release);
-        let said = conversation(&commands, &golden("session-errands.json"));
-        let answers = answers(&said);
+        let commands_in_order = conversation(&commands, &golden("session-errands.json"));
+        let answers = answers(&commands_in_order);
         assert_eq!(answers, golden("directory-answers.json"), "{release}");
         let bytes = |at: usize| answers[at].to_string().into_bytes();
         let listed = Listed {

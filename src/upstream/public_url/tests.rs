@@ -230,8 +230,8 @@ fn parent_cookie_domain_is_kept() {
         origins: &origins,
     };
     assert_eq!(site.made_public_in_cookie("a=1; Domain=example.com"), None);
-    let told = site.made_public_in_cookie("a=1; Domain=origin.example.com");
-    assert_eq!(told.as_deref(), Some("a=1; Domain=chat.example.com"));
+    let rewritten = site.made_public_in_cookie("a=1; Domain=origin.example.com");
+    assert_eq!(rewritten.as_deref(), Some("a=1; Domain=chat.example.com"));
 }
 
 proptest! {

@@ -14,7 +14,7 @@ struct Directory {
 }
 
 impl Directory {
-    fn say(&mut self, command: &Value, now: UnixMillis) -> (Value, Vec<String>) {
+    fn send(&mut self, command: &Value, now: UnixMillis) -> (Value, Vec<String>) {
         let command = command.to_string();
         let outcome = self.object.command(&mut self.tables, "t", &command, now);
         let outcome = outcome.unwrap();
@@ -34,12 +34,12 @@ impl Directory {
             "do": "list-in", "session": session, "user": "u", "created": created,
             "until": until, "most": 2, "end": "end",
         });
-        self.say(&command, NOW).1
+        self.send(&command, NOW).1
     }
 
     fn page(&mut self, after: Option<&str>, now: UnixMillis) -> (Vec<String>, Option<String>) {
         let command = json!({ "do": "list", "users": ["u"], "after": after, "limit": 2 });
-        let (answer, _) = self.say(&command, now);
+        let (answer, _) = self.send(&command, now);
         let sessions = answer["sessions"].as_array().unwrap();
         let name = |one: &Value| one[0].as_str().unwrap().to_owned();
         (
@@ -59,11 +59,11 @@ fn epochs_increase_whatever_the_clock_says() {
     let revoke = json!({ "do": "revoke", "subjects": ["t"], "until": NOW.0 / 1000 + 60 });
     let points: Vec<u64> = [NOW, NOW, UnixMillis(NOW.0 - 5_000), later(5)]
         .into_iter()
-        .map(|now| directory.say(&revoke, now).0["epoch"].as_u64().unwrap())
+        .map(|now| directory.send(&revoke, now).0["epoch"].as_u64().unwrap())
         .collect();
     assert_eq!(points, [NOW.0, NOW.0 + 1, NOW.0 + 2, NOW.0 + 5]);
     let feed = directory
-        .say(&json!({ "do": "feed", "since": NOW.0 }), NOW)
+        .send(&json!({ "do": "feed", "since": NOW.0 }), NOW)
         .0;
     assert_eq!(
         feed,
@@ -76,19 +76,19 @@ fn expired_entries_are_deleted_hourly_and_epochs_still_increase() {
     let mut directory = Directory::default();
     let seconds = NOW.0 / 1000;
     let revoke = |subject: &str, until: u64| json!({ "do": "revoke", "subjects": [subject], "until": until });
-    directory.say(&revoke("short", seconds + 60), NOW);
-    directory.say(&revoke("long", seconds + 9_000), NOW);
+    directory.send(&revoke("short", seconds + 60), NOW);
+    directory.send(&revoke("long", seconds + 9_000), NOW);
     // The longer of two times counts.
-    directory.say(&revoke("long", seconds + 60), NOW);
+    directory.send(&revoke("long", seconds + 60), NOW);
     let known = |directory: &mut Directory, now| {
-        let feed = directory.say(&json!({ "do": "feed", "since": 0 }), now).0;
+        let feed = directory.send(&json!({ "do": "feed", "since": 0 }), now).0;
         let subjects = feed["revoked"].as_array().unwrap().clone();
         (subjects.len(), feed["epoch"].as_u64().unwrap())
     };
     assert_eq!(known(&mut directory, later(HOUR - 1)), (2, NOW.0 + 2));
     assert_eq!(known(&mut directory, later(HOUR)), (1, NOW.0 + 2));
     assert_eq!(known(&mut directory, later(3 * HOUR)), (0, NOW.0 + 2));
-    let (answer, _) = directory.say(&revoke("t", seconds), NOW);
+    let (answer, _) = directory.send(&revoke("t", seconds), NOW);
     assert_eq!(answer["epoch"], NOW.0 + 3);
 }
 
@@ -104,7 +104,7 @@ fn surplus_sessions_are_the_oldest_and_expired_ones_do_not_count() {
     assert_eq!(directory.list_in("c", 9, future), ["b"]);
     // A surplus session stays listed until its object reports the end.
     assert_eq!(directory.list_in("d", 9, future), ["b", "a"]);
-    directory.say(&json!({ "do": "list-out", "session": "b" }), NOW);
+    directory.send(&json!({ "do": "list-out", "session": "b" }), NOW);
     assert_eq!(directory.list_in("d", 9, future), ["a"]);
 }
 
@@ -117,7 +117,7 @@ fn ended_session_does_not_count_once_announced() {
     directory.list_in("a", 1, future);
     directory.list_in(&ended, 2, future);
     let revoke = json!({ "do": "revoke", "subjects": [subject], "until": future });
-    directory.say(&revoke, NOW);
+    directory.send(&revoke, NOW);
     assert_eq!(directory.list_in("b", 3, future), [""; 0]);
     assert_eq!(directory.page(None, NOW).0, ["a", "b"]);
 }
@@ -134,7 +134,7 @@ fn pages_skip_expired_entries_and_miss_none() {
             "do": "list-in", "session": format!("s{at}"), "user": "u", "created": at / 2,
             "until": until, "most": null, "end": "",
         });
-        directory.say(&command, NOW);
+        directory.send(&command, NOW);
     }
     let (first, next) = directory.page(None, later(61_000));
     assert_eq!(
