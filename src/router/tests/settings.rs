@@ -45,7 +45,7 @@ fn origins_get_env_and_mapped_headers() {
     );
     assert!(
         guest.headers.kept.chars().all(|mark| mark == '-'),
-        "nobody says so for themselves"
+        "clients cannot set it"
     );
     assert!(!guest.headers.own.contains("x-webauth-user"));
     let identity = "x-session-identify\n{\"user\":\"u1\",\"groups\":[\"a\",\"b\"]}";

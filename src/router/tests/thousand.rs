@@ -2,19 +2,19 @@
 //! operators act in random order; no data of one tenant ever appears at another.
 
 mod call;
+mod credentials;
+mod foreign_credentials;
 mod isolate;
-mod leaving;
-mod offices;
-mod proofs;
-mod strangers;
-mod town;
+mod leak_check;
+mod reserved_paths;
+mod tenants;
 mod visits;
 
 use serde_json::json;
 
 use call::Call;
 use isolate::Isolate;
-use town::{HOUSES, Resident, house};
+use tenants::{PLAIN_HOSTS, TestTenant, plain_host};
 use visits::{BROWSERS, Scene, Visits, answered, body, forwarded, session};
 
 use crate::router::MAX_GATEWAYS;
@@ -26,16 +26,21 @@ fn inhabited(seed: u64) -> (Isolate, Visits) {
     let mut isolate = Isolate::new(TENANTS, seed);
     let mut visits = Visits::default();
     for at in 0..TENANTS {
-        let browser = isolate.dice.below(BROWSERS);
+        let browser = isolate.random.below(BROWSERS);
         visits.talk(&mut isolate, Scene { browser, at });
     }
     (isolate, visits)
 }
 
 /// Returns the status and problem code for a request to a host that may belong to no tenant.
-fn refusal(isolate: &mut Isolate, whose: Option<usize>, host: &str, cookie: &str) -> (u16, String) {
+fn refusal(
+    isolate: &mut Isolate,
+    tenant: Option<usize>,
+    host: &str,
+    cookie: &str,
+) -> (u16, String) {
     let call = Call::to("GET", format!("https://{host}/")).with("cookie", cookie);
-    let answer = answered(isolate.ask(whose, &call, &mut |_| {}));
+    let answer = answered(isolate.ask(tenant, &call, &mut |_| {}));
     let code = body(&answer)["code"]
         .as_str()
         .unwrap_or_default()
@@ -52,21 +57,17 @@ fn thousand_tenants_are_isolated() {
     let (mut isolate, mut visits) = inhabited(1);
     for turn in 0..2_500 {
         if turn % 2 == 0 {
-            visits.something(&mut isolate);
+            visits.random_visit(&mut isolate);
         } else {
-            visits.return_of_somebody(&mut isolate);
+            visits.repeat_visit(&mut isolate);
         }
     }
     assert!(isolate.router.gateways.iter().count() <= MAX_GATEWAYS);
     for (what, times) in &visits.done {
-        assert!(*times >= 20, "only {times} times somebody {what}");
+        assert!(*times >= 20, "{what}: only {times} times");
     }
     assert_eq!(visits.done.len(), 12, "{:?}", visits.done);
-    assert!(
-        isolate.revalidate.looked > 50_000,
-        "{}",
-        isolate.revalidate.looked
-    );
+    assert!(isolate.leaks.looked > 50_000, "{}", isolate.leaks.looked);
     for check in isolate.router.health_checks() {
         let line = format!("{check:?}");
         let marked: Vec<_> = line
@@ -81,13 +82,13 @@ fn thousand_tenants_are_isolated() {
 fn unclaimed_host_is_unknown_among_a_thousand_tenants() {
     let (mut isolate, visits) = inhabited(2);
     for _ in 0..200 {
-        let at = isolate.dice.below(TENANTS);
+        let at = isolate.random.below(TENANTS);
         let cookies: Vec<String> = (0..BROWSERS)
             .map(|browser| visits.cookie(Scene { browser, at }))
             .collect();
         let cookie = cookies.into_iter().find(|cookie| !cookie.is_empty());
         let cookie = session(&cookie.unwrap_or_default());
-        let mark = isolate.residents[at].mark.clone();
+        let mark = isolate.tenants[at].mark.clone();
         for host in [
             format!("{mark}.example.evil.test"),
             format!("evil{mark}.example"),
@@ -111,10 +112,10 @@ fn unclaimed_host_is_unknown_among_a_thousand_tenants() {
 #[test]
 fn deleted_tenant_leaves_nothing_to_its_successor() {
     let (mut isolate, mut visits) = inhabited(3);
-    let gone: Vec<usize> = (1..TENANTS).step_by(HOUSES).collect();
+    let gone: Vec<usize> = (1..TENANTS).step_by(PLAIN_HOSTS).collect();
     let mut former = Vec::new();
     for at in &gone {
-        let Resident { id, hosts, .. } = &isolate.residents[*at];
+        let TestTenant { id, hosts, .. } = &isolate.tenants[*at];
         let (id, host) = (id.clone(), hosts[0].clone());
         let url = format!("https://{host}/public/x");
         forwarded(isolate.ask(Some(*at), &Call::to("GET", url), &mut |_| {}));
@@ -131,28 +132,28 @@ fn deleted_tenant_leaves_nothing_to_its_successor() {
     visits.out_of_order.clone_from(&gone);
     isolate.now.0 += 61_000;
     for (at, cookie) in gone.iter().zip(&former) {
-        for host in isolate.residents[*at].hosts.clone() {
-            // A name below a district's suffix now belongs to the district.
-            if !host.contains("district") {
+        for host in isolate.tenants[*at].hosts.clone() {
+            // A name below a shared suffix now belongs to the suffix's tenant.
+            if !host.contains("suffix") {
                 let refused = refusal(&mut isolate, None, &host, &session(cookie));
                 assert_eq!(refused, unknown(), "{host}");
             }
         }
     }
     for _ in 0..500 {
-        visits.return_of_somebody(&mut isolate);
+        visits.repeat_visit(&mut isolate);
     }
     for (at, cookie) in gone.iter().zip(&former) {
         let heir = (at + 1) % TENANTS;
-        let mut document = isolate.residents[heir].document.clone();
+        let mut document = isolate.tenants[heir].document.clone();
         document["hosts"]
             .as_array_mut()
             .unwrap()
-            .push(json!(house(*at)));
-        let id = isolate.residents[heir].id.clone();
+            .push(json!(plain_host(*at)));
+        let id = isolate.tenants[heir].id.clone();
         assert_eq!(isolate.operate("PUT", &id, &document.to_string()), 204);
         isolate.now.0 += 61_000;
-        let url = format!("https://{}/public/x", house(*at));
+        let url = format!("https://{}/public/x", plain_host(*at));
         let call = Call::to("GET", url).with("cookie", &session(cookie));
         let forward = forwarded(isolate.ask(Some(heir), &call, &mut |_| {}));
         assert_eq!(forward.headers.value("x-session-state"), Some("new"));
@@ -175,9 +176,9 @@ fn invalid_document_changes_no_tenant() {
     broken.sort_by_key(|scene| (scene.at, scene.browser));
     for scene in &broken {
         visits.own(&mut isolate, *scene);
-        let Resident { id, hosts, .. } = &isolate.residents[scene.at];
-        let another = isolate.residents[scene.at + 1].document.to_string();
-        let text = match isolate.dice.below(4) {
+        let TestTenant { id, hosts, .. } = &isolate.tenants[scene.at];
+        let another = isolate.tenants[scene.at + 1].document.to_string();
+        let text = match isolate.random.below(4) {
             0 => "{".to_owned(),
             1 => another,
             2 => json!({ "id": id, "hosts": hosts, "origins": [] }).to_string(),
@@ -197,16 +198,16 @@ fn invalid_document_changes_no_tenant() {
     }
     visits.out_of_order = broken.iter().map(|scene| scene.at).collect();
     for _ in 0..800 {
-        visits.return_of_somebody(&mut isolate);
+        visits.repeat_visit(&mut isolate);
     }
     // An evicted tenant is unavailable, and after the repair serves its old sessions.
     for scene in &broken {
-        let Resident {
+        let TestTenant {
             hosts,
             id,
             document,
             ..
-        } = &isolate.residents[scene.at];
+        } = &isolate.tenants[scene.at];
         let (host, id, document) = (hosts[0].clone(), id.clone(), document.to_string());
         let is_let_go = !isolate
             .router

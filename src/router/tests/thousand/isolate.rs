@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::leaving::{Concern, Watch};
-use super::proofs::{alices_password, provider};
-use super::town::{Dice, OPERATOR, Resident, bindings};
+use super::credentials::{alices_password, provider};
+use super::leak_check::{LeakCheck, Output};
+use super::tenants::{OPERATOR, SeededRandom, TestTenant, bindings};
 use crate::auth::login_throttle;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
@@ -27,9 +27,9 @@ pub(super) struct Isolate {
     pub(super) router: Router,
     pub(super) io: FakeIo,
     attempts: HashMap<String, String>,
-    pub(super) residents: Vec<Resident>,
-    pub(super) revalidate: Watch,
-    pub(super) dice: Dice,
+    pub(super) tenants: Vec<TestTenant>,
+    pub(super) leaks: LeakCheck,
+    pub(super) random: SeededRandom,
     pub(super) now: UnixMillis,
     /// Indexes of the tenants with requests in flight.
     pub(super) served: Vec<usize>,
@@ -40,22 +40,22 @@ pub(super) struct Isolate {
 
 impl Isolate {
     pub(super) fn new(number: usize, seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let residents: Vec<Resident> = (0..number)
-            .map(|number| Resident::new(number, &mut dice))
+        let mut random = SeededRandom::new(seed);
+        let tenants: Vec<TestTenant> = (0..number)
+            .map(|number| TestTenant::new(number, &mut random))
             .collect();
-        let deployment = Deployment::from_bindings(&bindings(&residents).to_string());
+        let deployment = Deployment::from_bindings(&bindings(&tenants).to_string());
         let deployment = deployment.unwrap_or_else(|faults| panic!("{faults}"));
         let mut io = FakeIo::default();
-        for resident in &residents {
-            if let Some(own) = &resident.own_keys {
+        for tenant in &tenants {
+            if let Some(own) = &tenant.own_keys {
                 let own = DeploymentKeys::parse(own).unwrap();
-                io.own_keys.insert(resident.id.clone(), own);
+                io.own_keys.insert(tenant.id.clone(), own);
             }
-            let mark = &resident.mark;
+            let mark = &tenant.mark;
             for (source, hash) in [
                 (format!("https://cdn.{mark}.example/logo"), "logo"),
-                (format!("asset:{}:style-{mark}.css", resident.id), "style"),
+                (format!("asset:{}:style-{mark}.css", tenant.id), "style"),
             ] {
                 io.has_asset(&source, "image/png", &format!("{hash}{mark}"));
             }
@@ -64,16 +64,16 @@ impl Isolate {
             router: Router::new(deployment, ChaCha20Rng::seed_from_u64(seed)),
             io,
             attempts: HashMap::new(),
-            residents,
-            revalidate: Watch::default(),
-            dice,
+            tenants,
+            leaks: LeakCheck::default(),
+            random,
             now: UnixMillis(1_700_000_000_000),
             served: Vec::new(),
             fetched: 0,
             log: String::new(),
         };
-        for whose in 0..number {
-            let document = isolate.residents[whose].document.clone();
+        for tenant in 0..number {
+            let document = isolate.tenants[tenant].document.clone();
             isolate.put(&document);
         }
         isolate
@@ -106,33 +106,36 @@ impl Isolate {
     /// Repeats a request until it is decided; `meanwhile` serves others during each wait.
     pub(super) fn ask(
         &mut self,
-        whose: Option<usize>,
+        tenant: Option<usize>,
         call: &Call,
         meanwhile: &mut dyn FnMut(&mut Self),
     ) -> Step {
         let packed = call.packed();
-        let said = [packed.as_str(), "\n", &call.body].concat();
-        let concern = Concern { whose, said: &said };
-        self.served.extend(whose);
+        let caller_text = [packed.as_str(), "\n", &call.body].concat();
+        let output = Output {
+            tenant,
+            caller_text: &caller_text,
+        };
+        self.served.extend(tenant);
         // No two tenants share a time of last use, so eviction is deterministic.
         self.now.0 += 1;
         let mut answers = Answers::default();
         let step = loop {
             let step = self.router.admit(&packed, self.now, &answers);
-            self.listen(concern);
-            self.revalidate.step(concern, &packed, &step);
+            self.check_log(output);
+            self.leaks.step(output, &packed, &step);
             match step {
                 Step::Await(needs) => {
-                    self.satisfy(concern, &needs, &call.body, &mut answers, meanwhile);
+                    self.perform(output, &needs, &call.body, &mut answers, meanwhile);
                 }
                 done => break done,
             }
         };
         if let Step::Forward(forward) = &step {
-            self.keep_up(concern, forward, meanwhile);
+            self.run_background(output, forward, meanwhile);
         }
         self.store();
-        self.leave(whose);
+        self.leave(tenant);
         step
     }
 
@@ -164,41 +167,41 @@ impl Isolate {
     /// Passes the origin's response headers to the router.
     pub(super) fn handle_response(
         &mut self,
-        whose: usize,
+        tenant: usize,
         forward: &Forward,
         headers: &str,
         meanwhile: &mut dyn FnMut(&mut Self),
     ) -> ResponseAction {
-        let said = [forward.response_context.as_str(), "\n", headers].concat();
-        let concern = Concern {
-            whose: Some(whose),
-            said: &said,
+        let caller_text = [forward.response_context.as_str(), "\n", headers].concat();
+        let output = Output {
+            tenant: Some(tenant),
+            caller_text: &caller_text,
         };
-        self.served.push(whose);
+        self.served.push(tenant);
         self.now.0 += 1;
         let mut answers = Answers::default();
-        let settled = loop {
+        let action = loop {
             let response_context = &forward.response_context;
-            let settled =
+            let action =
                 self.router
                     .handle_response(response_context, 200, headers, self.now, &answers);
-            self.listen(concern);
-            self.revalidate.settled(concern, &settled);
-            match settled {
+            self.check_log(output);
+            self.leaks.action(output, &action);
+            match action {
                 ResponseAction::Await(needs) => {
-                    self.satisfy(concern, &needs, "", &mut answers, meanwhile);
+                    self.perform(output, &needs, "", &mut answers, meanwhile);
                 }
                 done => break done,
             }
         };
         self.store();
-        self.leave(Some(whose));
-        settled
+        self.leave(Some(tenant));
+        action
     }
 
-    fn keep_up(
+    fn run_background(
         &mut self,
-        concern: Concern<'_>,
+        output: Output<'_>,
         forward: &Forward,
         meanwhile: &mut dyn FnMut(&mut Self),
     ) {
@@ -211,46 +214,45 @@ impl Isolate {
             let needs = self
                 .router
                 .run_background(response_context, self.now, &answers);
-            self.listen(concern);
+            self.check_log(output);
             if needs.is_empty() {
                 break;
             }
-            self.satisfy(concern, &needs, "", &mut answers, meanwhile);
+            self.perform(output, &needs, "", &mut answers, meanwhile);
         }
     }
 
-    fn leave(&mut self, whose: Option<usize>) {
-        if whose.is_some() {
+    fn leave(&mut self, tenant: Option<usize>) {
+        if tenant.is_some() {
             self.served.pop();
         }
     }
 
-    fn listen(&mut self, concern: Concern<'_>) {
+    fn check_log(&mut self, output: Output<'_>) {
         for event in self.router.take_events() {
             let line = event.to_line();
-            self.revalidate.look(concern, "a log line", &line);
+            self.leaks.look(output, "a log line", &line);
             self.log.push_str(&line);
         }
     }
 
     fn store(&mut self) {
         let writes = self.router.take_writes();
-        self.revalidate
-            .writes(&self.residents, &self.served, &writes);
+        self.leaks.writes(&self.tenants, &self.served, &writes);
         self.io.put(writes);
     }
 
-    fn satisfy(
+    fn perform(
         &mut self,
-        concern: Concern<'_>,
+        output: Output<'_>,
         needs: &[Need],
         body: &str,
         answers: &mut Answers,
         meanwhile: &mut dyn FnMut(&mut Self),
     ) {
-        let whose = concern.whose.map(|whose| &self.residents[whose]);
-        self.revalidate.needs(concern, whose, needs);
-        if !self.is_full() && self.dice.one_in(6) {
+        let tenant = output.tenant.map(|tenant| &self.tenants[tenant]);
+        self.leaks.needs(output, tenant, needs);
+        if !self.is_full() && self.random.one_in(6) {
             meanwhile(self);
         }
         for need in needs {

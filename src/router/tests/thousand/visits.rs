@@ -68,17 +68,17 @@ pub(super) struct Scene {
 }
 
 impl Visits {
-    pub(super) fn told(&mut self, what: &'static str) {
+    pub(super) fn count(&mut self, what: &'static str) {
         *self.done.entry(what).or_default() += 1;
     }
 
     pub(super) fn url(isolate: &mut Isolate, at: usize, path: &str) -> String {
-        let host = isolate.dice.pick(&isolate.residents[at].hosts);
+        let host = isolate.random.pick(&isolate.tenants[at].hosts);
         format!("https://{host}{path}")
     }
 
     pub(super) fn ask(&mut self, isolate: &mut Isolate, at: usize, call: &Call) -> Step {
-        isolate.ask(Some(at), call, &mut |isolate| self.something(isolate))
+        isolate.ask(Some(at), call, &mut |isolate| self.random_visit(isolate))
     }
 
     /// Creates a call without the browser's credentials.
@@ -108,15 +108,15 @@ impl Visits {
         if others.is_empty() {
             return None;
         }
-        let key = **isolate.dice.pick(&others);
+        let key = **isolate.random.pick(&others);
         Some((key.1, self.of[&key].clone()))
     }
 
     /// Performs a random action of a random browser, unless that tenant is being served.
-    pub(super) fn something(&mut self, isolate: &mut Isolate) {
+    pub(super) fn random_visit(&mut self, isolate: &mut Isolate) {
         let scene = Scene {
-            browser: isolate.dice.below(BROWSERS),
-            at: isolate.dice.below(isolate.residents.len()),
+            browser: isolate.random.below(BROWSERS),
+            at: isolate.random.below(isolate.tenants.len()),
         };
         if !isolate.served.contains(&scene.at) && !self.out_of_order.contains(&scene.at) {
             self.act(isolate, scene);
@@ -124,19 +124,19 @@ impl Visits {
     }
 
     /// Repeats the visit of a random known browser.
-    pub(super) fn return_of_somebody(&mut self, isolate: &mut Isolate) {
+    pub(super) fn repeat_visit(&mut self, isolate: &mut Isolate) {
         let mut known: Vec<(usize, usize)> = self.of.keys().copied().collect();
         known.retain(|(_, at)| !self.out_of_order.contains(at));
         known.sort_unstable();
-        let (browser, at) = *isolate.dice.pick(&known);
+        let (browser, at) = *isolate.random.pick(&known);
         self.act(isolate, Scene { browser, at });
     }
 
     fn act(&mut self, isolate: &mut Isolate, scene: Scene) {
-        isolate.now.0 += u64::try_from(isolate.dice.below(1_500)).unwrap();
-        match isolate.dice.below(16) {
+        isolate.now.0 += u64::try_from(isolate.random.below(1_500)).unwrap();
+        match isolate.random.below(16) {
             0..=4 => self.talk(isolate, scene),
-            5 => self.inquire(isolate, scene),
+            5 => self.read_own_sessions(isolate, scene),
             6 => self.read_pages(isolate, scene),
             7 => self.operate(isolate, scene),
             8 => self.use_api(isolate, scene),
@@ -153,34 +153,34 @@ impl Visits {
     /// Sends a request and lets its origin change the session.
     pub(super) fn talk(&mut self, isolate: &mut Isolate, scene: Scene) {
         let (forward, mut visit) = self.own(isolate, scene);
-        let mark = isolate.residents[scene.at].mark.clone();
+        let mark = isolate.tenants[scene.at].mark.clone();
         self.serial += 1;
         let value = format!("{mark}-{}", self.serial);
-        let mut said = Vec::new();
-        let key = format!("k{}", isolate.dice.below(4));
-        said.push(format!("x-session-patch\n{}", json!({ &key: value })));
+        let mut headers = Vec::new();
+        let key = format!("k{}", isolate.random.below(4));
+        headers.push(format!("x-session-patch\n{}", json!({ &key: value })));
         visit.data.insert(key, value.clone());
-        if visit.user.is_none() && isolate.dice.one_in(3) {
+        if visit.user.is_none() && isolate.random.one_in(3) {
             let user = format!("user-{}-{mark}", scene.browser);
-            let who = json!({
+            let identity = json!({
                 "user": user, "email": format!("{value}@mail.example"),
                 "name": format!("Name {mark}"), "groups": [format!("g-{mark}")],
             });
-            said.push(format!("x-session-identify\n{who}"));
+            headers.push(format!("x-session-identify\n{identity}"));
             visit.user = Some(user);
             // Signing in discards the guest's vaulted cookie.
             visit.vaulted = None;
         }
-        if isolate.dice.one_in(2) {
-            said.push(format!("set-cookie\nvault_a={value}; Path=/"));
-            visit.vaulted = isolate.residents[scene.at].has_vault.then_some(value);
+        if isolate.random.one_in(2) {
+            headers.push(format!("set-cookie\nvault_a={value}; Path=/"));
+            visit.vaulted = isolate.tenants[scene.at].has_vault.then_some(value);
         }
-        let mut other = |isolate: &mut Isolate| self.something(isolate);
-        match isolate.handle_response(scene.at, &forward, &said.join("\n"), &mut other) {
+        let mut other = |isolate: &mut Isolate| self.random_visit(isolate);
+        match isolate.handle_response(scene.at, &forward, &headers.join("\n"), &mut other) {
             ResponseAction::Edited(edits) => {
                 let own = cookies(&edits.append).next();
                 if let Some((_, value)) = own.and_then(|own| own.split_once('=')) {
-                    isolate.revalidate.belongs(scene.at, value);
+                    isolate.leaks.belongs(scene.at, value);
                     visit.cookie = value.to_owned();
                 }
             }
@@ -188,16 +188,16 @@ impl Visits {
             other => panic!("{other:?}"),
         }
         self.of.insert((scene.browser, scene.at), visit);
-        self.told("talked");
+        self.count("talked");
     }
 
     /// Sends the browser's own request, and checks that it finds its data.
     pub(super) fn own(&mut self, isolate: &mut Isolate, scene: Scene) -> (Forward, Visit) {
         let Scene { browser, at } = scene;
         let visit = self.of.get(&(browser, at)).cloned().unwrap_or_default();
-        let is_open = !isolate.residents[at].is_closed || visit.user.is_some();
+        let is_open = !isolate.tenants[at].is_closed || visit.user.is_some();
         let path = if is_open {
-            *isolate.dice.pick(&["/", "/api/x?q=1", "/public/x"])
+            *isolate.random.pick(&["/", "/api/x?q=1", "/public/x"])
         } else {
             let url = Self::url(isolate, at, "/");
             let call = Call::to("GET", url).with("cookie", &session(&visit.cookie));
@@ -205,12 +205,12 @@ impl Visits {
             "/public/x"
         };
         let mut call = Self::call(isolate, at, "GET", path);
-        if !visit.cookie.is_empty() && isolate.dice.one_in(4) {
+        if !visit.cookie.is_empty() && isolate.random.one_in(4) {
             call = call.with("authorization", &format!("Bearer {}", visit.cookie));
         } else {
             call = call.with("cookie", &session(&visit.cookie));
         }
-        if isolate.dice.one_in(2) {
+        if isolate.random.one_in(2) {
             call = call.by_person();
         }
         let forward = forwarded(self.ask(isolate, at, &call));
@@ -226,25 +226,25 @@ impl Visits {
         forward: &Forward,
         visit: Visit,
     ) -> Visit {
-        let told = |name| forward.headers.value(name);
-        let resident = &isolate.residents[at];
-        let mark = &resident.mark;
+        let header = |name| forward.headers.value(name);
+        let tenant = &isolate.tenants[at];
+        let mark = &tenant.mark;
         assert!(forward.url.contains(&format!(".{mark}.internal:8000/")));
-        assert_eq!(told("x-session-tenant"), Some(resident.id.as_str()));
+        assert_eq!(header("x-session-tenant"), Some(tenant.id.as_str()));
         let env = json!({ "KEY": format!("api-key-{mark}"), "MODEL": format!("model-{mark}") });
-        assert_eq!(told("x-session-env"), Some(env.to_string().as_str()));
+        assert_eq!(header("x-session-env"), Some(env.to_string().as_str()));
         let data = (!visit.data.is_empty()).then(|| json!(visit.data).to_string());
-        assert_eq!(told("x-session-data"), data.as_deref(), "{mark}");
-        assert_eq!(told("x-session-user"), visit.user.as_deref());
+        assert_eq!(header("x-session-data"), data.as_deref(), "{mark}");
+        assert_eq!(header("x-session-user"), visit.user.as_deref());
         let vaulted = visit
             .vaulted
             .as_ref()
             .map(|value| format!("vault_a={value}"));
-        assert_eq!(told("cookie"), vaulted.as_deref());
-        let handle = told("x-session-id").unwrap().to_owned();
+        assert_eq!(header("cookie"), vaulted.as_deref());
+        let handle = header("x-session-id").unwrap().to_owned();
         let (lasting, _) = handle.split_once('.').unwrap_or((&handle, ""));
         assert!(visit.handle.is_empty() || visit.handle == lasting);
-        isolate.revalidate.belongs(at, &handle);
+        isolate.leaks.belongs(at, &handle);
         Visit {
             handle: lasting.to_owned(),
             name: handle,

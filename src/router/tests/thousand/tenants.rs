@@ -12,19 +12,19 @@ use crate::simulation::fake_io::KEY;
 pub(super) const OPERATOR: &str = "a-token-of-the-deployment";
 
 /// Number of suffixes that tenants share by claiming names below them.
-const DISTRICTS: usize = 20;
+const SHARED_SUFFIXES: usize = 20;
 
 /// One tenant in this many has a name without its mark, which another tenant may get later.
-pub(super) const HOUSES: usize = 33;
+pub(super) const PLAIN_HOSTS: usize = 33;
 
-pub(super) fn house(number: usize) -> String {
-    format!("house{number}.example")
+pub(super) fn plain_host(number: usize) -> String {
+    format!("plain{number}.example")
 }
 
 /// Seeded random generator.
-pub(super) struct Dice(ChaCha20Rng);
+pub(super) struct SeededRandom(ChaCha20Rng);
 
-impl Dice {
+impl SeededRandom {
     pub(super) fn new(seed: u64) -> Self {
         Self(ChaCha20Rng::seed_from_u64(seed))
     }
@@ -48,7 +48,7 @@ pub(super) fn mark(number: usize) -> String {
 }
 
 /// Tenant as the test describes it.
-pub(super) struct Resident {
+pub(super) struct TestTenant {
     pub(super) mark: String,
     pub(super) id: String,
     /// Hosts that clients use.
@@ -61,31 +61,31 @@ pub(super) struct Resident {
     pub(super) own_keys: Option<String>,
 }
 
-impl Resident {
-    pub(super) fn new(number: usize, dice: &mut Dice) -> Self {
+impl TestTenant {
+    pub(super) fn new(number: usize, random: &mut SeededRandom) -> Self {
         let mark = mark(number);
-        let (claims, hosts) = hosts(number, &mark, dice);
-        let is_closed = dice.one_in(4);
-        let has_provider = dice.one_in(3);
-        let has_assets = dice.one_in(2);
-        let has_vault = dice.one_in(2);
-        let consistency = *dice.pick(&["strong", "eventual"]);
-        let origins: Vec<Value> = (0..=dice.below(3))
+        let (claims, hosts) = hosts(number, &mark, random);
+        let is_closed = random.one_in(4);
+        let has_provider = random.one_in(3);
+        let has_assets = random.one_in(2);
+        let has_vault = random.one_in(2);
+        let consistency = *random.pick(&["strong", "eventual"]);
+        let origins: Vec<Value> = (0..=random.below(3))
             .map(|at| json!({ "url": format!("http://o{at}.{mark}.internal:8000") }))
             .collect();
         let mut document = json!({
             "id": format!("t-{mark}"),
             "hosts": claims,
             "origins": origins,
-            "login": login(&mark, is_closed, has_provider, dice),
+            "login": login(&mark, is_closed, has_provider, random),
             "session": {
                 "consistency": consistency,
-                "idle": format!("{}h", 6 + dice.below(9)),
-                "cache": format!("{}s", dice.below(60)),
+                "idle": format!("{}h", 6 + random.below(9)),
+                "cache": format!("{}s", random.below(60)),
             },
-            "headers": headers(&mark, dice),
+            "headers": headers(&mark, random),
             "env": { "MODEL": format!("model-{mark}"), "KEY": "secret:API_KEY" },
-            "branding": branding(&mark, dice),
+            "branding": branding(&mark, random),
             "routing": { "allowed_origins": [format!("https://shop.{mark}.example")] },
         });
         if has_vault {
@@ -97,9 +97,9 @@ impl Resident {
                 "/style.css": format!("kv:style-{mark}.css"),
             });
         }
-        let own_keys = dice.one_in(7).then(|| {
+        let own_keys = random.one_in(7).then(|| {
             let mut key = [0; 32];
-            dice.0.fill_bytes(&mut key);
+            random.0.fill_bytes(&mut key);
             base64url(&key)
         });
         Self {
@@ -124,36 +124,36 @@ impl Resident {
     }
 }
 
-fn hosts(number: usize, mark: &str, dice: &mut Dice) -> (Vec<String>, Vec<String>) {
-    let district = format!("district{}.example", number % DISTRICTS);
+fn hosts(number: usize, mark: &str, random: &mut SeededRandom) -> (Vec<String>, Vec<String>) {
+    let suffix = format!("suffix{}.example", number % SHARED_SUFFIXES);
     let mut claims = vec![format!("{mark}.example")];
     let mut visited = claims.clone();
-    if number % HOUSES == 1 {
-        claims.push(house(number));
-        visited.push(house(number));
+    if number % PLAIN_HOSTS == 1 {
+        claims.push(plain_host(number));
+        visited.push(plain_host(number));
     }
-    if dice.one_in(3) {
+    if random.one_in(3) {
         claims.push(format!("*.{mark}.example"));
         visited.push(format!("a.b.{mark}.example"));
     }
-    if number < DISTRICTS {
-        claims.push(format!("*.{district}"));
-        visited.push(format!("of-{mark}.{district}"));
-    } else if dice.one_in(2) {
-        claims.push(format!("{mark}.{district}"));
-        visited.push(format!("{mark}.{district}"));
-    } else if dice.one_in(2) {
-        claims.push(format!("*.{mark}.{district}"));
-        visited.push(format!("www.{mark}.{district}"));
+    if number < SHARED_SUFFIXES {
+        claims.push(format!("*.{suffix}"));
+        visited.push(format!("of-{mark}.{suffix}"));
+    } else if random.one_in(2) {
+        claims.push(format!("{mark}.{suffix}"));
+        visited.push(format!("{mark}.{suffix}"));
+    } else if random.one_in(2) {
+        claims.push(format!("*.{mark}.{suffix}"));
+        visited.push(format!("www.{mark}.{suffix}"));
     }
     (claims, visited)
 }
 
-fn login(mark: &str, is_closed: bool, has_provider: bool, dice: &mut Dice) -> Value {
+fn login(mark: &str, is_closed: bool, has_provider: bool, random: &mut SeededRandom) -> Value {
     let mode = if is_closed {
         "required"
     } else {
-        dice.pick(&["off", "optional"])
+        random.pick(&["off", "optional"])
     };
     let provider = json!([{
         "name": format!("id-{mark}"),
@@ -161,46 +161,46 @@ fn login(mark: &str, is_closed: bool, has_provider: bool, dice: &mut Dice) -> Va
         "issuer": format!("https://id.{mark}.example"),
         "client_id": format!("client-{mark}"),
         "client_secret": "secret:OIDC_SECRET",
-        "token_auth": dice.pick(&["basic", "post"]),
+        "token_auth": random.pick(&["basic", "post"]),
     }]);
     json!({
         "mode": mode,
         "exceptions": [{ "path": "/public/*", "mode": "off" }],
         "methods": {
-            "password": dice.one_in(3),
+            "password": random.one_in(3),
             "token": [{ "issuer": format!("https://tokens.{mark}.example"), "audience": "a" }],
             "oidc": if has_provider { provider } else { json!([]) },
         },
     })
 }
 
-fn headers(mark: &str, dice: &mut Dice) -> Value {
+fn headers(mark: &str, random: &mut SeededRandom) -> Value {
     let mut headers = Map::new();
     for source in ["id", "user", "email", "name", "groups", "access_token"] {
-        if dice.one_in(3) {
+        if random.one_in(3) {
             let source_in_name = source.replace('_', "-");
             headers.insert(format!("X-{source_in_name}-{mark}"), json!(source));
         }
     }
-    if dice.one_in(2) {
+    if random.one_in(2) {
         headers.insert("X-Webauth-User".to_owned(), json!("user"));
     }
     Value::Object(headers)
 }
 
-fn branding(mark: &str, dice: &mut Dice) -> Value {
+fn branding(mark: &str, random: &mut SeededRandom) -> Value {
     json!({
         "title": format!("Chat of {mark}"),
         "logo": format!("/logo-{mark}.svg"),
         "css": format!("main::after {{ content: \"{mark}\" }}"),
         "links": [{ "text": format!("Terms of {mark}"), "url": format!("/terms-{mark}") }],
-        "locale": dice.pick(&["auto", "en", "zh"]),
-        "colors": { "accent": dice.pick(&["#06c", "#123456", "#f80"]) },
+        "locale": random.pick(&["auto", "en", "zh"]),
+        "colors": { "accent": random.pick(&["#06c", "#123456", "#f80"]) },
     })
 }
 
 /// Builds the Worker's bindings.
-pub(super) fn bindings(residents: &[Resident]) -> Value {
+pub(super) fn bindings(tenants: &[TestTenant]) -> Value {
     let mut bindings = json!({
         "SESSION_KEYS": base64url(&KEY),
         "ADMIN_TOKEN": OPERATOR,
@@ -211,17 +211,17 @@ pub(super) fn bindings(residents: &[Resident]) -> Value {
         "POOL_OBJECTS": true,
         "ATTEMPT_OBJECTS": true,
     });
-    for resident in residents {
-        let mark = &resident.mark;
+    for tenant in tenants {
+        let mark = &tenant.mark;
         let mut bind = |name: &str, value: String| {
-            let id = resident.id.to_ascii_uppercase().replace('-', "_");
+            let id = tenant.id.to_ascii_uppercase().replace('-', "_");
             bindings[format!("{id}__{name}")] = json!(value);
         };
         bind("API_KEY", format!("api-key-{mark}"));
         bind("OIDC_SECRET", format!("oidc-secret-{mark}"));
-        bind("ORIGIN_KEY", resident.origin_key());
-        bind("ADMIN_TOKEN", resident.admin_token());
-        if let Some(own) = &resident.own_keys {
+        bind("ORIGIN_KEY", tenant.origin_key());
+        bind("ADMIN_TOKEN", tenant.admin_token());
+        if let Some(own) = &tenant.own_keys {
             bind("SESSION_KEYS", own.clone());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::town::{Resident, mark};
+use super::tenants::{TestTenant, mark};
 use crate::effect::{Need, Write};
 use crate::encoding;
 use crate::gateway::{Forward, ResponseAction, Step};
@@ -13,7 +13,7 @@ const MIN_SECRET_LENGTH: usize = 22;
 
 /// Records the owner of each random or sealed value, and searches outputs for foreign ones.
 #[derive(Default)]
-pub(super) struct Watch {
+pub(super) struct LeakCheck {
     owners: HashMap<String, usize>,
     /// Number of texts searched.
     pub(super) looked: usize,
@@ -21,11 +21,11 @@ pub(super) struct Watch {
 
 /// Context of an output: the data it may contain.
 #[derive(Clone, Copy)]
-pub(super) struct Concern<'a> {
+pub(super) struct Output<'a> {
     /// Tenant whose gateway acts; `None` where no tenant is found.
-    pub(super) whose: Option<usize>,
+    pub(super) tenant: Option<usize>,
     /// Text of the caller. It may be repeated unless it contains a mark.
-    pub(super) said: &'a str,
+    pub(super) caller_text: &'a str,
 }
 
 fn marks(text: &str) -> impl Iterator<Item = String> {
@@ -51,88 +51,93 @@ fn secrets(text: &str) -> impl Iterator<Item = &str> {
         .filter(|run| run.len() >= MIN_SECRET_LENGTH)
 }
 
-impl Watch {
+impl LeakCheck {
     /// Records that the random or sealed values in this text belong to a tenant.
-    pub(super) fn belongs(&mut self, whose: usize, text: &str) {
+    pub(super) fn belongs(&mut self, tenant: usize, text: &str) {
         for secret in secrets(text) {
-            let owner = *self.owners.entry(secret.to_owned()).or_insert(whose);
-            assert_eq!(owner, whose, "two tenants have {secret}");
+            let owner = *self.owners.entry(secret.to_owned()).or_insert(tenant);
+            assert_eq!(owner, tenant, "two tenants have {secret}");
         }
     }
 
     /// Searches an output for foreign marks and secrets.
-    pub(super) fn look(&mut self, concern: Concern<'_>, what: &str, text: &str) {
+    pub(super) fn look(&mut self, output: Output<'_>, what: &str, text: &str) {
         self.looked += 1;
-        let own = concern.whose.map(mark);
+        let own = output.tenant.map(mark);
         for mark in marks(text) {
             assert_eq!(Some(mark), own, "{what}: {text}");
         }
         for secret in secrets(text) {
             let owner = self.owners.get(secret);
-            let is_own = owner.is_none() || owner == concern.whose.as_ref();
+            let is_own = owner.is_none() || owner == output.tenant.as_ref();
             assert!(
-                is_own || concern.said.contains(secret),
+                is_own || output.caller_text.contains(secret),
                 "{what} of {own:?} shows {secret} of {owner:?}: {text}"
             );
         }
     }
 
-    pub(super) fn step(&mut self, concern: Concern<'_>, packed: &str, step: &Step) {
+    pub(super) fn step(&mut self, output: Output<'_>, packed: &str, step: &Step) {
         match step {
-            Step::Forward(forward) => self.forward(concern, packed, forward),
+            Step::Forward(forward) => self.forward(output, packed, forward),
             Step::Answer(answer) | Step::Asset(answer) => {
-                self.answer(concern, answer);
+                self.answer(output, answer);
             }
             Step::Await(_) => {}
         }
     }
 
-    fn forward(&mut self, concern: Concern<'_>, packed: &str, forward: &Forward) {
+    fn forward(&mut self, output: Output<'_>, packed: &str, forward: &Forward) {
         let lines: Vec<&str> = packed.split('\n').skip(2).collect();
         let headers = lines.chunks(2).zip(forward.headers.kept.chars());
         for (header, kept) in headers {
             // A client that sends a foreign key has it already.
             if kept == '+' && header[0] != "authorization" {
-                self.look(concern, "a header passed on", &header.join(": "));
+                self.look(output, "a header passed on", &header.join(": "));
             }
         }
-        self.look(concern, "the URL", &forward.url);
-        self.look(concern, "the headers", &forward.headers.own);
-        self.look(concern, "the response context", &forward.response_context);
-        self.look(concern, "the origin", &forward.origin);
-        self.look(concern, "the route", &forward.sid_suffix);
+        self.look(output, "the URL", &forward.url);
+        self.look(output, "the headers", &forward.headers.own);
+        self.look(output, "the response context", &forward.response_context);
+        self.look(output, "the origin", &forward.origin);
+        self.look(output, "the route", &forward.sid_suffix);
     }
 
-    fn answer(&mut self, concern: Concern<'_>, answer: &Answer) {
+    fn answer(&mut self, output: Output<'_>, answer: &Answer) {
         for (name, value) in &answer.headers {
-            self.look(concern, name, value);
+            self.look(output, name, value);
         }
-        self.look(concern, "the body", &answer.body);
+        self.look(output, "the body", &answer.body);
     }
 
-    pub(super) fn settled(&mut self, concern: Concern<'_>, settled: &ResponseAction) {
-        match settled {
+    pub(super) fn action(&mut self, output: Output<'_>, action: &ResponseAction) {
+        match action {
             ResponseAction::Edited(edits) => {
                 for (name, value) in &edits.append {
-                    self.look(concern, name, value);
+                    self.look(output, name, value);
                 }
-                self.look(concern, "what is removed", &edits.remove.join("\n"));
+                self.look(output, "what is removed", &edits.remove.join("\n"));
             }
-            ResponseAction::Replaced(answer) => self.answer(concern, answer),
+            ResponseAction::Replaced(answer) => self.answer(output, answer),
             ResponseAction::Untouched | ResponseAction::Await(_) => {}
         }
     }
 
     /// Checks that each need names its own tenant and no other.
-    pub(super) fn needs(&mut self, concern: Concern<'_>, whose: Option<&Resident>, needs: &[Need]) {
+    pub(super) fn needs(
+        &mut self,
+        output: Output<'_>,
+        tenant: Option<&TestTenant>,
+        needs: &[Need],
+    ) {
         for need in needs {
             let is_of_host = matches!(need, Need::Document { key } if key.starts_with("host:"));
-            let Some(resident) = whose else {
-                assert!(is_of_host, "asked for nobody: {need:?}");
+            let Some(tenant) = tenant else {
+                assert!(is_of_host, "a need without a tenant: {need:?}");
                 continue;
             };
-            self.look(concern, "a need", &format!("{need:?}"));
-            let id = &resident.id;
+            self.look(output, "a need", &format!("{need:?}"));
+            let id = &tenant.id;
             let names_it = match need {
                 Need::Document { key } => {
                     is_of_host
@@ -144,20 +149,21 @@ impl Watch {
                     rest.strip_prefix(&format!(":{id}:")).is_some() || rest == format!(":{id}")
                 }),
                 Need::Call { name, command, .. } => {
-                    self.look(concern, "a command", command);
+                    self.look(output, "a command", command);
                     name == id || name.starts_with(&format!("{id}/"))
                 }
-                Need::Asset { tenant, source } => {
-                    tenant.as_str() == id && source.contains(&resident.mark)
-                }
+                Need::Asset {
+                    tenant: owner,
+                    source,
+                } => owner.as_str() == id && source.contains(&tenant.mark),
                 Need::Fetch { call, .. } => {
-                    self.look(concern, "a call", &crate::message::write(call));
+                    self.look(output, "a call", &crate::message::write(call));
                     self.look(
-                        concern,
+                        output,
                         "credentials",
                         &credentials(call.authorization.as_deref()),
                     );
-                    call.url.contains(&resident.mark)
+                    call.url.contains(&tenant.mark)
                 }
                 _ => true,
             };
@@ -166,17 +172,18 @@ impl Watch {
     }
 
     /// Checks that stored values are unreadable and under the name of a tenant being served.
-    pub(super) fn writes(&mut self, residents: &[Resident], served: &[usize], writes: &[Write]) {
+    pub(super) fn writes(&mut self, tenants: &[TestTenant], served: &[usize], writes: &[Write]) {
         for write in writes {
             let rest = write.key.strip_prefix("q:").unwrap_or(&write.key);
             let id = rest.split(':').nth(1).unwrap_or_default();
-            let whose = served.iter().find(|whose| residents[**whose].id == id);
-            let whose = whose.unwrap_or_else(|| panic!("nobody's: {}", write.key));
-            let concern = Concern {
-                whose: Some(*whose),
-                said: "",
+            let tenant = served.iter().find(|tenant| tenants[**tenant].id == id);
+            let tenant =
+                tenant.unwrap_or_else(|| panic!("a write without a tenant: {}", write.key));
+            let output = Output {
+                tenant: Some(*tenant),
+                caller_text: "",
             };
-            self.look(concern, "a storage key", &write.key);
+            self.look(output, "a storage key", &write.key);
             let value = String::from_utf8_lossy(&write.value);
             assert_eq!(marks(&value).count(), 0, "{} is legible", write.key);
         }

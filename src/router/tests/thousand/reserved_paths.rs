@@ -3,35 +3,35 @@
 use serde_json::json;
 
 use super::call::Call;
+use super::credentials::alices_password;
 use super::isolate::Isolate;
-use super::proofs::alices_password;
 use super::visits::{Scene, Visit, Visits, answered, body, cookies, forwarded, session};
 use crate::gateway::Step;
 
 impl Visits {
     /// Reads `/me` and the user's own list.
-    pub(super) fn inquire(&mut self, isolate: &mut Isolate, scene: Scene) {
+    pub(super) fn read_own_sessions(&mut self, isolate: &mut Isolate, scene: Scene) {
         let Some(visit) = self.of.get(&(scene.browser, scene.at)).cloned() else {
             return;
         };
-        if isolate.residents[scene.at].is_closed && visit.user.is_none() {
+        if isolate.tenants[scene.at].is_closed && visit.user.is_none() {
             return;
         }
         let cookie = session(&visit.cookie);
         let me = Self::call(isolate, scene.at, "GET", "/_session/me").with("cookie", &cookie);
-        let told = body(&answered(self.ask(isolate, scene.at, &me)));
-        assert_eq!(told["tenant"], isolate.residents[scene.at].id);
+        let response = body(&answered(self.ask(isolate, scene.at, &me)));
+        assert_eq!(response["tenant"], isolate.tenants[scene.at].id);
         assert_eq!(
-            (&told["data"], &told["user"]),
+            (&response["data"], &response["user"]),
             (&json!(visit.data), &json!(visit.user))
         );
         let list = Self::call(isolate, scene.at, "GET", "/_session/sessions");
-        let told = body(&answered(self.ask(
+        let response = body(&answered(self.ask(
             isolate,
             scene.at,
             &list.with("cookie", &cookie),
         )));
-        let listed = told["sessions"].as_array().unwrap();
+        let listed = response["sessions"].as_array().unwrap();
         let current: Vec<_> = listed.iter().filter(|one| one["current"] == true).collect();
         assert_eq!(current.len(), 1);
         let handle = current[0]["handle"].as_str().unwrap();
@@ -42,12 +42,12 @@ impl Visits {
             let end = Self::call(isolate, scene.at, "DELETE", &path).with("cookie", &cookie);
             assert_eq!(answered(self.ask(isolate, scene.at, &end)).status, 404);
         }
-        self.told("looked at sessions");
+        self.count("looked at sessions");
     }
 
     /// Reads pages and files.
     pub(super) fn read_pages(&mut self, isolate: &mut Isolate, scene: Scene) {
-        let mark = isolate.residents[scene.at].mark.clone();
+        let mark = isolate.tenants[scene.at].mark.clone();
         let page =
             |isolate: &mut Isolate, path| Self::call(isolate, scene.at, "GET", path).by_person();
         let call = page(isolate, "/_session/signed-out");
@@ -72,10 +72,10 @@ impl Visits {
                     let tag = ("etag", format!("\"{name}{mark}\""));
                     assert!(answer.headers.contains(&tag), "{answer:?}");
                 }
-                _ => assert!(!isolate.residents[scene.at].has_assets),
+                _ => assert!(!isolate.tenants[scene.at].has_assets),
             }
         }
-        self.told("read pages and files");
+        self.count("read pages and files");
     }
 
     /// Uses the admin API with the tenant's own token and with a foreign one.
@@ -83,8 +83,8 @@ impl Visits {
         let Some((other, stolen)) = self.another(isolate, scene.at) else {
             return;
         };
-        let own = isolate.residents[scene.at].admin_token();
-        let foreign = isolate.residents[other].admin_token();
+        let own = isolate.tenants[scene.at].admin_token();
+        let foreign = isolate.tenants[other].admin_token();
         let path = "/_session/admin/sessions?limit=100";
         for (token, status) in [(&foreign, 401), (&own, 200)] {
             let call = Self::call(isolate, scene.at, "GET", path)
@@ -99,12 +99,12 @@ impl Visits {
         assert_eq!(answered(self.ask(isolate, scene.at, &call)).status, 204);
         let path = format!(
             "/_session/admin/sessions?user=user-{}",
-            isolate.residents[other].mark
+            isolate.tenants[other].mark
         );
         let call = Self::call(isolate, scene.at, "DELETE", &path)
             .with("authorization", &format!("Bearer {own}"));
         assert_eq!(answered(self.ask(isolate, scene.at, &call)).status, 204);
-        self.told("operated");
+        self.count("operated");
     }
 
     /// Uses the session API of origins.
@@ -117,8 +117,8 @@ impl Visits {
         };
         // The API accepts only the session's public name since the last sign-in.
         let (_, visit) = self.own(isolate, scene);
-        let key = isolate.residents[scene.at].origin_key();
-        let foreign = isolate.residents[other].origin_key();
+        let key = isolate.tenants[scene.at].origin_key();
+        let foreign = isolate.tenants[other].origin_key();
         for (handle, key, status) in [
             (&visit.name, &key, 200),
             (&visit.name, &foreign, 401),
@@ -135,7 +135,7 @@ impl Visits {
                 assert_eq!(body(&answer)["data"], json!(visit.data));
             }
         }
-        self.told("used the API");
+        self.count("used the API");
     }
 
     pub(super) fn sign_out(&mut self, isolate: &mut Isolate, scene: Scene) {
@@ -156,19 +156,19 @@ impl Visits {
                 assert_eq!(forward.headers.value("x-session-data"), None);
             }
         }
-        self.told("signed out");
+        self.count("signed out");
     }
 
     /// Signs in by password, which only the account's own tenant accepts.
     pub(super) fn sign_in_by_password(&mut self, isolate: &mut Isolate, scene: Scene) {
-        let methods = &isolate.residents[scene.at].document["login"]["methods"];
+        let methods = &isolate.tenants[scene.at].document["login"]["methods"];
         if methods["password"] != true {
             return;
         }
         let Some((other, _)) = self.another(isolate, scene.at) else {
             return;
         };
-        let marks = [other, scene.at].map(|whose| isolate.residents[whose].mark.clone());
+        let marks = [other, scene.at].map(|at| isolate.tenants[at].mark.clone());
         for (mark, status) in marks.iter().zip([401, 200]) {
             isolate.now.0 += 61_000;
             let credentials = json!({ "username": "alice", "password": alices_password(mark) });
@@ -179,16 +179,16 @@ impl Visits {
                 self.signed_in(isolate, scene, cookies(&answer.headers).next());
             }
         }
-        self.told("signed in by password");
+        self.count("signed in by password");
     }
 
     fn signed_in(&mut self, isolate: &mut Isolate, scene: Scene, cookie: Option<&str>) {
         let value = cookie.and_then(|cookie| cookie.strip_prefix("__Host-session="));
         let cookie = value.expect("a cookie").to_owned();
-        isolate.revalidate.belongs(scene.at, &cookie);
+        isolate.leaks.belongs(scene.at, &cookie);
         let visit = Visit {
             cookie,
-            user: Some(format!("user-{}", isolate.residents[scene.at].mark)),
+            user: Some(format!("user-{}", isolate.tenants[scene.at].mark)),
             ..Visit::default()
         };
         self.of.insert((scene.browser, scene.at), visit);
@@ -200,15 +200,15 @@ impl Visits {
     pub(super) fn sign_in(&mut self, isolate: &mut Isolate, scene: Scene) {
         if let Some(begun) = self.begin(isolate, scene.at) {
             self.finish(isolate, scene, &begun);
-            self.told("signed in at a provider");
+            self.count("signed in at a provider");
         }
     }
 
     /// Begins a sign-in at one tenant and fails to finish it at another.
     pub(super) fn steal_sign_in(&mut self, isolate: &mut Isolate, scene: Scene) {
-        let mut others: Vec<usize> = (0..isolate.residents.len()).collect();
+        let mut others: Vec<usize> = (0..isolate.tenants.len()).collect();
         others.retain(|other| {
-            isolate.residents[*other].has_provider
+            isolate.tenants[*other].has_provider
                 && *other != scene.at
                 && !isolate.served.contains(other)
                 && !self.out_of_order.contains(other)
@@ -216,7 +216,7 @@ impl Visits {
         if others.is_empty() {
             return;
         }
-        let thief = *isolate.dice.pick(&others);
+        let thief = *isolate.random.pick(&others);
         let Some(begun) = self.begin(isolate, scene.at) else {
             return;
         };
@@ -230,14 +230,14 @@ impl Visits {
             "{answer:?}"
         );
         self.finish(isolate, scene, &begun);
-        self.told("stole a sign-in");
+        self.count("stole a sign-in");
     }
 
     fn begin(&mut self, isolate: &mut Isolate, at: usize) -> Option<Begun> {
-        if !isolate.residents[at].has_provider {
+        if !isolate.tenants[at].has_provider {
             return None;
         }
-        let path = format!("/_session/login?provider=id-{}", isolate.residents[at].mark);
+        let path = format!("/_session/login?provider=id-{}", isolate.tenants[at].mark);
         let call = Self::call(isolate, at, "GET", &path).by_person();
         let answer = answered(self.ask(isolate, at, &call));
         assert_eq!(answer.status, 303, "{answer:?}");
@@ -250,7 +250,7 @@ impl Visits {
         };
         let (state, nonce) = (part("&state="), part("&nonce="));
         for secret in [&cookie, &state, &nonce, &part("&code_challenge=")] {
-            isolate.revalidate.belongs(at, secret);
+            isolate.leaks.belongs(at, secret);
         }
         let host = call.url.split('/').nth(2).unwrap().to_owned();
         Some(Begun {

@@ -14,7 +14,7 @@ impl Visits {
             return;
         };
         let call = Self::call(isolate, scene.at, "GET", "/public/x");
-        let call = match (isolate.dice.below(3), &stolen.route) {
+        let call = match (isolate.random.below(3), &stolen.route) {
             (0, Some(route)) => Call {
                 url: format!("{}?sid=abc{route}", call.url),
                 ..call
@@ -24,7 +24,7 @@ impl Visits {
         };
         let step = self.ask(isolate, scene.at, &call);
         if is_of_a_key_on_its_way(&step) {
-            self.told("stole a session");
+            self.count("stole a session");
             return;
         }
         let forward = forwarded(step);
@@ -33,13 +33,16 @@ impl Visits {
         let me = Self::call(isolate, scene.at, "GET", "/_session/me");
         let me = me.with("cookie", &session(&stolen.cookie));
         let answer = answered(self.ask(isolate, scene.at, &me));
-        let told = body(&answer);
-        if isolate.residents[scene.at].is_closed {
+        let response = body(&answer);
+        if isolate.tenants[scene.at].is_closed {
             assert_eq!(answer.status, 401);
         } else {
-            assert_eq!((&told["state"], &told["data"]), (&json!("new"), &json!({})));
+            assert_eq!(
+                (&response["state"], &response["data"]),
+                (&json!("new"), &json!({}))
+            );
         }
-        self.told("stole a session");
+        self.count("stole a session");
     }
 
     /// Sends identity headers with a foreign identity.
@@ -48,7 +51,7 @@ impl Visits {
             return;
         };
         let (id, host) = {
-            let other = &isolate.residents[other];
+            let other = &isolate.tenants[other];
             (other.id.clone(), other.hosts[0].clone())
         };
         let call = Self::call(isolate, scene.at, "GET", "/public/x")
@@ -65,7 +68,7 @@ impl Visits {
             .with("sec-websocket-version", "13")
             .with("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==");
         for (shop, status) in [(other, Some(403)), (scene.at, None)] {
-            let site = format!("https://shop.{}.example", isolate.residents[shop].mark);
+            let site = format!("https://shop.{}.example", isolate.tenants[shop].mark);
             let call = handshake.clone().with("origin", &site);
             let status_given = match self.ask(isolate, scene.at, &call) {
                 Step::Answer(answer) => Some(answer.status),
@@ -73,7 +76,7 @@ impl Visits {
             };
             assert_eq!(status_given, status);
         }
-        self.told("claimed to be another's");
+        self.count("claimed to be another's");
     }
 
     /// Uses a client without cookies, which gets a routing suffix instead.
@@ -90,7 +93,7 @@ impl Visits {
         if route.is_empty() {
             return;
         }
-        isolate.revalidate.belongs(scene.at, &route);
+        isolate.leaks.belongs(scene.at, &route);
         let path = format!("/public/s/?EIO=4&transport=polling&sid=abc{route}");
         let call = Self::call(isolate, scene.at, "GET", &path);
         let again = forwarded(self.ask(isolate, scene.at, &call));
@@ -99,7 +102,7 @@ impl Visits {
         if let Some(visit) = self.of.get_mut(&(scene.browser, scene.at)) {
             visit.route = Some(route);
         }
-        self.told("came without cookies");
+        self.count("came without cookies");
     }
 }
 

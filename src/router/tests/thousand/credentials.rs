@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::town::mark;
+use super::tenants::mark;
 use crate::clock::UnixMillis;
 use crate::effect::Outbound;
 use crate::encoding::base64url;
@@ -16,16 +16,16 @@ pub(super) fn alices_password(mark: &str) -> String {
 /// Answers as a tenant's identity provider. The authorization code it accepts is the nonce of the sign-in.
 pub(super) fn provider(call: &Outbound, now: UnixMillis) -> String {
     let issuer = call.url.split('/').take(3).collect::<Vec<_>>().join("/");
-    let whose = issuer.replace("https://id.", "").replace(".example", "");
-    assert_eq!(mark(whose[2..6].parse().unwrap()), whose);
-    let said = if call.url.ends_with("/token") {
+    let issuer_mark = issuer.replace("https://id.", "").replace(".example", "");
+    assert_eq!(mark(issuer_mark[2..6].parse().unwrap()), issuer_mark);
+    let body = if call.url.ends_with("/token") {
         let form = call.form.as_deref().unwrap_or_default();
         let code = form
             .split('&')
             .find_map(|field| field.strip_prefix("code="));
         let claims = json!({
-            "iss": issuer, "aud": format!("client-{whose}"), "sub": format!("user-{whose}"),
-            "email": format!("{whose}@mail.example"), "nonce": code,
+            "iss": issuer, "aud": format!("client-{issuer_mark}"), "sub": format!("user-{issuer_mark}"),
+            "email": format!("{issuer_mark}@mail.example"), "nonce": code,
             "iat": now.seconds().0, "exp": now.seconds().0 + 600,
         });
         let header = r#"{"alg":"RS256","kid":"k"}"#;
@@ -36,7 +36,7 @@ pub(super) fn provider(call: &Outbound, now: UnixMillis) -> String {
         ];
         json!({
             "token_type": "Bearer", "expires_in": 86_400,
-            "access_token": format!("access-token-of-{whose}"),
+            "access_token": format!("access-token-of-{issuer_mark}"),
             "id_token": parts.map(|part| base64url(part.as_bytes())).join("."),
         })
     } else if call.url.ends_with("/jwks") {
@@ -49,5 +49,5 @@ pub(super) fn provider(call: &Outbound, now: UnixMillis) -> String {
             "jwks_uri": format!("{issuer}/jwks"),
         })
     };
-    format!("200\n{said}")
+    format!("200\n{body}")
 }
