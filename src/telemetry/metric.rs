@@ -168,7 +168,7 @@ pub(crate) const ALL: &[Metric] = &[
     histogram(
         DURATION,
         &["tenant", "part"],
-        "Time to the first byte of the answer: spent in the gateway (edge: storage and sign-in, because a Worker's clock stands still while it computes) and waiting for the origin (origin).",
+        "Time to the first byte of the answer: spent in the gateway (edge: storage and sign-in, because a Worker's clock stops while it computes) and waiting for the origin (origin).",
     ),
     counter(
         ORIGIN_REQUESTS,
@@ -188,7 +188,7 @@ pub(crate) const ALL: &[Metric] = &[
     counter(
         ORIGIN_EJECTIONS,
         &["tenant", "origin", "reason"],
-        "How often an isolate began to pass over an origin.",
+        "Ejections of an origin by isolates.",
     ),
     gauge(
         ORIGIN_IN_FLIGHT,
@@ -198,12 +198,12 @@ pub(crate) const ALL: &[Metric] = &[
     gauge(
         ORIGIN_LOAD,
         &["tenant", "origin"],
-        "What an origin said last of its load; 1 is full.",
+        "Load that an origin last reported; 1 is full.",
     ),
     gauge(
         ORIGIN_EJECTED,
         &["tenant", "origin"],
-        "How many isolates pass over an origin.",
+        "Isolates that have ejected an origin.",
     ),
     counter(
         SESSIONS_CREATED,
@@ -233,17 +233,17 @@ pub(crate) const ALL: &[Metric] = &[
     counter(
         STORAGE,
         &["kind", "result"],
-        "What was asked of storage and of others.",
+        "Storage operations, object calls and provider requests.",
     ),
     histogram(
         STORAGE_DURATION,
         &["kind"],
-        "How long storage and others took to answer.",
+        "Duration of storage operations, object calls and provider requests.",
     ),
     counter(
         DECISIONS_REPEATED,
         &["tenant"],
-        "Requests forwarded or refused as was decided on one like it in the same second.",
+        "Requests decided by the decision cache.",
     ),
     counter(
         STALE_READS,
@@ -264,7 +264,7 @@ pub(crate) const ALL: &[Metric] = &[
     counter(
         LOGINS,
         &["tenant", "method", "result"],
-        "Sign-ins that were tried.",
+        "Attempted sign-ins.",
     ),
     counter(
         REFUSED,
@@ -279,29 +279,29 @@ pub(crate) const ALL: &[Metric] = &[
     counter(
         EVENTS,
         &["tenant", "event"],
-        "What was logged but requests, whatever the level of the log.",
+        "Log events other than requests, at any log level.",
     ),
     gauge(
         CONFIG,
         &["tenant", "version"],
-        "How many isolates work by this version of a tenant's document: the beginning of its SHA-256.",
+        "Isolates that use this version of a tenant's document: the beginning of its SHA-256.",
     ),
     counter(
         CONFIG_ERRORS,
         &["tenant"],
-        "How often an isolate refused a tenant's document.",
+        "Refusals of a tenant's document by isolates.",
     ),
     gauge(
         CONFIG_LAST_ERROR,
         &["tenant"],
-        "When a tenant's document was refused last.",
+        "Time of the last refusal of a tenant's document.",
     ),
     gauge(BUILD, &["version"], "How many isolates run this release."),
     counter(BATCHES, &[], "Batches taken in from isolates."),
     counter(
         BATCHES_LOST,
         &[],
-        "Batches that isolates gave up, because nobody took them.",
+        "Batches that isolates dropped, because no delivery succeeded.",
     ),
     counter(
         FOLDED,
@@ -319,7 +319,11 @@ pub(crate) const ALL: &[Metric] = &[
         "Spans exported, dropped before, and lost on the way.",
     ),
     gauge(LAST_BATCH, &[], "When the last batch was taken in."),
-    gauge(ISOLATES, &[], "Isolates heard of within the last minute."),
+    gauge(
+        ISOLATES,
+        &[],
+        "Isolates that reported within the last minute.",
+    ),
 ];
 
 #[cfg(test)]
