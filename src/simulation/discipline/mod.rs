@@ -118,7 +118,7 @@ impl Checker {
                 }
             }
             What::Follows { leader, question } if self.answered.contains(leader) => {
-                let what = format!("somebody waits for {question} of {leader}, at {at}");
+                let what = format!("a driver follows {question} of {leader}, at {at}");
                 self.fault("P16", what);
             }
             What::Cancelled { number } => {

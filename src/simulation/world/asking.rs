@@ -52,14 +52,14 @@ impl Ask {
                 ..
             } => format!("{class:?}/{name}/{command}"),
             Need::Read { key, .. } => key.clone(),
-            other => panic!("nobody shares {other:?}"),
+            other => panic!("cannot be shared: {other:?}"),
         }
     }
 
     fn key(&self) -> &str {
         match &self.need {
             Need::Read { key, .. } | Need::List { prefix: key } | Need::Call { key, .. } => key,
-            other => panic!("nobody shares {other:?}"),
+            other => panic!("cannot be shared: {other:?}"),
         }
     }
 
@@ -202,7 +202,7 @@ impl World {
                     _ => return self.unanswered(&caller),
                 }
             }
-            other => panic!("nobody shares {other:?}"),
+            other => panic!("cannot be shared: {other:?}"),
         };
         let takes = match heard {
             // The timer of a busy isolate fires late.

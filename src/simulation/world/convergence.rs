@@ -32,7 +32,7 @@ impl World {
                 self.observe(What::Broken { rule, session });
             }
             self.see_converged(&name);
-            if let Some(Entry::Live(record)) = self.stands(&name) {
+            if let Some(Entry::Live(record)) = self.stored_entry(&name) {
                 let data: Value = serde_json::from_str(record.data.to_json()).unwrap();
                 self.observe(What::Rests {
                     session: record.handle.to_text(),
@@ -84,7 +84,7 @@ impl World {
             let rule = "the namespace has another record in the end";
             self.broken(rule, name.to_owned());
         }
-        let is_ended = matches!(self.stands(name), Some(Entry::Ended { .. }));
+        let is_ended = matches!(self.stored_entry(name), Some(Entry::Ended { .. }));
         if is_ended && self.directory.is_listed(&handle.to_text()) {
             self.broken(
                 "a session that was ended is listed in the end",

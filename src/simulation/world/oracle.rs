@@ -34,7 +34,7 @@ impl World {
     }
 
     /// Returns the entry that an object has stored.
-    pub(super) fn stands(&self, name: &str) -> Option<Entry> {
+    pub(super) fn stored_entry(&self, name: &str) -> Option<Entry> {
         let row = self.objects.get(name)?.row.as_deref()?;
         self.opened(name, &sealed_in(row))
     }

@@ -73,7 +73,7 @@ impl World {
                             .any(|event| event.to_line().contains("session_change_lost"));
                         match done {
                             ResponseAction::Edited(edits) => {
-                                self.deliver_response(&task, &edits.append)
+                                self.deliver_response(&task, &edits.append);
                             }
                             ResponseAction::Replaced(answer) => {
                                 self.answered(&task, answer.status, &answer.headers, &answer.body);
@@ -307,7 +307,7 @@ impl World {
     pub(super) fn over_where(&mut self, is_over: impl Fn(&Self, &Record) -> bool) {
         let names = self.objects.keys();
         let over: Vec<String> = names
-            .filter_map(|name| match self.stands(name) {
+            .filter_map(|name| match self.stored_entry(name) {
                 Some(Entry::Live(record)) if is_over(self, &record) => {
                     Some(record.handle.to_text())
                 }
