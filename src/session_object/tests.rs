@@ -3,6 +3,7 @@
 mod object;
 mod refresh;
 mod refresh_checks;
+mod runtime;
 mod unreadable;
 
 use chacha20::ChaCha20Rng;
