@@ -2,10 +2,10 @@
 
 use crate::clock::UnixMillis;
 
-/// A token bucket: holds one second's worth, and starts full.
+/// Token bucket: holds the tokens of one second, and starts full.
 #[derive(Debug, Default)]
 pub(crate) struct TokenBucket {
-    /// Thousandths of tokens that are gone.
+    /// Used tokens, in thousandths.
     missing: u64,
     /// Time of the last refill.
     at: UnixMillis,
@@ -14,7 +14,7 @@ pub(crate) struct TokenBucket {
 impl TokenBucket {
     /// Takes a token, if there is one; `per_second` tokens come back each second.
     pub(crate) fn take(&mut self, per_second: u32, now: UnixMillis) -> bool {
-        // So many thousandths come back in a millisecond, and so many thousands of them are a bucket.
+        // `per_second` thousandths return each millisecond, and 1,000 times as many fill the bucket.
         let per_second = u64::from(per_second);
         let refilled = per_second.saturating_mul(now.millis_since(self.at));
         let missing = self.missing.saturating_sub(refilled);

@@ -50,9 +50,9 @@ pub(crate) enum Problem {
     TooManySessions(u64),
     /// Too many wrong tokens from one client. Holds the seconds to wait.
     TooManyGuesses(u64),
-    /// More requests per second than the tenant may have.
+    /// The tenant exceeds its requests per second.
     TooManyRequests,
-    /// As many requests in flight as the tenant may have.
+    /// The tenant has the maximum number of requests in flight.
     TenantBusy,
     /// The console has no host of its own.
     ConsoleUnconfigured,
