@@ -27,6 +27,7 @@ use crate::balancer::health_check::HealthCheck;
 use crate::balancer::load::Activity;
 use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::UnixMillis;
+use crate::config::unknown_variables;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Need, Seed, Write};
 use crate::encoding::json;
@@ -41,7 +42,7 @@ use crate::response::problem::{Audience, Problem};
 use crate::response::theme::Brand;
 use crate::telemetry::event_metrics;
 use crate::telemetry::labels::{RequestLabels, method_label};
-use crate::telemetry::log::Event;
+use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::telemetry::series::Series;
 use crate::tenant_id::TenantId;
 
@@ -97,13 +98,20 @@ impl Router {
             .hashing_in(hashing.clone());
             gateways.insert(id, gateway, UnixMillis::default());
         }
+        let misspelt = unknown_variables::find(&deployment.secrets);
+        let events = misspelt.into_iter().map(|(name, meant)| {
+            let event = Event::new(Level::Warn, "unknown_variable");
+            event
+                .with("variable", ConfigName(&name))
+                .with("meant", meant)
+        });
         Self {
+            events: events.collect(),
             deployment,
             registry,
             gateways,
             rings: HashMap::new(),
             random,
-            events: Vec::new(),
             probes: Vec::new(),
             labels: RequestLabels::default(),
             has_changed_state: false,

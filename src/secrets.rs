@@ -58,6 +58,11 @@ impl Secrets {
         })
     }
 
+    /// Iterates over the names of all bindings.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Returns whether a binding of this name exists.
     #[must_use]
     pub(crate) fn has(&self, binding: &str) -> bool {

@@ -16,6 +16,7 @@ mod parse;
 pub(crate) mod renamed;
 pub(crate) mod service;
 pub(crate) mod telemetry;
+pub(crate) mod unknown_variables;
 pub(crate) mod values;
 pub(crate) mod variables;
 

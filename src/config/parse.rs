@@ -194,9 +194,10 @@ pub(super) fn described(mut schema: Value, about: &str, default: Option<Value>) 
     schema
 }
 
-/// Returns the known name that is most likely meant.
-fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let close = |known: &&str| strsim::osa_distance(&name.to_ascii_lowercase(), known);
+/// Returns the known name that is most likely meant, whatever its case.
+pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    let name = name.to_ascii_lowercase();
+    let close = |known: &&str| strsim::osa_distance(&name, &known.to_ascii_lowercase());
     let nearest = known.iter().copied().min_by_key(close)?;
     (close(&nearest) <= 1 + name.len() / 4).then_some(nearest)
 }

@@ -21,11 +21,15 @@ enum Kind {
 }
 
 /// Variables, each with its format and its path in a document.
-const VARIABLES: [(&str, Kind, &str); 41] = [
+const VARIABLES: [(&str, Kind, &str); 45] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
+    ("LOGIN_EXCEPTIONS", Kind::Json, "login.exceptions"),
     ("HEADERS", Kind::Json, "headers"),
+    ("ENV", Kind::Json, "env"),
+    ("ASSETS", Kind::Json, "assets"),
+    ("BRANDING", Kind::Json, "branding"),
     ("VAULT", Kind::List, "vault"),
     ("CACHE", Kind::List, "cache"),
     ("CORS_ORIGINS", Kind::List, "cors.origins"),
@@ -104,6 +108,11 @@ const VARIABLES: [(&str, Kind, &str); 41] = [
     ("TRACE_CALLERS", Kind::Flag, "telemetry.trace_callers"),
     ("SERVER_TIMING", Kind::Flag, "telemetry.server_timing"),
 ];
+
+/// Iterates over the names of the variables.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    VARIABLES.iter().map(|(name, ..)| *name)
+}
 
 /// Converts all set variables into a document. A malformed text stays as it is, so that reading the document reports
 /// it.

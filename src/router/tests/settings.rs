@@ -4,6 +4,30 @@ use super::*;
 use serde_json::json;
 
 #[test]
+fn misspelt_variable_is_logged_once_with_the_name_that_is_meant() {
+    let mut world = World::with(&json!({ "SESION_IDLE": "1h" }));
+    let events = world.events();
+    for part in ["unknown_variable", "SESION_IDLE", "SESSION_IDLE"] {
+        assert!(events.contains(part), "{events}");
+    }
+    assert_eq!(world.events(), "");
+}
+
+#[test]
+fn variables_are_the_defaults_of_every_tenant_member_by_member() {
+    let mut world = World::with(&json!({
+        "ENV": r#"{"MODEL":"small","REGION":"eu"}"#,
+        "LOGIN_EXCEPTIONS": r#"[{"path":"/admin/*","mode":"required"}]"#,
+    }));
+    world.tenant("acme", &json!({ "env": { "MODEL": "large" } }));
+    let forward = forwarded(world.get("https://acme.example/", &[]));
+    let env = forward.headers.value("x-session-env").unwrap();
+    assert_eq!(env, r#"{"MODEL":"large","REGION":"eu"}"#);
+    let step = world.get("https://acme.example/admin/users", &[]);
+    assert_eq!(refused(step).0, 401);
+}
+
+#[test]
 fn removing_own_keys_ends_a_tenants_sessions() {
     let own = json!({ "ACME__SESSION_KEYS": base64url(&[9; 32]) });
     let mut world = World::with(&own);
