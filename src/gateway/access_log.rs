@@ -14,22 +14,22 @@ use crate::telemetry::series::Series;
 use crate::upstream::trace_context::Trace;
 
 impl Recorder {
-    /// Labels of the request that was decided on last.
+    /// Takes the labels of the last decided request.
     pub(crate) fn take_labels(&mut self) -> RequestLabels {
         core::mem::take(&mut self.labels)
     }
 
-    /// What happened since the last call, counted.
+    /// Takes the counts since the last call.
     pub(crate) fn take_series(&mut self) -> Series {
         core::mem::take(&mut self.series)
     }
 
-    /// The events to be logged since the last call.
+    /// Takes the events to log since the last call.
     pub(crate) fn take_events(&mut self) -> Vec<Event> {
         core::mem::take(&mut self.events)
     }
 
-    /// Labels a request that has just arrived.
+    /// Returns the labels of a new request.
     pub(crate) fn labels_of(
         &self,
         request: &Request<'_>,
@@ -69,14 +69,14 @@ impl Recorder {
 }
 
 impl Gateway {
-    /// What a new trace is made of.
+    /// Draws the seed of a new trace.
     pub(crate) fn draw_seed(&mut self) -> Seed {
         let mut seed = Seed::default();
         self.random.fill_bytes(&mut seed);
         seed
     }
 
-    /// A trace for a request whose decision is repeated, and what it was made of.
+    /// Draws a trace for a request with a cached decision. Returns its seed, too.
     pub(crate) fn draw_trace(&mut self) -> (Trace<'static>, Seed) {
         let seed = self.draw_seed();
         (

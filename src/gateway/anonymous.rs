@@ -1,8 +1,7 @@
-//! Requests that go to an origin without a session, whoever sends them: those for what the tenant says is
-//! the same for everybody, and those by which a browser asks whether another site's page may send a request.
+//! Forwards requests without a session: for content that the tenant declares public, and CORS preflights.
 //!
-//! No cookie is read and none is set, nothing is known of a visitor and nothing is told; so what comes
-//! back is nobody's, and may be kept in a shared cache if the tenant says so.
+//! The gateway reads and sets no cookie, and the origin learns nothing about the visitor. So the response belongs to no
+//! visitor, and a shared cache may keep it if the tenant allows that.
 
 use super::parts::Sessions;
 use super::select_origin::Routed;
@@ -26,18 +25,16 @@ use crate::tenant::Tenant;
 use crate::upstream::proof::Proved;
 use crate::upstream::request_headers::{AnonymousHeaders, Outgoing};
 
-/// Why a request goes on without a session.
+/// Reasons to forward a request without a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Anonymous {
-    /// It is a CORS preflight (Fetch section 3.3.2), which carries no credentials and asks the server
-    /// what it allows.
+    /// A CORS preflight (Fetch section 3.3.2), which carries no credentials and asks the server what it allows.
     Preflight,
-    /// The tenant says that what it asks for is the same for everybody.
+    /// The tenant declares the content equal for all visitors.
     Public,
 }
 
-/// Whether a request goes on without a session, and why. One whose method a header changes does
-/// not.
+/// Returns the reason to forward a request without a session, if any. A header that overrides the method prevents it.
 pub(crate) fn kind(tenant: &Tenant, context: &RequestContext<'_>) -> Option<Anonymous> {
     let request = context.request;
     let kind = if request.method == "OPTIONS" && is_preflight(request) {
@@ -52,8 +49,8 @@ pub(crate) fn kind(tenant: &Tenant, context: &RequestContext<'_>) -> Option<Anon
     (!request.headers.iter().any(overrides)).then_some(kind)
 }
 
-/// What is in disguise, or asks for a sign-in, is nobody's to share. Nor is what comes over plain http, but
-/// on loopback: a server that sends it on to https would have that kept for everybody.
+/// Returns whether a request is for public content. Ambiguous paths and paths that require sign-in never are. Nor is
+/// plain HTTP, except on loopback: a redirect to HTTPS would be cached for all visitors.
 fn is_public(tenant: &Tenant, context: &RequestContext<'_>) -> bool {
     let Request {
         method, location, ..
@@ -68,7 +65,7 @@ fn is_public(tenant: &Tenant, context: &RequestContext<'_>) -> bool {
 }
 
 impl Sessions {
-    /// Somebody who stands for all: of one path always the same, so that one origin answers for it.
+    /// Creates the visitor that anonymous requests share. It depends on the path only, so one origin serves each path.
     pub(crate) fn nobody(&self, context: &RequestContext<'_>) -> Visitor {
         let hash: [u8; 32] = Sha256::digest(context.request.location.path).into();
         let handle = hash.first_chunk().copied().map_or(Handle([0; 16]), Handle);

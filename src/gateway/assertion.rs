@@ -1,7 +1,7 @@
-//! `X-Session-Assertion` (`docs/reference/headers.md`): a JWT that says who is speaking, for origins that verify one.
+//! Signs `X-Session-Assertion` (`docs/reference/headers.md`): a JWT that names the visitor, for verifying origins.
 //!
-//! Signed by the runtime's WebCrypto with a key derived for the tenant (ES256); what is valid for two minutes
-//! is used for one, so that signing costs a session one request a minute in each isolate.
+//! The runtime's WebCrypto signs with a key derived for the tenant (ES256). An assertion is valid for two minutes and
+//! reused for one, so a session costs one signature a minute in each isolate.
 
 use super::authorize::Authorized;
 use super::parts::Recorder;
@@ -25,19 +25,19 @@ use crate::telemetry::log::{Event, Level};
 use crate::tenant::Tenant;
 use crate::upstream::request_headers::ASSERTION;
 
-/// How long one is valid.
+/// Time for which an assertion is valid.
 const VALID: Seconds = Seconds(120);
 
-/// How long one is used.
+/// Time for which an assertion is reused.
 const USED: Seconds = Seconds(60);
 
-/// What it says it is: no other token passes for it, and it for none (RFC 8725 section 3.11).
+/// Token type (`typ`), which distinguishes assertions from all other tokens (RFC 8725 section 3.11).
 const KIND: &str = "session+jwt";
 
-/// So many are remembered; then all are forgotten, which costs a signature each.
+/// Maximum number of cached assertions. Beyond it the cache is emptied, which costs one signature per session.
 const MAX_COUNT: usize = 4_096;
 
-/// Assertions in use.
+/// Cached assertions.
 pub(crate) struct Assertions {
     pub(crate) tenant: Rc<Tenant>,
     made: HashMap<Handle, Made>,
@@ -50,16 +50,16 @@ struct Made {
     audience: String,
 }
 
-/// A request of which is said who is speaking, for origins that verify that.
+/// Request with an assertion of its visitor, for origins that verify one.
 pub(super) struct Asserted<'a> {
     pub(super) visitor: Visitor,
     pub(super) context: &'a RequestContext<'a>,
-    /// None if the tenant wants none, or none can be made.
+    /// Assertion; `None` if the tenant wants none, or none can be made.
     pub(super) assertion: Option<String>,
 }
 
 impl<'a> Asserted<'a> {
-    /// A request that goes on without a session.
+    /// Creates a request without a session.
     pub(super) fn nobody(visitor: Visitor, context: &'a RequestContext<'a>) -> Self {
         Self {
             visitor,
@@ -70,10 +70,10 @@ impl<'a> Asserted<'a> {
 }
 
 impl Gateway {
-    /// Has it signed who is speaking.
+    /// Signs an assertion of the visitor, if the tenant wants one.
     ///
     /// # Errors
-    /// What has to be signed first.
+    /// Returns the signature to perform first.
     pub(super) fn assert_identity<'a>(
         &mut self,
         request: Authorized<'a>,
@@ -94,7 +94,7 @@ impl Gateway {
 }
 
 impl Assertions {
-    /// Has made none yet.
+    /// Creates an empty cache.
     pub(crate) fn new(tenant: Rc<Tenant>) -> Self {
         Self {
             tenant,
@@ -102,7 +102,7 @@ impl Assertions {
         }
     }
 
-    /// The assertion for a visitor; none if none can be made.
+    /// Returns the assertion for a visitor; `None` if none can be made.
     pub(crate) fn assertion(
         &mut self,
         recorder: &mut Recorder,
@@ -170,7 +170,7 @@ impl Assertions {
         claims
     }
 
-    /// `GET /jwks.json`: the public keys, the one that signs first.
+    /// Answers `GET /jwks.json` with the public keys, the signing key first.
     pub(crate) fn public_keys(&self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
         if !self.tenant.asserts {
             return Err(Problem::NotFound.into());

@@ -1,7 +1,7 @@
-//! A tenant's own logo, style and other files, shown in place of the chat server's.
+//! Serves a tenant's own logo, style and other files in place of the chat server's.
 //!
-//! They are public, a login page needs them: no session is looked for and none begins. A file that is
-//! not to be had leaves the place to the server's own, which is better than a broken picture.
+//! They are public, because a login page needs them: the gateway neither looks up nor creates a session. If a file is
+//! unavailable, the server's own file is used, which is better than a broken picture.
 
 use super::parts::{Limits, Recorder};
 use super::{Gateway, Interrupt, RequestContext};
@@ -13,7 +13,7 @@ use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::telemetry::log::{ConfigName, Event, Level};
 
-/// By what a path ends with, where a source does not say.
+/// Media types by file extension, for sources that name none.
 const MEDIA_TYPES: [(&str, &str); 14] = [
     ("svg", "image/svg+xml"),
     ("png", "image/png"),
@@ -34,7 +34,7 @@ const MEDIA_TYPES: [(&str, &str); 14] = [
 const UNKNOWN: &str = "application/octet-stream";
 
 impl Gateway {
-    /// Halts a request for a file that the tenant has itself.
+    /// Answers a request for a file of the tenant's own.
     pub(crate) fn serve_asset(&mut self, context: &RequestContext<'_>) -> Result<(), Interrupt> {
         let request = context.request;
         if !matches!(request.method, "GET" | "HEAD") || request.is_websocket() {
@@ -108,7 +108,7 @@ fn shown(request: &Request<'_>, source: &str, metadata: &FileMetadata) -> Interr
         .with("content-type", media_type(request, source, metadata))
         .with("content-length", metadata.length.to_string())
         .with("x-content-type-options", "nosniff")
-        // A picture may be a document: SVG opened by itself would be a page of this site.
+        // A picture may be a document: an SVG opened by itself would be a page of this site.
         .with(
             "content-security-policy",
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox",

@@ -1,4 +1,4 @@
-//! Authenticates a request: from its cookie, and from what is known of the session it names.
+//! Authenticates a request by its cookie or bearer token, and by the session that this names.
 
 use super::parts::{Limits, Recorder, Sessions};
 use std::rc::Rc;
@@ -18,52 +18,52 @@ use crate::telemetry::labels::Lookup;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Tenant;
 
-/// Who is calling.
+/// Caller of a request.
 pub(crate) enum Caller {
-    /// Nobody we know: no cookie, a forged one, or a guest's that ran out.
+    /// No known session: no cookie, a forged one, or an expired guest's.
     Anonymous {
-        /// There was a cookie, and it is worthless.
+        /// Whether the request has a worthless cookie.
         forged: bool,
     },
-    /// A session.
+    /// A live session.
     Visitor(Visitor),
-    /// A session that is over, and why.
+    /// A session that is over, with the reason.
     Over(Problem),
 }
 
-/// A request of which it is known who is calling.
+/// Request with its authenticated caller.
 pub(crate) struct Authenticated<'a> {
-    /// Who is calling.
+    /// The caller.
     pub(crate) caller: Caller,
     pub(super) context: &'a RequestContext<'a>,
 }
 
-/// A session in use.
+/// Session in use.
 pub(crate) struct Visitor {
-    /// Its record.
+    /// Record of the session.
     pub(crate) session: Rc<Prepared>,
-    /// What its cookie says, or must say now.
+    /// Content of its cookie, as presented or as it must be set.
     pub(crate) token: Token,
-    /// The cookie's value: as presented, or minted again.
+    /// Value of the cookie, as presented or newly minted.
     pub(crate) cookie: String,
-    /// The cookie must be set.
+    /// Whether to set the cookie.
     pub(crate) set_cookie: bool,
-    /// It began with this request.
+    /// Whether the session begins with this request.
     pub(crate) is_new: bool,
-    /// It came with the id before the last rotation.
+    /// Whether the request has the id from before the last rotation.
     pub(crate) in_grace: bool,
-    /// What is told of it may be out of date.
+    /// Whether the session's data may be out of date.
     pub(crate) degraded: bool,
-    /// Storage is to be asked again in the background.
+    /// Whether to reread storage in the background.
     pub(crate) reread: bool,
-    /// Its access token runs out soon: a new one is to be asked for in the background.
+    /// Whether to request a new access token in the background, because the current one expires soon.
     pub(crate) refresh: bool,
-    /// The revocations are to be asked for in the background.
+    /// Whether to poll revocations in the background.
     pub(crate) refeed: bool,
 }
 
 impl Visitor {
-    /// Whether anything is stored of it.
+    /// Returns whether any data of the session is stored.
     pub(crate) fn is_recorded(&self) -> bool {
         self.session.record.version > Version::UNSTORED
             || self.token.least_version > Version::UNSTORED
@@ -71,10 +71,10 @@ impl Visitor {
 }
 
 impl Gateway {
-    /// Finds out who is calling: from the cookie or bearer token, and from what is known of the session it names.
+    /// Authenticates the caller by cookie or bearer token, and looks up the session that this names.
     ///
     /// # Errors
-    /// What has to be looked up first, or why the request is refused whoever is calling.
+    /// Returns the needs to perform first, or a refusal that holds for any caller.
     pub(crate) fn authenticate<'a>(
         &mut self,
         context: &'a RequestContext<'a>,
@@ -91,8 +91,8 @@ impl Gateway {
         Ok(Authenticated { caller, context })
     }
 
-    /// The same where the answer takes the cookie away or gives another one: one by a key that is not known here is
-    /// a stranger's, so that whoever has one can sign in again as soon as its key was removed.
+    /// Authenticates the caller for a response that deletes or replaces the cookie. A cookie with an unknown key counts
+    /// as anonymous here, so its owner can sign in again as soon as the key was removed.
     pub(crate) fn authenticate_to_replace(
         &mut self,
         context: &RequestContext<'_>,
@@ -115,8 +115,8 @@ impl Gateway {
         }
     }
 
-    /// A cookie that perhaps a location with newer keys has signed. It is kept, and storage is not asked. Anybody can
-    /// make one up, so it counts as a forgery all the same.
+    /// Refuses a cookie that a location with newer keys may have signed. The browser keeps it, and storage is not read.
+    /// Any client can invent such a cookie, so it counts as a forgery, too.
     fn unknown_key(&mut self, context: &RequestContext<'_>) -> Interrupt {
         match self
             .limits
@@ -128,7 +128,7 @@ impl Gateway {
     }
 }
 
-/// What a request presents as its session. Nothing is counted, and nobody is asked.
+/// Finds the session credential of a request. Counts nothing and reads nothing from storage.
 pub(crate) fn credential<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Presented<'p> {
     let header = context.request.header("cookie").unwrap_or_default();
     let (keys, now) = (&tenant.keys, context.now.seconds());
@@ -138,8 +138,8 @@ pub(crate) fn credential<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -
     }
 }
 
-/// The session that a client without cookies names in `Authorization: Bearer` (RFC 6750), where
-/// tokens are exchanged for sessions. What is no session of ours there is none of our business.
+/// Finds the session that a client without cookies names in `Authorization: Bearer` (RFC 6750), where tokens are
+/// exchanged for sessions. Ignores all other bearer tokens.
 pub(crate) fn bearer<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Presented<'p> {
     let header = context.request.header("authorization");
     let Some((scheme, value)) = header.and_then(|header| header.split_once(' ')) else {
@@ -157,7 +157,7 @@ pub(crate) fn bearer<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Pr
 }
 
 impl Sessions {
-    /// Somebody without a cookie; perhaps one that was given a route instead.
+    /// Authenticates a request without a cookie. Its URL may contain a [`Route`] instead.
     pub(crate) fn authenticate_by_route(&self, context: &RequestContext<'_>) -> Caller {
         let keys = &self.tenant.keys;
         let target = context.request.location.target;
@@ -181,7 +181,7 @@ impl Sessions {
         Caller::Visitor(self.visitor(session, token, Some(&cookie)))
     }
 
-    /// A guest that has nothing stored: the cookie is all there is, and storage is not asked.
+    /// Authenticates a guest without stored data from the cookie alone, without reading storage.
     fn authenticate_guest(&self, verified: Verified, value: &str, now: UnixMillis) -> Caller {
         let token = verified.token;
         let lifetime = self.tenant.lifetime;
@@ -208,7 +208,7 @@ impl Sessions {
         })
     }
 
-    /// A guest's record, with what this isolate knows of connections the guest opened: a client may not have kept the
+    /// Adds this isolate's knowledge of connections that the guest opened to a record. A client may not have kept the
     /// cookie that came with one.
     fn with_opening(&self, record: Record) -> Record {
         let known = self.openings.at(record.handle);
@@ -221,7 +221,7 @@ impl Sessions {
     /// Finds the session that a genuine cookie names, and checks that it is not over.
     ///
     /// # Errors
-    /// What has to be read first, or that no store can be read.
+    /// Returns the reads to perform first, or that no store is readable.
     pub(crate) fn authenticate_genuine(
         &mut self,
         recorder: &mut Recorder,
@@ -237,14 +237,14 @@ impl Sessions {
             recorder.labels.lookup = Lookup::Guest;
             return Ok(self.authenticate_guest(verified, value, now));
         }
-        // The cookie does not say that anything is stored, so storage is not read: what this isolate has stored
-        // meanwhile counts, at any age.
+        // The cookie names no stored version, so storage is not read. A record that this isolate stored meanwhile
+        // counts, at any age.
         let max_age = if is_guests {
             MaxAge::Any
         } else {
             MaxAge::Cache
         };
-        // Both may be lacking; they are asked for at once.
+        // Revocations and record may both be missing; they are requested together.
         let feed = self.require_revocations(recorder, context.answers, now);
         let (feed, lacking) = match feed {
             Ok(feed) => (Some(feed), None),
@@ -289,8 +289,8 @@ impl Sessions {
             recorder.note_ended(token.handle, "expired");
             return Ok(recorder.over(Problem::SessionExpired, None));
         }
-        // A genuine cookie that is ahead of the record keeps its own id. One that is behind is
-        // raised, so that what this browser has seen once it sees everywhere.
+        // A genuine cookie ahead of the record keeps its own id. A cookie behind it is raised, so that the browser sees
+        // everywhere what it has seen once.
         let is_behind = record.version < token.least_version;
         let id = if is_behind { token.id } else { record.id };
         let least_version = record.version.max(token.least_version);
@@ -320,9 +320,8 @@ impl Sessions {
         Ok(Caller::Visitor(visitor))
     }
 
-    /// A session whose record has not reached this location yet. It is served from the cookie alone and
-    /// marked; nothing is written for it, so that nothing is overwritten, and it is not ended,
-    /// because an ended one has a tombstone.
+    /// Serves a session whose record has not reached this location yet, from the cookie alone and as degraded. Writes
+    /// nothing for it, so nothing is overwritten. The session has not ended, because an ended one has a tombstone.
     fn authenticate_not_yet_visible(&self, token: Token, value: &str) -> Caller {
         let session = Rc::new(self.prepared(unstored(&token)));
         Caller::Visitor(Visitor {
@@ -331,7 +330,7 @@ impl Sessions {
         })
     }
 
-    /// A visitor with the cookie as `presented`, or minted again.
+    /// Creates a visitor with the cookie as `presented`, or with a newly minted one.
     pub(crate) fn visitor(
         &self,
         session: Rc<Prepared>,
@@ -369,7 +368,7 @@ impl Recorder {
 }
 
 impl Limits {
-    /// Counts a cookie that does not verify; if there were too many from there, the seconds to wait.
+    /// Counts a cookie that does not verify. Returns the seconds to wait if the client is over the limit.
     fn count_forgery(
         &mut self,
         recorder: &mut Recorder,
@@ -391,7 +390,7 @@ impl Limits {
     }
 }
 
-/// The record of a session that has nothing stored.
+/// Returns the record of a session without stored data.
 pub(crate) fn unstored(token: &Token) -> Record {
     Record {
         opened: token.guest_opened(),

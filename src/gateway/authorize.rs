@@ -1,4 +1,4 @@
-//! Decides who may pass: guests where the tenant admits them, otherwise only signed-in users.
+//! Decides which visitors may pass: guests where the tenant admits them, otherwise signed-in users only.
 
 use std::rc::Rc;
 
@@ -17,34 +17,34 @@ use crate::session::id::Handle;
 use crate::session::record::Version;
 use crate::tenant::AccessRule;
 
-/// A request whose visitor may do what it asks for.
+/// Request of an authorized visitor.
 pub(crate) struct Authorized<'a> {
-    /// The session it goes on with.
+    /// Session of the request.
     pub(crate) visitor: Visitor,
     pub(super) context: &'a RequestContext<'a>,
 }
 
-/// What becomes of a caller.
+/// Decision about a caller.
 pub(crate) enum Access {
-    /// It comes in with the session it has.
+    /// The caller continues with its session.
     Visitor(Visitor),
-    /// It becomes a new guest.
+    /// The caller becomes a new guest.
     Guest,
-    /// It does not come in.
+    /// The caller is refused, or must sign in.
     Denied(Interrupt),
 }
 
 impl Gateway {
-    /// Turns whoever is calling into a visitor, or away.
+    /// Turns the caller into a visitor, or refuses it.
     ///
     /// # Errors
-    /// What has to be asked first, or the refusal.
+    /// Returns the needs to perform first, or the refusal.
     pub(crate) fn authorize<'a>(
         &mut self,
         request: Authenticated<'a>,
     ) -> Result<Authorized<'a>, Interrupt> {
         let Authenticated { caller, context } = request;
-        // Who was away for too long finds the server again that may still know the conversation.
+        // A visitor who was idle too long returns to the server that may still hold the conversation.
         let was_idle = matches!(
             caller,
             Caller::Anonymous { forged: false } | Caller::Over(Problem::SessionExpired)
@@ -57,7 +57,7 @@ impl Gateway {
         Ok(Authorized { visitor, context })
     }
 
-    /// Decides who comes in, and as whom.
+    /// Decides whether a caller may enter, and with which session.
     pub(crate) fn access(&self, caller: Caller, context: &RequestContext<'_>) -> Access {
         let access_rule = self.tenant.access_rule(context.request);
         let guests = access_rule.admits_guests();
@@ -70,21 +70,21 @@ impl Gateway {
             Caller::Visitor(visitor) if guests || visitor.session.record.identity.is_some() => {
                 Access::Visitor(visitor)
             }
-            // A guest's session does not open a door that asks for more.
+            // A guest's session does not satisfy a rule that requires sign-in.
             Caller::Visitor(_) => Access::Denied(self.deny(Problem::NoSession, false, context)),
             Caller::Anonymous { .. } if guests => Access::Guest,
             Caller::Anonymous { forged } => {
                 Access::Denied(self.deny(Problem::NoSession, forged, context))
             }
-            // The browser has a newer cookie, or gets it any moment: it must not lose that.
+            // The browser has a newer cookie, or is about to get one. This response must not clear it.
             Caller::Over(problem @ Problem::SessionReplaced) => Access::Denied(problem.into()),
-            // A person just starts again; a program is told, once, that its session is gone.
+            // A navigation starts a new session. Other requests get the error once, because it clears the cookie.
             Caller::Over(_) if guests && context.request.is_navigation() => Access::Guest,
             Caller::Over(problem) => Access::Denied(self.deny(problem, true, context)),
         }
     }
 
-    /// Has the visitor sign in once more.
+    /// Makes the visitor sign in again.
     fn require_reauthentication(
         &self,
         access_rule: AccessRule,
@@ -99,7 +99,7 @@ impl Gateway {
         Interrupt::Respond(Answer::empty(303).with("location", location).into())
     }
 
-    /// A new guest: a cookie, and nothing stored.
+    /// Creates a guest: a cookie without stored data.
     fn create_guest(
         &mut self,
         was_idle: bool,
@@ -148,7 +148,7 @@ impl Gateway {
     }
 }
 
-/// Whether somebody who has signed in did so too long ago for this.
+/// Returns whether a user signed in longer ago than the rule allows.
 fn is_stale(visitor: &Visitor, access_rule: AccessRule, context: &RequestContext<'_>) -> bool {
     let record = &visitor.session.record;
     let authenticated = record.authenticated.unwrap_or_default();
@@ -158,15 +158,15 @@ fn is_stale(visitor: &Visitor, access_rule: AccessRule, context: &RequestContext
             .is_some_and(|most| context.now.seconds().since(authenticated) > most)
 }
 
-/// The login page, with the way back: path and query of this site, nothing else.
+/// Builds the URL of the login page with the way back: path and query of this site, nothing else.
 fn login_url(prefix: &str, way_back: &str) -> String {
     let mut url = format!("{prefix}/login?return_to=");
     push_percent_encoded(&mut url, way_back);
     url
 }
 
-/// Where a visitor goes on after signing in, which is by GET. What was sent with a form is lost, so it is the page
-/// the form is on, if that is a page of this very site and the browser says so; or else the front page.
+/// Returns the target after the sign-in, which is requested by GET. A form's content is lost, so after a form it is the
+/// form's page, if the browser names one of this site. Otherwise it is the front page.
 fn way_back<'a>(request: &'a Request<'_>) -> &'a str {
     let Location {
         scheme, authority, ..

@@ -1,5 +1,5 @@
-//! What can wait until the visitor has the answer: noting that a stored session is in use, reading
-//! it again, hearing of revocations.
+//! Runs the work that can wait until after the response, such as noting use of a session, rereading it, and polling
+//! revocations.
 
 use super::parts::{Recorder, Sessions};
 use super::response_context::ResponseContext;
@@ -12,8 +12,8 @@ use crate::session::change::Change;
 use crate::session::id::RecordName;
 
 impl Gateway {
-    /// Does what [`Forward::run_background`](super::Forward::run_background) announced. Returns what it
-    /// lacks; what it wants stored is in [`Sessions::take_writes`](super::parts::Sessions::take_writes).
+    /// Does the work that [`Forward::run_background`](super::Forward::run_background) announced. Returns its needs;
+    /// [`Sessions::take_writes`](super::parts::Sessions::take_writes) returns its writes.
     pub(crate) fn run_background(
         &mut self,
         response_context: &str,
@@ -73,9 +73,8 @@ impl Sessions {
         (asked == 0).then(|| self.revocations_need())
     }
 
-    /// Notes that the session is in use. With KV alone the freshest copy is read first, so that a
-    /// note which comes late brings back nothing that was ended meanwhile, and takes back nothing
-    /// that was changed.
+    /// Stores that the session is in use. With KV alone this reads the freshest copy first. So a late write neither
+    /// revives an ended session nor undoes a change.
     fn touch(
         &mut self,
         recorder: &mut Recorder,
@@ -101,11 +100,11 @@ impl Sessions {
         };
         match answer.found {
             Found::Bytes(bytes) => {
-                // What cannot be read is dealt with when the copy is too old to be used.
+                // A later request handles an unreadable record, once the copy is too old for use.
                 let _: Result<_, Interrupt> =
                     self.open(recorder, token.handle, &name, bytes, answer.asked);
             }
-            // With KV alone nobody else can say that it is gone; a tombstone would be there.
+            // With KV alone no other store can confirm the absence. An ended session would have a tombstone.
             Found::Absent | Found::Unavailable => {}
         }
         None

@@ -1,8 +1,8 @@
-//! Describes the client for the visitor's own list of sessions: the kind of device, and the country.
+//! Describes the client for the visitor's list of sessions: kind of device, and country.
 
 use crate::http::request::Request;
 
-/// Words in a `User-Agent` and what they tell, the most telling first.
+/// Words in a `User-Agent` with the device that each indicates, the most specific first.
 const DEVICES: [(&str, &str); 11] = [
     ("bot", "bot"),
     ("crawler", "bot"),
@@ -17,14 +17,14 @@ const DEVICES: [(&str, &str); 11] = [
     ("linux", "desktop"),
 ];
 
-/// So much of a `User-Agent` is looked at.
+/// Maximum number of bytes of a `User-Agent` that are examined.
 const MAX_AGENT_LENGTH: usize = 256;
 
-/// Who the visitor's client says it is, as it says it. What that means is told when a session is
-/// recorded; most never are.
+/// Description that a client sends of itself. It is interpreted only when a session is recorded; most sessions never
+/// are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Client<'a> {
-    /// Cloudflare's `CF-IPCountry`, which clients cannot set there; empty if it is no country.
+    /// Cloudflare's `CF-IPCountry`, which clients cannot set there; empty unless it has the form of a country code.
     pub(crate) country: &'a str,
     /// `User-Agent`.
     pub(crate) agent: &'a str,
@@ -43,7 +43,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The kind of device; none if nothing tells.
+    /// Returns the kind of device; `None` without a `User-Agent`.
     pub(crate) fn device(self) -> Option<String> {
         if self.agent.is_empty() {
             return None;
@@ -53,7 +53,7 @@ impl<'a> Client<'a> {
         Some(known.map_or("other", |(_, kind)| kind).to_owned())
     }
 
-    /// The country; none if it is not known.
+    /// Returns the country, if known.
     pub(crate) fn country(self) -> Option<String> {
         (!self.country.is_empty()).then(|| self.country.to_owned())
     }

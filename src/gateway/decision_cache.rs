@@ -1,10 +1,9 @@
 //! Decides which forwarding decisions may be cached, for which requests, and for how long.
 //!
-//! A decision follows from the request, from what this isolate knows, and from the time: lifetimes are limited and
-//! told in seconds. So until the second is over or something is learned, a request that is the same in
-//! all that is looked at would be decided alike, and is not decided again; what counts in less than a second
-//! either ends it earlier or keeps it from standing. The rule is made here; the edge compares
-//! (`worker/js/decision_cache/`). A trace is drawn for each all the same.
+//! A decision follows from the request, the isolate's state and the time. Lifetimes are limits in whole seconds. So
+//! until the second ends or the state changes, a request equal in all examined parts gets the cached decision.
+//! Conditions that change within a second end the caching earlier, or prevent it. This module sets the rule, and the
+//! edge compares requests (`worker/js/decision_cache/`). Each request still gets a trace of its own.
 
 use super::authenticate::Visitor;
 use super::parts::{Balancer, Sessions};
@@ -18,13 +17,13 @@ use crate::policy::PROPAGATION;
 use crate::response::problem::Problem;
 use crate::telemetry::labels::Lookup;
 
-/// So many headers at most, and bytes of them and of the URL: a decision is kept with its request, and with those of
-/// its headers that may be longer in another one it is still within what is allowed.
+/// Maximum number of headers, and then of bytes in headers and URL. The cache keeps the request with its decision. The
+/// limits leave room for ignored headers that are longer in an equal request.
 const MAX_HEADERS: usize = 32;
 const MAX_BYTES: usize = 8 * 1024;
 
-/// The client's headers that are handed on or dropped and never looked at, whatever they say: a request that
-/// differs in nothing else is decided alike. Sorted.
+/// Client headers that the gateway forwards or drops without reading them. Requests that differ only in these get the
+/// same decision. Sorted.
 pub(crate) const IGNORED_HEADERS: [&str; 23] = [
     "accept-encoding",
     "cache-control",
@@ -51,21 +50,21 @@ pub(crate) const IGNORED_HEADERS: [&str; 23] = [
     "x-requested-with",
 ];
 
-/// Those by which only the words of an answer of our own are chosen: whether it is a page, and its language.
+/// Headers that only select the form of Vestibule's own responses: whether it is a page, and its language.
 pub(crate) const NEGOTIATION_HEADERS: [&str; 3] = ["accept", "accept-language", "sec-fetch-mode"];
 
-/// How a decision to forward may be repeated.
+/// Conditions for reusing a forwarding decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CachePolicy {
-    /// Before this.
+    /// Time before which the decision may be reused.
     pub until: UnixMillis,
-    /// For whatever of the origin's is asked for; otherwise for the very same URL.
+    /// Whether it holds for any URL of the origin, not only for the same URL.
     pub any_target: bool,
 }
 
 impl Gateway {
-    /// How the decision about to be made may be repeated; not at all, if it is not like most: if something
-    /// is to be done about its answer, or it was not made from memory alone.
+    /// Returns the cache policy of the decision being made. `None` for unusual requests, if the response needs work, or
+    /// if the decision was not made from memory alone.
     pub(crate) fn repeat(
         &mut self,
         visitor: &Visitor,
@@ -96,7 +95,7 @@ impl Gateway {
         }
         let second_over = UnixMillis((now.seconds().0 + 1) * 1000);
         let until = match self.recorder.labels.lookup {
-            // Nobody can revoke what is not recorded.
+            // A session without a record cannot be revoked.
             Lookup::Guest => second_over,
             _ => {
                 let Sessions {
@@ -121,8 +120,8 @@ impl Gateway {
         })
     }
 
-    /// Until when a request for the same URL that differs only in what is [`IGNORED_HEADERS`] would be refused alike. A flood
-    /// is: it is worth the least, and counting more of it changes nothing. None of our own paths is anybody's to repeat.
+    /// Returns until when a refusal holds for the same URL, whatever the [`IGNORED_HEADERS`] say. Only a flood's
+    /// refusal is cached: it deserves the least work, and its count need not grow. Reserved paths never qualify.
     pub(crate) fn refusal_cacheable_until(
         &self,
         problem: &Problem,
@@ -142,8 +141,8 @@ impl Gateway {
 }
 
 impl Balancer {
-    /// Whether no origin is passed over: whose turn it is again changes between two seconds. Usually nothing ever
-    /// happened to any, and none is looked at.
+    /// Returns whether no origin is skipped, because a skipped one may return within the second. Usually no origin ever
+    /// failed, and none is examined.
     fn all_healthy(&self, now: UnixMillis) -> bool {
         let passed_over = |origin: &Origin| {
             self.has_failed(origin, now) || self.health.is_lost(&origin.name, now)
@@ -153,7 +152,7 @@ impl Balancer {
     }
 }
 
-/// Whether a request is as most are, and small enough to be remembered.
+/// Returns whether a request is ordinary, and small enough to be cached.
 fn is_plain(request: &Request<'_>) -> bool {
     let sizes = request
         .headers

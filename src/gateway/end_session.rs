@@ -16,7 +16,7 @@ use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
 impl Sessions {
-    /// Ends a session, whoever has signed in, and does not come back before that is certain.
+    /// Ends a session, whichever user signed in, and returns only once the end is certain.
     pub(crate) fn end(
         &mut self,
         recorder: &mut Recorder,
@@ -27,7 +27,7 @@ impl Sessions {
         self.carry_out_end(recorder, &Update::of(handle, end()), answers, now)
     }
 
-    /// The same, unless the session has another name by now; it is not found then.
+    /// Ends a session as above, but returns `NotFound` if it has another name by now.
     pub(crate) fn end_named(
         &mut self,
         recorder: &mut Recorder,
@@ -67,7 +67,7 @@ impl Sessions {
         }
     }
 
-    /// Revokes these subjects, and does not come back before that is certain.
+    /// Revokes these subjects. With objects returns only once that is certain; with KV alone queues the writes.
     pub(crate) fn revoke(
         &mut self,
         subjects: &[Subject],
@@ -94,7 +94,7 @@ impl Sessions {
                 let epoch = Epoch(now.0);
                 for subject in subjects {
                     let write = session_index::revocation(&tenant.id, *subject, epoch, ttl);
-                    // A step that is asked again revokes once.
+                    // A repeated step revokes once.
                     let (name, _) = write.key.rsplit_once(':').unwrap_or_default();
                     if !self.writes.iter().any(|other| other.key.starts_with(name)) {
                         self.writes.push(write);
@@ -111,7 +111,7 @@ impl Sessions {
 }
 
 impl Recorder {
-    /// Tells that a session was ended, and by what.
+    /// Logs that a session ended, and why.
     pub(crate) fn note_ended(&mut self, handle: Handle, reason: &'static str) {
         let event = Event::new(Level::Info, "session_ended").with("reason", reason);
         self.emit(event.about(handle));

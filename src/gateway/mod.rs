@@ -1,24 +1,24 @@
-//! Runs the path of a request, one stage after the other.
+//! Runs the stages of a request in order.
 //!
-//! [`Gateway::admit`] is the way in, [`Gateway::handle_response`] the way out, [`Gateway::run_background`] what
-//! can wait until the visitor has the answer. Each returns at once: with its decision, or with what
-//! it lacks, to be called again with the answers. Nothing is remembered in between but
-//! caches, so a request may be dropped at any point.
+//! [`Gateway::admit`] decides on a request, [`Gateway::handle_response`] on its response, and
+//! [`Gateway::run_background`] does work after the response. Each returns at once: a decision, or the needs it lacks.
+//! The caller then repeats the call with the answers. Only caches stay in memory between calls, so a request may be
+//! dropped at any point.
 //!
 //! The stages, as `forward` calls them:
 //!
 //! | stage | decides | hands on |
 //! | --- | --- | --- |
-//! | `serve_asset`, [`anonymous`] | whether a session matters at all | |
-//! | [`authenticate`] | who is calling; counts forged cookies, which `cookie/token.rs` detects (429 over the limit) | `Authenticated` |
-//! | [`authorize`] | who may come in (else 401 or the sign-in page), also with a forged cookie; a guest's session begins here, at the origin that [`new_session`] draws | `Authorized` |
+//! | `serve_asset`, [`anonymous`] | whether the request needs a session | |
+//! | [`authenticate`] | the caller; counts forged cookies, which `cookie/token.rs` detects (429 over the limit) | `Authenticated` |
+//! | [`authorize`] | which callers may enter (others get 401 or the sign-in page), also with a forged cookie; creates a guest's session at the origin that [`new_session`] draws | `Authorized` |
 //! | [`token_refresh`] | whether a new access token is needed | `Authorized` |
-//! | [`assertion`] | what is signed of the visitor | `Asserted` |
-//! | [`select_origin`] | which origin gets it, and what moves a session to another | `Routed` |
-//! | [`upstream_request`] | what the origin is sent | [`Forward`] |
+//! | [`assertion`] | the signed assertion of the visitor | `Asserted` |
+//! | [`select_origin`] | the origin, and when a session moves to another | `Routed` |
+//! | [`upstream_request`] | the request to the origin | [`Forward`] |
 //!
 //! Its [`response`] may change the session: [`update`] asks the session's object, or changes it here with KV alone
-//! ([`update_kv`]). [`background`] follows the answer, [`revalidate`] what stays open.
+//! ([`update_kv`]). [`background`] runs after the response, and [`revalidate`] checks open connections.
 
 mod access_log;
 pub(crate) mod anonymous;
@@ -89,23 +89,23 @@ pub(crate) use response::ResponseAction;
 pub(crate) use revalidate::Revalidation;
 pub(crate) use upstream_request::{Forward, Visit};
 
-/// What is to be done with a request next.
+/// Next action for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Send it to an origin.
     Forward(Forward),
-    /// Answer it.
+    /// Send this response.
     Answer(Answer),
-    /// Answer it so, with the bytes of the file that was asked for.
+    /// Send this response with the bytes of the requested file.
     Asset(Answer),
-    /// Do all of this, then ask again.
+    /// Perform these needs, then call again.
     Await(Vec<Need>),
 }
 
-/// Why a step stops short of forwarding.
+/// Reasons why a step does not forward the request.
 pub(crate) enum Interrupt {
     Pending(Vec<Need>),
-    // Boxed, because an interrupt is handed on by everybody.
+    // Boxed, because every stage returns interrupts.
     Respond(Box<Answer>),
     RespondFile(Box<Answer>),
     Reject {
@@ -123,16 +123,16 @@ impl From<Problem> for Interrupt {
     }
 }
 
-/// Who asks.
+/// Sender of a request, by authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
-    /// Anybody.
+    /// Any visitor.
     Visitor,
-    /// Somebody who has shown to be this tenant's operator.
+    /// A proven operator of this tenant.
     Operator,
 }
 
-/// One request on its way through.
+/// Request with the inputs of its decision.
 pub(crate) struct RequestContext<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) answers: &'a Answers,
@@ -142,41 +142,41 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) asker: Asker,
 }
 
-/// What steps left to be done, beside their decisions.
+/// Work that steps leave to the caller, in addition to their decisions.
 pub(crate) struct Effects {
-    /// To be logged.
+    /// Events to log.
     pub(crate) events: Vec<Event>,
-    /// To be sent to origins.
+    /// Probes to send to origins.
     pub(crate) probes: Vec<Probe>,
-    /// There are values to be stored, until they are taken.
+    /// Whether there are values to store.
     pub(crate) has_writes: bool,
-    /// Approximate bytes of the sessions that are remembered.
+    /// Approximate bytes of the cached sessions.
     pub(crate) weight: usize,
 }
 
-/// What answers a reserved path; the text is what follows the prefix.
+/// Handler of reserved paths. The text is the part after the prefix.
 pub(crate) type ReservedPaths = fn(&mut Gateway, &str, &RequestContext<'_>) -> Interrupt;
 
-/// One tenant's gateway in one isolate. Nothing in it is another tenant's.
+/// Gateway of one tenant in one isolate. It holds no data of other tenants.
 pub(crate) struct Gateway {
     pub(crate) tenant: Rc<Tenant>,
-    /// Where the reserved paths are.
+    /// Prefix of the reserved paths.
     pub(crate) prefix: String,
     pub(crate) sessions: Sessions,
     pub(crate) balancer: Balancer,
     pub(crate) logins: Logins,
     pub(crate) limits: Limits,
     pub(crate) recorder: Recorder,
-    /// Assertions in use.
+    /// Cached assertions.
     pub(crate) assertions: Assertions,
     pub(crate) random: SharedRandom,
-    /// Answers the reserved paths: the API, which is built on the stages here.
+    /// Handler of the reserved paths: the API, which is built on the stages here.
     reserved: ReservedPaths,
 }
 
 impl Gateway {
-    /// A gateway for a tenant, whose reserved paths are below `prefix`. `random` must be seeded from a cryptographic source:
-    /// session ids and nonces come from it.
+    /// Creates a tenant's gateway with its reserved paths below `prefix`. `random` must be seeded from a cryptographic
+    /// source: session ids and nonces come from it.
     #[must_use]
     pub(crate) fn new(
         tenant: Tenant,
@@ -200,14 +200,14 @@ impl Gateway {
         }
     }
 
-    /// Checks passwords in slots that it shares with others.
+    /// Uses `slots`, which it shares with other gateways, for password checks.
     #[must_use]
     pub(crate) fn hashing_in(mut self, slots: Slots) -> Self {
         self.logins.hashing = slots;
         self
     }
 
-    /// Decides on a request, given what was answered so far.
+    /// Decides on a request, given the answers so far.
     pub(crate) fn admit(
         &mut self,
         request: &Request<'_>,
@@ -255,7 +255,7 @@ impl Gateway {
         }
     }
 
-    /// The stages of a request, in their order. Each takes what the one before it made, so none can be left out.
+    /// Runs the stages of a request in order. Each takes the result of the one before, so none can be left out.
     fn forward(&mut self, context: &RequestContext<'_>) -> Result<Forward, Interrupt> {
         limits::check(context.request).map_err(Problem::from)?;
         match self.classify(&context.request.location) {
@@ -283,14 +283,14 @@ impl Gateway {
         Ok(self.upstream_request(&routed))
     }
 
-    /// Has the API answer a reserved path. Only a refusal changes nothing.
+    /// Lets the API answer a reserved path. Any result but a refusal counts as a change of state.
     fn respond(&mut self, route: &str, context: &RequestContext<'_>) -> Interrupt {
         let interrupt = (self.reserved)(self, route, context);
         self.recorder.state_changed |= !matches!(interrupt, Interrupt::Reject { .. });
         interrupt
     }
 
-    /// Whose a request's path is. One that is not judged as it is sent is nobody's.
+    /// Classifies a request's path. One whose canonical form differs is ambiguous.
     pub(crate) fn classify<'r>(&self, location: &Location<'r>) -> PathClass<'r> {
         if location.is_canonical {
             return path::classify(location.path, &self.prefix);
@@ -301,8 +301,8 @@ impl Gateway {
         }
     }
 
-    /// Where a chat server would have answered: lets the pages of those sites read a refusal that the
-    /// tenant says may (Fetch section 3.2.3).
+    /// Lets pages of the sites that the tenant allows read a refusal in place of an origin's response (Fetch section
+    /// 3.2.3).
     fn with_cors(&self, answer: Answer, request: &Request<'_>) -> Answer {
         let mut sites = self.tenant.cors_origins.iter();
         let Some(origin) = request.header("origin") else {
@@ -322,21 +322,20 @@ impl Gateway {
             .with("vary", "Origin")
     }
 
-    /// Whether what was decided or settled last told anything that decisions depend on. Most of an origin's answers
-    /// only go out otherwise than they came: how long they may be kept, where they lead. And who is refused has
-    /// changed nothing for others.
+    /// Returns whether the last decision or response changed state that decisions depend on. Most responses only get
+    /// edits, of caching headers or redirects. A refusal changes nothing for other requests.
     #[must_use]
     pub(crate) fn has_changed_state(&self) -> bool {
         self.recorder.state_changed
     }
 
-    /// What this tenant's operators present.
+    /// Returns the tokens of this tenant's operators.
     #[must_use]
     pub(crate) fn admin_tokens(&self) -> &[ApiKey] {
         &self.tenant.admin_tokens
     }
 
-    /// Takes what was left to be done since the last call, beside the decisions.
+    /// Takes the work left to the caller since the last call.
     pub(crate) fn take_effects(&mut self) -> Effects {
         Effects {
             events: core::mem::take(&mut self.recorder.events),
@@ -346,7 +345,7 @@ impl Gateway {
         }
     }
 
-    /// Goes on with what is newly said of the tenant. What is known of its sessions and servers stays.
+    /// Applies a new configuration. Knowledge of sessions and origins stays.
     pub(crate) fn reload(&mut self, tenant: Tenant) {
         let tenant = Rc::new(tenant);
         self.limits.reload(Rc::clone(&tenant));
@@ -358,12 +357,12 @@ impl Gateway {
         self.tenant = tenant;
     }
 
-    /// Takes note that an origin, which has answered with a gateway error before, has answered well.
+    /// Records that an origin responded well after a gateway error.
     pub(crate) fn recovered(&mut self, origin: &str, now: UnixMillis) {
         self.balancer.health.record_success(origin, now);
     }
 
-    /// Takes what the data plane counted at an origin. A followed socket is under way and not estimated.
+    /// Applies the data plane's counts for an origin. A followed socket counts as under way and is not estimated.
     pub(crate) fn observe(&mut self, origin: &str, seen: Activity, now: UnixMillis) {
         let is_followed = self.tenant.streams == Streams::Revocable
             || self.tenant.timeouts.pauses != Pauses::default();

@@ -1,9 +1,8 @@
 //! Assigns a new session to an origin.
 //!
-//! A session's origin is a function of its handle, and its handle is random: so the choice is made by
-//! drawing handles until one belongs where the session should be. Power of two choices (Mitzenmacher,
-//! 2001): of the first two acceptable origins the less busy one is taken. Nothing is stored for
-//! it, and every isolate knows at once.
+//! A session's origin is a function of its random handle. So the gateway draws handles until one belongs to a suitable
+//! origin. It uses the power of two choices (Mitzenmacher, 2001): of the first two acceptable origins it takes the less
+//! busy one. The choice needs no storage, and every isolate knows it at once.
 
 use super::parts::{Balancer, Limits, Recorder};
 use chacha20::rand_core::Rng as _;
@@ -20,22 +19,21 @@ use crate::response::problem::Problem;
 use crate::session::id::{Handle, SessionId};
 use crate::telemetry::log::{Event, Level};
 
-/// How many handles of the right release are drawn at most: enough to find, nearly always, an origin
-/// with a three-hundredth of all sessions.
+/// Maximum number of drawn handles of the right release: enough to find, nearly always, an origin with a
+/// three-hundredth of all sessions.
 const MAX_DRAWN: usize = 1_024;
 
-/// After so many one acceptable draw is enough, and one whose origin is away is better than none.
+/// Number of draws after which one acceptable handle is enough, or else one whose origin is ejected.
 const PATIENTLY_DRAWN: usize = 32;
 
-/// How many seconds to wait when the platform's limit is passed: the longer of its two periods.
+/// Seconds to wait after the platform's limit: the longer of its two periods.
 const LIMITED_FOR: u64 = 60;
 
 impl Gateway {
-    /// An id for a new session, of a handle whose origin can take one: that of the `former` session's, if there was one
-    /// and its origin can.
+    /// Draws an id for a new session at an origin that accepts one: the `former` session's origin, if that does.
     ///
     /// # Errors
-    /// [`Problem::Overloaded`] when none can.
+    /// Returns the needs to perform first, or the refusal: [`Problem::Overloaded`] if no origin accepts one.
     pub(crate) fn new_session_id(
         &mut self,
         former: Option<&Token>,
@@ -61,14 +59,14 @@ impl Gateway {
 }
 
 impl Limits {
-    /// Only an address that somebody vouches for can be held to account. The platform counts for a
-    /// whole location, this isolate for itself.
+    /// Limits new sessions per client, if its address is trusted. The platform counts for a whole location, this
+    /// isolate for itself.
     fn limit_new_sessions(
         &mut self,
         recorder: &mut Recorder,
         context: &RequestContext<'_>,
     ) -> Result<(), Interrupt> {
-        // A step that is asked again begins the same session.
+        // A step repeated after a failed origin begins the same session.
         let is_first_ask = context.answers.failures().is_empty();
         let client = context.request.client_network();
         if client == Network::Unknown || !is_first_ask {
@@ -84,7 +82,7 @@ impl Limits {
                     recorder.emit(Event::new(Level::Warn, "new_sessions_limited"));
                     return Err(Problem::TooManySessions(LIMITED_FOR).into());
                 }
-                // Who cannot be asked has refused nobody.
+                // A limiter that does not answer refuses no session.
                 Some(_) => {}
             }
         }
@@ -103,7 +101,7 @@ impl Limits {
 }
 
 impl Balancer {
-    /// An id whose handle has the origin that a session had which is over.
+    /// Draws an id whose handle has the origin of a session that is over.
     fn draw_same_origin(&self, former: &Token, now: UnixMillis) -> Option<SessionId> {
         let origin = self.hashed(former.handle, former.created)?;
         if !self.takes_new(origin, now) || self.is_ejected(origin, now) {
@@ -139,8 +137,7 @@ impl Balancer {
             if !self.takes_new(origin, now) {
                 continue;
             }
-            // Where a session would move at once, because its origin is away, it may begin if
-            // there is nothing better.
+            // An ejected origin's session would move at once. It may begin there if nothing better is found.
             if self.is_ejected(origin, now) {
                 fallback.get_or_insert(id);
                 continue;
@@ -148,7 +145,7 @@ impl Balancer {
             match first {
                 None if self.is_alone(origin, now) => return Ok(id),
                 None => first = Some((origin, id)),
-                // Another handle of the same origin is no choice.
+                // Another handle of the same origin offers no choice.
                 Some((other, _)) if other.name == origin.name => {}
                 Some((other, earlier)) => {
                     let is_busier = self.cost(origin, now) >= self.cost(other, now);
@@ -156,7 +153,7 @@ impl Balancer {
                 }
             }
         }
-        // What is open has too small a share to be found: the session begins anywhere.
+        // The open origins have too small a share to be found, so the session begins anywhere.
         let found = first.map(|(_, id)| id).or(fallback);
         Ok(found.unwrap_or_else(|| self.draw_of_release(is_canary).0))
     }
@@ -172,7 +169,7 @@ impl Balancer {
         }
     }
 
-    /// When every origin that is open is full, nothing is drawn at all: refusing must stay cheap.
+    /// Refuses without a draw if every open origin is full, because refusals must stay cheap.
     fn refuse_if_full(
         &mut self,
         recorder: &mut Recorder,
@@ -185,7 +182,7 @@ impl Balancer {
         Err(Problem::Overloaded.into())
     }
 
-    /// Whether there are origins, but none that takes a new session.
+    /// Returns whether origins are open, but none accepts a new session.
     pub(crate) fn is_full(&self, now: UnixMillis) -> bool {
         let pool = &self.tenant.pool;
         let is_closed = !pool
@@ -194,7 +191,7 @@ impl Balancer {
         !is_closed && !pool.iter().any(|origin| self.takes_new(origin, now))
     }
 
-    /// Decides whether no other origin of the same release takes a new session.
+    /// Returns whether no other origin of the same release accepts a new session.
     fn is_alone(&self, origin: &Origin, now: UnixMillis) -> bool {
         !self.tenant.pool.iter().any(|other| {
             other.name != origin.name
@@ -218,7 +215,7 @@ impl Balancer {
         asked || self.random.next_u32() % 100 < canary.percent
     }
 
-    /// Whether an origin may be given a new session.
+    /// Returns whether an origin accepts a new session.
     pub(crate) fn takes_new(&self, origin: &Origin, now: UnixMillis) -> bool {
         let overload = &self.tenant.overload;
         let here = self.load.under_way(&origin.name);
@@ -237,13 +234,12 @@ impl Balancer {
             && !is_full
     }
 
-    /// How busy an origin is, in relation to its weight; one that has just come back counts as
-    /// busier than it is.
+    /// Returns the load of an origin relative to its weight. One that has just returned counts as busier than it is.
     fn cost(&self, origin: &Origin, now: UnixMillis) -> u64 {
         let conversations = u64::from(self.conversations(origin, now)) + 1;
         let reported = self.reported(origin, now).unwrap_or(0) + 100;
         let share = self.health.share(&origin.name, now);
-        // Tens of milliseconds, so that what is equally fast does not differ by noise.
+        // In tens of milliseconds, so that noise does not separate equally fast origins.
         let slowness = u64::from(self.load.first_byte_ms(&origin.name)) / 10 + 10;
         let cost = conversations
             .saturating_mul(reported)

@@ -1,9 +1,9 @@
-//! Sockets and event streams that are opened, and what that means for how long a session lives.
+//! Notes when sockets and event streams open, because open connections extend a session's life.
 //!
-//! Traffic on them is use. Where nobody follows them (`STREAMS=pass-through`) no code of ours runs while they are open,
-//! and nobody sees their end. So their opening is noted, and they count as open for as long as they may be
-//! ([`Lifetime::idle_end`](crate::session::lifetime::Lifetime::idle_end)). Of a recorded session it is noted in its record. A guest has none: its cookie says it,
-//! wherever the guest is served next, and nothing is stored.
+//! Traffic on them is use. With `STREAMS=pass-through` no code of Vestibule runs while they are open, and it cannot see
+//! their end. So it notes their opening and counts them as open for as long as they may be
+//! ([`Lifetime::idle_end`](crate::session::lifetime::Lifetime::idle_end)). For a recorded session the record holds the
+//! note. A guest has no record, so the cookie holds it, without storage.
 
 use super::parts::Sessions;
 use std::collections::HashMap;
@@ -17,13 +17,13 @@ use crate::session::id::Handle;
 use crate::session::record::Version;
 use crate::tenant::Streams;
 
-/// So many guests' openings a generation holds; some hundred kilobytes.
+/// Maximum number of guests in one generation; some hundred kilobytes.
 const MAX_OPENINGS: usize = 4_096;
 
-/// Who has to note an opening.
+/// Place that notes an opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Noting {
-    /// Nobody.
+    /// No place.
     None,
     /// The guest's cookie.
     Cookie,
@@ -39,7 +39,7 @@ pub(crate) struct Openings {
 }
 
 impl Openings {
-    /// When this guest last opened one, or was last seen to have one open.
+    /// Returns when this guest last opened a connection, or was last seen with one open.
     pub(crate) fn at(&self, handle: Handle) -> Option<UnixSeconds> {
         let found = self.young.get(&handle).or_else(|| self.old.get(&handle));
         found.copied()
@@ -54,9 +54,9 @@ impl Openings {
 }
 
 impl Sessions {
-    /// Decides where a request's use of its session is stored, once per touch interval: first, where an opened connection
-    /// is noted; second, whether the record's time of last use is updated. An opening is use, too, so never both in the
-    /// record.
+    /// Decides how a request's use of its session is stored, at most once per touch interval. Returns where to note an
+    /// opened connection, and whether to update the record's time of last use. An opening is use, too, so the record
+    /// never gets both.
     pub(crate) fn note_use(
         &mut self,
         visitor: &Visitor,
@@ -75,7 +75,7 @@ impl Sessions {
             _ if !opens => Noting::None,
             _ if !visitor.is_recorded() => Noting::Cookie,
             Streams::PassThrough => Noting::Record,
-            // A followed connection is in use for as long as it is open.
+            // A followed connection counts as use while it is open.
             Streams::Revocable => Noting::None,
         };
         let touch = noting != Noting::Record
@@ -88,7 +88,7 @@ impl Sessions {
         (noting, touch)
     }
 
-    /// The guest's cookie that notes that a connection was opened, if the origin did open one.
+    /// Returns the guest's cookie that notes an opened connection, if the origin did open one.
     pub(crate) fn opening_cookie(
         &mut self,
         context: &ResponseContext<'_>,
@@ -101,7 +101,7 @@ impl Sessions {
         }
         let keys = &self.tenant.keys;
         let Verified { token, .. } = Token::verify(context.cookie, keys, now.seconds()).ok()?;
-        // What was stored of it meanwhile has set a cookie that says so, which must not be replaced.
+        // Data stored meanwhile has set a cookie that says so, which must not be replaced.
         if token.least_version > Version::UNSTORED || self.cache.get(token.handle, now).is_some() {
             return None;
         }
@@ -112,7 +112,7 @@ impl Sessions {
     }
 }
 
-/// Whether an origin's answer stays open.
+/// Returns whether an origin's response stays open.
 fn is_opened(status: u16, headers: &[(&str, &str)]) -> bool {
     let is_stream = |(name, value): &(&str, &str)| {
         *name == "content-type" && value.starts_with("text/event-stream")

@@ -1,5 +1,4 @@
-//! Sharing with all other isolates what is known about the origins: told and asked in the background,
-//! never in its way.
+//! Shares knowledge about origins with all other isolates, in the background. Requests never wait for it.
 
 use super::parts::Balancer;
 use serde_json::{Map, Value};
@@ -14,11 +13,11 @@ use crate::encoding::object;
 use crate::telemetry::gauge::{Gauge, Milli};
 use crate::telemetry::metric;
 
-/// What the pool object's answer is filed under.
+/// Key of the pool object's answer.
 pub(crate) const POOL: &str = "pool";
 
 impl Balancer {
-    /// Tells and learns. Returns what it lacks.
+    /// Reports this isolate's view to the pool object, or applies its answer. Returns the need, if any.
     pub(crate) fn sync_origins(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
         match answers.found(POOL) {
             None => {
@@ -42,7 +41,7 @@ impl Balancer {
         }
     }
 
-    /// Returns where origins say that they are ready.
+    /// Returns the health checks of the origins that have a health path.
     pub(crate) fn health_checks(&self) -> impl Iterator<Item = HealthCheck> {
         let tenant = &self.tenant;
         tenant.pool.iter().filter_map(|origin| {
@@ -55,7 +54,7 @@ impl Balancer {
         })
     }
 
-    /// How the origins are, as this isolate sees them: for the metrics.
+    /// Returns load and state of the origins as this isolate sees them, for the metrics.
     pub(crate) fn gauges(&self, now: UnixMillis) -> Vec<Gauge> {
         let mut gauges = Vec::new();
         for origin in self.tenant.pool.iter() {
@@ -82,27 +81,27 @@ impl Balancer {
         }
     }
 
-    /// What is under way at an origin, here and elsewhere.
+    /// Returns the number of requests under way at an origin, in this isolate and others.
     pub(crate) fn under_way(&self, origin: &Origin, now: UnixMillis) -> u32 {
         let elsewhere = self.cluster.under_way(&origin.name, now);
         self.load.under_way(&origin.name).saturating_add(elsewhere)
     }
 
-    /// Returns the number of conversations at an origin: what is under way, and the estimate of open sockets.
+    /// Returns the number of conversations at an origin: requests under way, and the estimate of open sockets.
     pub(crate) fn conversations(&self, origin: &Origin, now: UnixMillis) -> u32 {
         let elsewhere = self.cluster.held(&origin.name, now);
         let held = self.load.held(&origin.name, now).saturating_add(elsewhere);
         self.under_way(origin, now).saturating_add(held)
     }
 
-    /// What an origin said of itself last, here or elsewhere.
+    /// Returns the load that an origin last reported, to this isolate or another.
     pub(crate) fn reported(&self, origin: &Origin, now: UnixMillis) -> Option<u64> {
         self.load
             .reported(&origin.name, now)
             .or_else(|| self.cluster.reported(&origin.name, now))
     }
 
-    /// Whether an origin takes sessions, by its setting and the operator's word.
+    /// Returns the state of an origin, by its setting and the operators' commands.
     pub(crate) fn state(&self, origin: &Origin) -> OriginState {
         match origin.state {
             OriginState::Active if self.cluster.is_drained(&origin.name) => OriginState::Drain,
@@ -110,7 +109,7 @@ impl Balancer {
         }
     }
 
-    /// What is known of an origin.
+    /// Describes an origin as JSON.
     pub(crate) fn describe_origin(&self, origin: &Origin, now: UnixMillis) -> Map<String, Value> {
         let state = match self.state(origin) {
             OriginState::Active => "active",

@@ -1,4 +1,4 @@
-//! Defines what a tenant's gateway knows in this isolate, by subject. Each part has its own state; the stages of a
+//! Defines the parts of a tenant's gateway in this isolate, by subject. Each part has its own state; the stages of a
 //! request use the parts they need.
 
 use core::cell::RefCell;
@@ -32,20 +32,20 @@ use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
 use crate::tenant::Tenant;
 
-/// Which sessions there are, and which are over.
+/// Cached sessions, and revocations.
 pub(crate) struct Sessions {
     pub(crate) tenant: Rc<Tenant>,
     pub(crate) cache: Cache,
-    /// Connections that guests opened, and nobody follows.
+    /// Connections that guests opened.
     pub(crate) openings: Openings,
     pub(crate) revocations: Revocations,
-    /// To be stored, sealed.
+    /// Sealed values to store.
     pub(crate) writes: Vec<Write>,
     pub(crate) random: SharedRandom,
 }
 
 impl Sessions {
-    /// Knows no session yet.
+    /// Creates the part without any session.
     pub(crate) fn new(tenant: Rc<Tenant>, random: SharedRandom) -> Self {
         Self {
             tenant,
@@ -57,12 +57,12 @@ impl Sessions {
         }
     }
 
-    /// The values to be stored, sealed, since the last call.
+    /// Takes the sealed values to store since the last call.
     pub(crate) fn take_writes(&mut self) -> Vec<Write> {
         core::mem::take(&mut self.writes)
     }
 
-    /// Queues `entry` for storage, and remembers it.
+    /// Queues `entry` for storage, and caches it.
     pub(crate) fn store(
         &mut self,
         recorder: &mut Recorder,
@@ -75,7 +75,7 @@ impl Sessions {
         let name = RecordName::derive(&tenant.id, handle);
         let end = match &entry {
             Entry::Live(record) => tenant.lifetime.end(&record.span()),
-            // As long as any cookie of it may still be valid.
+            // As long as any of its cookies may be valid.
             Entry::Ended { at } => *at + tenant.lifetime.longest(),
         };
         let ttl = stored_until(end, now.seconds());
@@ -87,36 +87,36 @@ impl Sessions {
         self.cache.put(handle, known, now);
     }
 
-    /// Approximately how many bytes the sessions take that are remembered here.
+    /// Returns the approximate bytes of the cached sessions.
     #[must_use]
     #[cfg(test)]
     pub(crate) fn weight(&self) -> usize {
         self.cache.weight()
     }
 
-    /// Forgets the sessions that are remembered here, which costs their visitors a read.
+    /// Empties the session cache, which costs each visitor a read.
     pub(crate) fn forget_sessions(&mut self) {
         self.cache = Cache::default();
     }
 }
 
-/// How the origins are.
+/// State of the origins.
 pub(crate) struct Balancer {
     pub(crate) tenant: Rc<Tenant>,
     pub(crate) health: Health,
     pub(crate) load: Load,
     pub(crate) cluster: ClusterView,
-    /// To be sent to origins.
+    /// Probes to send to origins.
     pub(crate) probes: Vec<Probe>,
-    /// Rejected ids of Engine.IO.
+    /// Rejected Engine.IO ids.
     pub(crate) rejected_ids: RejectedIds,
-    /// Tells this isolate from others.
+    /// Number that distinguishes this isolate from others.
     pub(crate) isolate: u64,
     pub(crate) random: SharedRandom,
 }
 
 impl Balancer {
-    /// Knows nothing yet of any origin.
+    /// Creates the part without knowledge of any origin.
     pub(crate) fn new(tenant: Rc<Tenant>, mut random: SharedRandom) -> Self {
         Self {
             isolate: random.next_u64(),
@@ -131,25 +131,25 @@ impl Balancer {
     }
 }
 
-/// What is known of identity providers, of tokens they issued, and of passwords that are tried.
+/// Cached identity providers, renewals of their tokens, and password attempts.
 pub(crate) struct Logins {
     pub(crate) tenant: Rc<Tenant>,
     pub(crate) providers: Providers,
-    /// Whose access tokens were asked for again lately, in the background.
+    /// Times of the last requests for new access tokens, by session.
     pub(crate) refreshing: HashMap<Handle, UnixMillis>,
-    /// Access tokens of which the operator was told that they have run out, by their end.
+    /// End times of expired access tokens that were logged, by session.
     pub(crate) run_out: HashMap<Handle, UnixSeconds>,
-    /// Passwords tried, per account; where objects count, they do.
+    /// Password attempts per account, where no object counts them.
     pub(crate) guesses: RateLimit,
-    /// The same, per client.
+    /// Password attempts per client.
     pub(crate) guessers: ClientLimit,
-    /// Those that are being checked in this isolate, whoever's they are.
+    /// Slots for password checks in this isolate, shared by all tenants.
     pub(crate) hashing: Slots,
     pub(crate) random: SharedRandom,
 }
 
 impl Logins {
-    /// Knows no provider yet.
+    /// Creates the part without knowledge of any provider.
     pub(crate) fn new(tenant: Rc<Tenant>, random: SharedRandom) -> Self {
         Self {
             providers: Providers::default(),
@@ -164,26 +164,26 @@ impl Logins {
     }
 }
 
-/// What is limited beside the trying of passwords.
+/// Limits other than those of password attempts.
 pub(crate) struct Limits {
     pub(crate) tenant: Rc<Tenant>,
     /// Wrong keys at the session API, per client.
     pub(crate) wrong_keys: ClientLimit,
-    /// Forged cookies, per client. Generous: after an emergency change of keys every genuine cookie
-    /// of an office behind one address is forged once.
+    /// Forged cookies, per client. The limit is generous: after an emergency change of keys, every genuine cookie of an
+    /// office behind one address counts as forged once.
     pub(crate) forgeries: ClientLimit,
     /// New sessions, per client.
     pub(crate) new_sessions: Option<ClientLimit>,
-    /// The tenant's requests, if they are limited.
+    /// Bucket of the tenant's requests, if they are limited.
     pub(crate) requests: TokenBucket,
-    /// How often requests beyond a limit of the tenant are logged: once a minute.
+    /// Log lines about requests over a limit of the tenant: one a minute for each limit.
     pub(crate) refused_requests: RateLimit<&'static str>,
-    /// How often files were not to be had, per path: the log is told once a minute.
+    /// Log lines about unavailable files: one a minute for each path.
     pub(crate) missing_files: RateLimit,
 }
 
 impl Limits {
-    /// The limits of a tenant, of which nothing is used up.
+    /// Creates the unused limits of a tenant.
     pub(crate) fn new(tenant: Rc<Tenant>) -> Self {
         Self {
             wrong_keys: ClientLimit::new(10, 60_000),
@@ -196,7 +196,7 @@ impl Limits {
         }
     }
 
-    /// Goes on by what is newly said of the tenant; what is used up stays so.
+    /// Applies a new configuration. Counts stay, unless their limit changed.
     pub(crate) fn reload(&mut self, tenant: Rc<Tenant>) {
         if tenant.new_sessions_per_minute != self.tenant.new_sessions_per_minute {
             self.new_sessions = new_session_limit(&tenant);
@@ -205,23 +205,23 @@ impl Limits {
     }
 }
 
-/// What is recorded: of the request that is being decided on, and since it was taken last.
+/// Labels of the current request, and events and counts since they were last taken.
 pub(crate) struct Recorder {
     pub(crate) tenant: Rc<Tenant>,
-    /// Labels that all requests of the tenant have.
+    /// Labels common to all requests of the tenant.
     pub(super) common: RequestLabels,
-    /// Labels of the request.
+    /// Labels of the current request.
     pub(crate) labels: RequestLabels,
-    /// To be logged.
+    /// Events to log.
     pub(crate) events: Vec<Event>,
-    /// To be counted.
+    /// Counts to report.
     pub(crate) series: Series,
-    /// Whether what was decided or settled last told anything that decisions depend on.
+    /// Whether the last decision or response changed state that decisions depend on.
     pub(crate) state_changed: bool,
 }
 
 impl Recorder {
-    /// Has nothing to tell yet.
+    /// Creates an empty recorder.
     pub(crate) fn new(tenant: Rc<Tenant>) -> Self {
         Self {
             common: common_labels(&tenant),
@@ -233,19 +233,19 @@ impl Recorder {
         }
     }
 
-    /// Applies a new configuration. What is recorded stays.
+    /// Applies a new configuration. Recorded events and counts stay.
     pub(crate) fn reload(&mut self, tenant: Rc<Tenant>) {
         self.common = common_labels(&tenant);
         self.tenant = tenant;
     }
 }
 
-/// One tenant's random numbers, from one cryptographic source that all of its parts draw from.
+/// Random numbers of one tenant, from one cryptographic source for all parts of its gateway.
 #[derive(Clone)]
 pub(crate) struct SharedRandom(Rc<RefCell<ChaCha20Rng>>);
 
 impl SharedRandom {
-    /// `random` must be seeded from a cryptographic source: session ids and nonces come from it.
+    /// Shares `random`, which must be seeded from a cryptographic source: session ids and nonces come from it.
     pub(crate) fn new(random: ChaCha20Rng) -> Self {
         Self(Rc::new(RefCell::new(random)))
     }

@@ -1,4 +1,4 @@
-//! Decides whether a name and a password belong together, within the limits of the client.
+//! Decides whether a name and a password match, within the limits of the client.
 
 use super::parts::{Logins, Recorder};
 
@@ -18,23 +18,23 @@ use crate::{encoding, tenant_id::TenantId};
 use chacha20::rand_core::Rng as _;
 use sha2::{Digest as _, Sha256};
 
-/// What the place is noted under in which a password is checked.
+/// Key of the note that holds the slot of a password check.
 const VERIFIES: &str = "proves";
 
-/// What the place is noted under in which a new password is hashed.
+/// Key of the note that holds the slot for hashing a new password.
 const HASHES: &str = "hashes";
 
-/// Why somebody is not who they say.
+/// Reasons why a sign-in fails.
 pub(crate) enum NotProved {
-    /// Wrong name, wrong password, or an account that may not be used: nobody is told which.
+    /// Wrong name, wrong password, or a disabled account; the client does not learn which.
     Wrong,
-    /// Tried too often.
+    /// Too many attempts, with the seconds to wait.
     Locked(u64),
 }
 
 impl Logins {
-    /// Whether a name and a password belong together. Costs the same whether there is such a name or
-    /// not. Before a client is within its limit and a place is free, nothing is asked or kept of a name.
+    /// Checks a name and a password, at the same cost whether the name exists or not. Reads or stores nothing by the
+    /// name before the client is within its limit and has a slot.
     pub(crate) fn verify_password(
         &mut self,
         recorder: &mut Recorder,
@@ -88,15 +88,14 @@ impl Logins {
             return Ok(Err(NotProved::Wrong));
         };
         let done = self.attempt(recorder, name, &Command::succeeded(), context)?;
-        // It may have been changed while the password was checked.
+        // The account may have changed during the check.
         let is_outdated = done
             .change
             .is_some_and(|change| change.at > account.changed());
         Ok((!is_outdated).then_some(account).ok_or(NotProved::Wrong))
     }
 
-    /// Does something that a password is hashed for when there is a place for it, which is held, under
-    /// `key`, until it is done.
+    /// Runs `act`, which hashes a password, once a slot is free. Holds the slot, noted under `key`, until it is done.
     fn with_place<T>(
         &mut self,
         recorder: &mut Recorder,
@@ -105,7 +104,7 @@ impl Logins {
         act: impl FnOnce(&mut Self, &mut Recorder) -> Result<T, Interrupt>,
     ) -> Result<T, Interrupt> {
         let Some(Found::Bytes(place)) = context.answers.found(key) else {
-            // Whoever gives a new password has proved who they are.
+            // A user who sets a new password is authenticated.
             let client = (key == VERIFIES).then(|| context.request.client_network());
             let Some(place) = self.hashing.acquire(client, context.now) else {
                 let event = Event::new(Level::Warn, "passwords_busy");
@@ -128,7 +127,7 @@ impl Logins {
         done
     }
 
-    /// What is to be stored of a password.
+    /// Returns the hash of a password, for storage.
     pub(crate) fn hash_password(
         &mut self,
         recorder: &mut Recorder,
@@ -170,9 +169,8 @@ impl Logins {
         }
     }
 
-    /// Counts an attempt at an account, where all isolates count together; with KV alone each counts
-    /// for itself. Who counts also knows how the account was changed lately, so without an answer
-    /// nobody is signed in.
+    /// Counts an attempt at an account: for all isolates in an object, or with KV alone in each isolate. The object
+    /// also knows recent changes of the account, so without its answer no sign-in succeeds.
     fn attempt(
         &mut self,
         recorder: &mut Recorder,
@@ -213,7 +211,7 @@ impl Logins {
         }
     }
 
-    /// The account as it is now, even if storage does not show it here yet.
+    /// Returns the current account, even if storage does not show it here yet.
     pub(crate) fn account_now(
         &mut self,
         recorder: &mut Recorder,
@@ -227,8 +225,8 @@ impl Logins {
         ))
     }
 
-    /// When a change of an account that is made now is said to have been: later than any that is known,
-    /// and the same when the step is asked again.
+    /// Returns the time for a change of an account made now: later than any known change, and the same if the step is
+    /// repeated.
     pub(crate) fn change_time(
         &mut self,
         recorder: &mut Recorder,
@@ -245,7 +243,7 @@ impl Logins {
         Ok(known.map_or(next, |change| next.max(change.at.saturating_add(1))))
     }
 
-    /// Tells who is asked before every sign-in how an account was changed.
+    /// Reports a change of an account to the object that every sign-in asks.
     pub(crate) fn announce(
         &mut self,
         recorder: &mut Recorder,
@@ -258,14 +256,14 @@ impl Logins {
         }
         let at = change.at;
         let reply = self.attempt(recorder, name, &Command::changed(change), context)?;
-        // An object of an earlier release does not know what a change is.
+        // An object of an earlier release does not know this command.
         let is_known = reply.change.is_some_and(|known| known.at >= at);
         let unavailable = || Problem::from(SignInProblem::AccountsUnavailable).into();
         is_known.then_some(()).ok_or_else(unavailable)
     }
 
-    /// Whether a client tries too much: each attempt costs a computation, right or wrong. A step that
-    /// is asked again is the same attempt.
+    /// Returns the seconds to wait if a client tries too often. Each attempt costs a hash, right or wrong. A repeated
+    /// step is the same attempt.
     fn is_flooding(&mut self, context: &RequestContext<'_>) -> Option<u64> {
         let client = context.request.client_network();
         if client == Network::Unknown || context.answers.found(VERIFIES).is_some() {
@@ -298,7 +296,7 @@ impl Logins {
     }
 }
 
-/// What became of a step whose failure must not keep the next one from being done; `Err` while it is under way.
+/// Returns the result of a step whose failure must not prevent the next one; `Err` while the step is under way.
 pub(crate) fn ignoring_failure(
     outcome: Result<(), Interrupt>,
 ) -> Result<Result<(), Interrupt>, Interrupt> {
@@ -308,7 +306,7 @@ pub(crate) fn ignoring_failure(
     }
 }
 
-/// The account a name means, however it was typed.
+/// Returns the account name for a typed name, whatever its spelling; `None` if it is invalid.
 pub(crate) fn account_name(
     typed: &str,
     context: &RequestContext<'_>,
@@ -326,7 +324,7 @@ pub(crate) fn account_name(
     }
 }
 
-/// To say something to the object that counts attempts at this; its name tells nobody what it is.
+/// Builds a command to the object that counts attempts at `what`. The object's name is a hash and reveals nothing.
 pub(crate) fn attempt_need(
     tenant: &TenantId,
     what: &[&str],

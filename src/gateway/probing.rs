@@ -1,4 +1,4 @@
-//! Probes an origin after a failed request: the failure alone says nothing about the origin.
+//! Probes an origin after a failed request, because the failure alone says nothing about the origin.
 
 use super::authenticate;
 use super::parts::{Balancer, Recorder};
@@ -11,34 +11,33 @@ use crate::http::network::Network;
 use crate::response::problem::Problem;
 use crate::telemetry::log::{ConfigName, Event, Level};
 
-/// How often a request may be sent in all: at its own origin, there once more, and elsewhere.
+/// Maximum attempts of one request: at its own origin, once more there, and elsewhere.
 const MAX_TRIES: usize = 3;
 
-/// How often a connection to one origin must be lost before it is asked whether the origin is gone. Once
-/// is common: a server may close a kept connection at the very moment it is used again, and moving the
-/// conversation for that would lose what the server holds of it in memory.
+/// Number of lost connections to one origin that requires a probe. One loss is common: a server may close a kept
+/// connection at the very moment of its reuse. Moving the conversation for that would lose what the server holds in
+/// memory.
 const LOSSES_TO_ASK_ABOUT: usize = 2;
 
-/// How much older than the last failure a probe may be that speaks of it.
+/// Maximum time by which a probe may be older than the last failure and still count for it, in milliseconds.
 const TOLERANCE_MS: u64 = 1_000;
 
-/// How often a request looks whether a probe has ended, at most: 3.5 seconds, which is as long as one may
-/// take, and as one may have to wait for its turn.
+/// Maximum checks of one request for the end of a probe: 3.5 seconds. A probe may take that long, and may wait that
+/// long for its turn.
 const MAX_ATTEMPTS: u32 = 20;
 
-/// What pauses are filed under: while a probe decides where the request goes, and while one finds out
-/// whether anybody is back.
+/// Keys of pauses: while a probe decides where the request goes, and while one finds out whether an origin is back.
 const PROBE: &str = "probe";
 const RECOVERY: &str = "knock";
 
 impl Balancer {
-    /// The probes to be sent since the last call.
+    /// Takes the probes to send since the last call.
     #[cfg(test)]
     pub(crate) fn take_probes(&mut self) -> Vec<Probe> {
         core::mem::take(&mut self.probes)
     }
 
-    /// Takes note of what a probe found that was begun then.
+    /// Records the result of a probe that began at `begun`.
     pub(crate) fn probed(
         &mut self,
         recorder: &mut Recorder,
@@ -52,7 +51,7 @@ impl Balancer {
         }
     }
 
-    /// An origin answered with a gateway error or not in time, to that client as far as it is known.
+    /// Records a gateway error or timeout of an origin, and the client that got it, if known.
     pub(crate) fn record_failure(
         &mut self,
         recorder: &mut Recorder,
@@ -67,7 +66,7 @@ impl Balancer {
         }
     }
 
-    /// Has an origin probed, if it was not a moment ago. Whether that begins now.
+    /// Probes an origin, unless it was probed a moment ago. Returns whether a probe begins now.
     fn probe_if_due(&mut self, origin: &str, reason: &'static str, now: UnixMillis) -> bool {
         let Some(known) = self.tenant.pool.named(origin) else {
             return false;
@@ -85,8 +84,8 @@ impl Balancer {
         begins
     }
 
-    /// Nobody can be reached: one request a second waits for a probe that finds out whether that is still
-    /// so, and all others are told at once.
+    /// Handles a request when its origin is unreachable and no other is left. One request a second waits for a probe;
+    /// all others fail at once.
     pub(crate) fn await_recovery(
         &mut self,
         origin: &str,
@@ -103,9 +102,8 @@ impl Balancer {
         })
     }
 
-    /// Decides whether a request that an origin did not answer may be sent once more, and waits for a
-    /// probe if that depends on whether the origin lives: with an origin that does, the conversation
-    /// stays, and the failure is the request's own.
+    /// Decides whether a request that an origin did not answer may be sent again. Waits for a probe if that depends on
+    /// the origin's health. With a live origin the conversation stays, and the failure is the request's own.
     pub(crate) fn consider_failures(
         &mut self,
         recorder: &mut Recorder,
@@ -139,7 +137,7 @@ impl Balancer {
             }
         }
         let is_gone = self.is_gone(origin, failures);
-        // The platform could not connect, and our probe gets no answer either.
+        // The request failed to connect or lost its connections, and the probe failed, too.
         if is_gone && !self.health.is_lost(origin, now) && self.health.mark_unreachable(origin, now)
         {
             self.load.forget_sockets(origin);
@@ -147,7 +145,7 @@ impl Balancer {
         }
         let retry = may_repeat && (is_gone || !needs_probe(origin, failures));
         if attempts(context, RECOVERY) == 0 {
-            // Either side may have cut an upload off: it is the origin's failure only if the origin is dead.
+            // Either side may have cut off an upload. It is the origin's failure only if the origin is dead.
             let is_anybodys = *failure == Failure::Cut && !self.health.is_lost(origin, now);
             let name = if is_anybodys {
                 "upload_cut"
@@ -164,19 +162,19 @@ impl Balancer {
         }
     }
 
-    /// Whether what happened to this one request shows that the origin is gone, because a probe that has
-    /// nothing to do with it fared no better.
+    /// Returns whether the failures of this request show that the origin is gone, because an independent probe failed,
+    /// too.
     pub(crate) fn is_gone(&self, origin: &str, failures: &[Failed]) -> bool {
         needs_probe(origin, failures)
             && match self.probe_result(origin, failures) {
                 Some(Verdict::Dead) => true,
-                // Nothing of the request can have made the platform unable to connect.
+                // Nothing in a request can keep the platform from connecting.
                 Some(Verdict::Silent) => of(origin, failures).any(is_unsent),
                 Some(Verdict::Alive | Verdict::Faulty) | None => false,
             }
     }
 
-    /// What a probe found that is as young as what happened to this request.
+    /// Returns the result of a probe that is recent enough for these failures.
     fn probe_result(&self, origin: &str, failures: &[Failed]) -> Option<Verdict> {
         let first = of(origin, failures).next()?;
         let last = of(origin, failures).last()?;
@@ -184,9 +182,8 @@ impl Balancer {
         self.health.found_since(origin, UnixMillis(since))
     }
 
-    /// Tells clients apart: by where they come from, or where nobody vouches for an address by their session,
-    /// if it is older than the trouble with that origin. What else a client says of itself it may vary with each
-    /// request, and begin a session with each: whose such a request is, is not known.
+    /// Identifies a client by its network or, without a trusted address, by a session older than the origin's failures.
+    /// A client can vary all other properties and begin a session with each request, so they identify no client.
     fn client(&self, origin: &str, context: &RequestContext<'_>) -> Option<u64> {
         match context.request.client_network() {
             Network::V4(bits) => Some(bits.into()),
@@ -213,7 +210,7 @@ impl Recorder {
     }
 }
 
-/// Whether what happened to this one request raises the question whether the origin is gone.
+/// Returns whether the failures of this request require a probe of the origin.
 fn needs_probe(origin: &str, failures: &[Failed]) -> bool {
     of(origin, failures).any(is_unsent)
         || of(origin, failures)
@@ -236,7 +233,7 @@ fn attempts(context: &RequestContext<'_>, key: &str) -> u32 {
     context.answers.read(key).map_or(0, |read| read.attempts)
 }
 
-/// The more often somebody has looked, the longer it is until the next time.
+/// Returns a pause, which gets longer with each check.
 fn pause(key: &str, attempts: u32) -> Interrupt {
     Interrupt::Pending(vec![Need::Pause {
         key: key.to_owned(),

@@ -1,8 +1,8 @@
-//! Keeps what identity providers publish: their metadata and keys.
+//! Caches what identity providers publish: their metadata and keys.
 //!
-//! Both are asked for when they are needed and remembered in this isolate: an hour without asking, and
-//! up to a day while the provider does not answer. A key that nobody knows is asked for at most once a
-//! minute, or forged tokens would make us flood the provider.
+//! The gateway fetches both on demand. It uses a copy for an hour without a request, and up to a day while the provider
+//! does not respond. For an unknown key it requests the keys at most once a minute. Otherwise forged tokens would make
+//! it flood the provider.
 
 use super::Interrupt;
 use super::parts::{Logins, Recorder};
@@ -16,47 +16,47 @@ use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
 use crate::telemetry::log::{ConfigName, Event, Faults, Level, LogValue};
 
-/// How long what is known is used without asking.
+/// Time for which a cached copy is used without a request, in milliseconds.
 const FRESH_MS: u64 = 3_600_000;
 
-/// How long it is used while it cannot be had again.
+/// Maximum age of a cached copy while the provider does not respond, in milliseconds.
 const USABLE_MS: u64 = 24 * 3_600_000;
 
-/// How long one that did not answer is left alone.
+/// Interval without requests after a failed one, in milliseconds.
 const REST_MS: u64 = 10_000;
 
-/// How long nobody asks again for a key that was not there.
+/// Interval between requests for a key that was missing, in milliseconds.
 const NOT_AGAIN_MS: u64 = 60_000;
 
-/// What is known of providers, by issuer, and of their keys, by where they are.
+/// Cached metadata by issuer, and cached keys by URL.
 #[derive(Default)]
 pub(crate) struct Providers {
     metadata: FlatMap<String, (Metadata, UnixMillis)>,
     keys: FlatMap<String, Keys>,
-    /// When one did not answer, by what it was asked for.
+    /// Times of failed requests, by their key.
     failed: FlatMap<String, UnixMillis>,
 }
 
-/// An issuer's keys, as they were read.
+/// Keys of an issuer, with the time of their request.
 struct Keys {
     set: KeySet,
     read: UnixMillis,
-    /// When they were last read because one was missing.
+    /// Time of the last request for a missing key.
     missed: Option<UnixMillis>,
 }
 
-/// What became of asking somebody else's server.
+/// Result of a request to a foreign server.
 pub(crate) enum Heard<'a> {
-    /// It answered.
+    /// Its response, and the time of the request.
     Reply(Reply<'a>, UnixMillis),
-    /// It did not, or with more than is read.
+    /// No response, or one over the size limit.
     Nothing,
 }
 
-/// Says something to somebody else's server.
+/// Sends a request to a foreign server.
 ///
 /// # Errors
-/// It has to be said first.
+/// Returns the request to perform first.
 pub(crate) fn ask<'a>(
     key: &str,
     answers: &'a Answers,
@@ -86,7 +86,7 @@ fn get(url: &str, limit: usize) -> Outbound {
 }
 
 impl Logins {
-    /// What the provider publishes of itself.
+    /// Returns the metadata that a provider publishes.
     pub(crate) fn metadata(
         &mut self,
         recorder: &mut Recorder,
@@ -138,28 +138,28 @@ impl Logins {
         known.ok_or_else(|| Problem::from(problem).into())
     }
 
-    /// What is known of a provider, if that may still be used.
+    /// Returns a provider's cached metadata, if it may still be used.
     pub(crate) fn known_metadata(&self, issuer: &str, now: UnixMillis) -> Option<Metadata> {
         let (metadata, read) = self.providers.metadata.get(issuer)?;
         (now.millis_since(*read) < USABLE_MS).then(|| metadata.clone())
     }
 
-    /// Whether somebody who did not answer is left alone.
+    /// Returns whether a recent failure prevents a request.
     fn rests(&self, key: &str, now: UnixMillis) -> bool {
         let failed = self.providers.failed.get(key);
         failed.is_some_and(|at| now.millis_since(*at) < REST_MS)
     }
 
-    /// Where the provider signs people out, as far as that is known without asking.
+    /// Returns the provider's sign-out URL, if it is cached.
     pub(crate) fn known_sign_out(&self, issuer: &str) -> Option<String> {
         let (metadata, _) = self.providers.metadata.get(issuer)?;
         metadata.end_session_endpoint.clone()
     }
 
-    /// Whether a key of those at `jwks_uri` has signed a token.
+    /// Verifies that a key at `jwks_uri` signed a token.
     ///
     /// # Errors
-    /// What has to be asked first, or that the keys cannot be had.
+    /// Returns the needs to perform first, or that the keys are unavailable.
     pub(crate) fn is_signed(
         &mut self,
         recorder: &mut Recorder,
@@ -223,7 +223,7 @@ impl Logins {
         known.map(fitting).ok_or_else(|| unavailable().into())
     }
 
-    /// The keys at `jwks_uri` that may still be used, if any are known; for somebody else to verify with.
+    /// Returns the cached keys at `jwks_uri` that may still be used, for a session object to verify with.
     pub(crate) fn keys_to_hand_on(&self, jwks_uri: &str, now: UnixMillis) -> Option<String> {
         self.known_keys(jwks_uri, now).map(KeySet::to_text)
     }
@@ -235,7 +235,7 @@ impl Logins {
 }
 
 impl Recorder {
-    /// Tells the operator what is wrong with a provider: never what it said.
+    /// Logs a fault of a provider for the operator, but never the provider's response.
     pub(crate) fn note_provider(
         &mut self,
         event: &'static str,

@@ -9,9 +9,9 @@ impl Gateway {
     /// Counts a request of the tenant.
     ///
     /// # Errors
-    /// [`Problem::TooManyRequests`] or [`Problem::TenantBusy`] if the tenant may have no more.
+    /// Returns [`Problem::TooManyRequests`] or [`Problem::TenantBusy`] if the tenant is over its limit.
     pub(super) fn limit_requests(&mut self, context: &RequestContext<'_>) -> Result<(), Problem> {
-        // The gateway is called again with the answers of a request: it was counted.
+        // The gateway calls this again with the answers of a request, which was counted before.
         if context.answers.seed().is_some() {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Handles an origin's response: what it changes of the session, and what the client gets.
+//! Handles an origin's response: its changes of the session, and its edits for the client.
 
 use super::Gateway;
 use super::anonymous::Anonymous;
@@ -20,28 +20,28 @@ use crate::upstream::public_url::Site;
 use crate::upstream::response_headers::{Context, Edits, LOAD};
 use crate::upstream::session_controls;
 
-/// What becomes of an origin's answer.
+/// Action for an origin's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ResponseAction {
-    /// It goes to the client as it is.
+    /// Send it unchanged.
     Untouched,
-    /// It goes to the client with these edits.
+    /// Send it with these edits.
     Edited(Edits),
-    /// The client gets this instead.
+    /// Send this response instead.
     Replaced(Answer),
-    /// Do all of this, then ask again.
+    /// Perform these needs, then call again.
     Await(Vec<Need>),
 }
 
-/// Why an answer does not go out as it is.
+/// Reasons why a response does not go out as it is.
 enum Unsettled {
-    /// It has to wait.
+    /// These needs must be performed first.
     Await(Vec<Need>),
-    /// What it asks for could not be stored.
+    /// Its change of the session could not be stored.
     Storage,
 }
 
-/// What an answer does to the visitor's cookie.
+/// Effect of a response on the visitor's cookie.
 enum Cookie {
     Keep,
     Set(Token, Seconds),
@@ -49,8 +49,8 @@ enum Cookie {
 }
 
 impl Gateway {
-    /// Settles an answer of `status` with `headers` (packed like a request's, without the two
-    /// first lines) to the request that `context` was issued for.
+    /// Handles a response of `status` with `headers` to the request with `response_context`. The headers are packed
+    /// like a request's, without the two first lines.
     pub(crate) fn handle_response(
         &mut self,
         response_context: &str,
@@ -101,7 +101,7 @@ impl Gateway {
                 Some(set_cookie::set(context.name, &value, age))
             }
             Cookie::Clear => Some(set_cookie::clear(context.name)),
-            // As the way in prepared it.
+            // As the decision on the request prepared it.
             Cookie::Keep => context.set_cookie.then(|| {
                 set_cookie::set(context.name, context.cookie, Seconds(context.cookie_age))
             }),
@@ -136,7 +136,7 @@ impl Gateway {
         answers: &Answers,
     ) -> Result<Cookie, Unsettled> {
         if context.anonymous.is_some() {
-            // There is no session that a control could be about.
+            // Without a session a control has no effect.
             for control in session_controls::named(headers) {
                 self.recorder.note_ignored(context, control);
             }
@@ -152,11 +152,11 @@ impl Gateway {
         }
         sifted.extend(change.validate(&self.tenant.lifetime));
         if !change.keep.is_empty() && !self.sessions.names_a_version(context) {
-            // There is nothing to delete but what this answer has set itself.
+            // No cookie is stored, so there is nothing to delete but the cookies of this response.
             change.keep = vault::left_of(change.keep, now.seconds());
         }
         let asked = !change.is_empty();
-        // All of this may be done more than once; it is told once.
+        // All of this may run more than once, but logs once.
         let tell = |gateway: &mut Self| {
             for control in &malformed {
                 gateway.recorder.note_ignored(context, control.0);
@@ -180,7 +180,7 @@ impl Gateway {
             change.pin = Some(elsewhere.then(|| context.origin.to_owned()));
         }
         let ends = change.end;
-        // A guest's cookie does not say whether anything is stored; the object, if there is one, does.
+        // A guest's cookie does not say whether data is stored. The object, if there is one, does.
         let ordered = self.tenant.consistency == Consistency::Strong;
         if ends && !ordered && !self.sessions.is_recorded(&token, now) {
             return Ok(Cookie::Clear);
@@ -209,8 +209,7 @@ impl Gateway {
                 }
                 let record = &session.record;
                 let moved = record.id != token.id || record.version != token.least_version;
-                // One hop only: who came with an id that was replaced has got the next one, and not
-                // the one after that.
+                // One hop only: a request with a replaced id gets the next id, not the one after that.
                 let came_with = |previous: &Previous| previous.id == token.id;
                 let next = record.previous.as_ref().is_some_and(came_with) && !context.in_grace;
                 let id = if next { record.id } else { token.id };
@@ -230,7 +229,7 @@ impl Gateway {
                     Cookie::Keep
                 })
             }
-            // With KV alone that a session is over is not told before storage knows.
+            // With KV alone the client learns of the end only once storage has it.
             UpdateOutcome::Ended if ends && !self.sessions.writes.is_empty() => {
                 Err(Unsettled::Await(vec![Need::Store]))
             }
@@ -256,7 +255,7 @@ impl Gateway {
                 if ends && error == UpdateError::Absent {
                     return Ok(Cookie::Clear);
                 }
-                // What the origin asked for and believes done must not be lost in silence.
+                // A change that the origin requested and believes done must not be lost silently.
                 if is_fault && ((asked && ordered) || ends) {
                     return Err(self.recorder.lose_change(context, reason));
                 }
@@ -268,7 +267,7 @@ impl Gateway {
 }
 
 impl Balancer {
-    /// What an answer says about its origin.
+    /// Records the health and load of an origin that its response shows.
     fn record_outcome(
         &mut self,
         recorder: &mut Recorder,
@@ -277,7 +276,7 @@ impl Balancer {
         headers: &[(&str, &str)],
         now: UnixMillis,
     ) {
-        // Gateway errors say that what stands behind is gone; other errors are the application's.
+        // Gateway errors mean that the server behind is gone; other errors are the application's.
         if matches!(status, 502..=504) {
             recorder.state_changed = true;
             self.record_failure(recorder, context.origin, "gateway_errors", None, now);
@@ -294,8 +293,8 @@ impl Balancer {
 }
 
 impl Sessions {
-    /// The cookies of an answer that are kept here, as a browser would keep them, in their order; and for each
-    /// that it would not take, that it was not granted.
+    /// Returns the cookies of a response to keep in the vault, in their order, as a browser would keep them. Returns a
+    /// refusal for each that a browser would reject.
     fn cookies_to_keep(
         &self,
         context: &ResponseContext<'_>,
@@ -308,7 +307,7 @@ impl Sessions {
             return (keep, not_kept);
         }
         for (_, line) in headers.iter().filter(|(name, _)| *name == "set-cookie") {
-            // A cookie without a name goes by what a browser sends, and is taken out of the answer by that.
+            // A nameless cookie goes, here and for its removal, by the name in the text that browsers send.
             let name = set_cookie::name_of(line);
             if context.name.is_ours(name) || !vault.iter().any(|pattern| pattern.matches(name)) {
                 continue;
@@ -321,20 +320,20 @@ impl Sessions {
         (keep, not_kept)
     }
 
-    /// Whether the cookie a request came with says that something is stored.
+    /// Returns whether the request's cookie names a stored version.
     fn names_a_version(&self, context: &ResponseContext<'_>) -> bool {
         Token::opened(context.cookie, &self.tenant.keys)
             .is_some_and(|token| token.least_version > Version::UNSTORED)
     }
 
-    /// Whether anything is stored of a session, as far as its cookie and this isolate know.
+    /// Returns whether any data of a session is stored, by its cookie and this isolate's cache.
     fn is_recorded(&mut self, token: &Token, now: UnixMillis) -> bool {
         token.least_version > Version::UNSTORED || self.cache.get(token.handle, now).is_some()
     }
 }
 
 impl Recorder {
-    /// Notes a control of the origin's that has no effect, by its name: its value may hold secrets.
+    /// Logs a control of the origin that has no effect, by its name, because its value may hold secrets.
     fn note_ignored(&mut self, context: &ResponseContext<'_>, control: &str) {
         let event = Event::new(Level::Warn, "control_ignored").with("control", ConfigName(control));
         let event = event.with("origin", ConfigName(context.origin));

@@ -1,7 +1,7 @@
-//! Carries what the response needs to know of its request: a text that travels with the request.
+//! Carries the parts of a request that its response needs, in a text that travels with the request.
 //!
-//! Nothing is kept in memory for a request on its way, so one that never comes back leaks nothing
-//! and an instance that is replaced meanwhile loses nothing.
+//! The instance keeps nothing in memory for a request under way. So a request that never returns leaks nothing, and a
+//! replaced instance loses nothing.
 
 use core::fmt::Write as _;
 
@@ -10,55 +10,55 @@ use super::client_info::Client;
 use crate::cookie::name::CookieName;
 use crate::telemetry::labels::RequestLabels;
 
-/// How many fields there are.
+/// Number of fields.
 const FIELDS: usize = 10;
 
-/// What the response to a forwarded request needs to know of it. Not a secret from the edge, which has
-/// the cookie anyway; never leaves the isolate.
+/// Parts of a forwarded request that its response needs. They are no secret from the edge, which has the cookie anyway,
+/// and never leave the isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ResponseContext<'a> {
-    /// The cookie's value: as presented, or as it must be set.
+    /// Value of the cookie, as presented or as it must be set.
     pub(crate) cookie: &'a str,
-    /// The cookie must be set.
+    /// Whether to set the cookie.
     pub(crate) set_cookie: bool,
-    /// Where the conversation is must be written down.
+    /// Whether to store or delete the pin.
     pub(crate) pin: bool,
-    /// The client came with the id before the last rotation.
+    /// Whether the client sent the id from before the last rotation.
     pub(crate) in_grace: bool,
-    /// That the session is in use must be written down.
+    /// Whether to store that the session is in use.
     pub(crate) touch: bool,
-    /// Storage is to be asked again.
+    /// Whether to reread storage.
     pub(crate) reread: bool,
-    /// The revocations are to be asked for.
+    /// Whether to poll revocations.
     pub(crate) refeed: bool,
-    /// A new access token is to be asked for.
+    /// Whether to request a new access token.
     pub(crate) refresh: bool,
-    /// What is known about origins is to be shared.
+    /// Whether to share knowledge about origins with other isolates.
     pub(crate) sync_origins: bool,
-    /// It went on without a session, and why.
+    /// Reason for forwarding without a session, if any.
     pub(crate) anonymous: Option<Anonymous>,
-    /// It is a guest's, who asks for a connection that stays open: if one is opened the cookie says so.
+    /// Whether a guest requests a connection that stays open. If the origin opens one, the cookie notes it.
     pub(crate) opens: bool,
-    /// The request names an id of Engine.IO.
+    /// Whether the request names an Engine.IO id.
     pub(crate) engine_id: bool,
-    /// Which name our cookie has on this connection.
+    /// Name of the session cookie on this connection.
     pub(crate) name: CookieName,
-    /// The origin's name.
+    /// Name of the origin.
     pub(crate) origin: &'a str,
-    /// Scheme and authority the client used.
+    /// Scheme and authority that the client used.
     pub(crate) public_base: (&'a str, &'a str),
-    /// The path that was asked for, if cookies of the origin are kept here.
+    /// Path of the request, if the tenant has a vault for cookies.
     pub(crate) path: &'a str,
-    /// For the log.
+    /// Trace id, for the log.
     pub(crate) trace_id: &'a str,
-    /// How many seconds the browser is to keep the cookie.
+    /// Remaining lifetime of the cookie, in seconds.
     pub(crate) cookie_age: u64,
-    /// Who the client says it is; empty for a session that is recorded already.
+    /// Description of the client; empty for a session that is recorded already.
     pub(crate) client: Client<'a>,
 }
 
 impl<'a> ResponseContext<'a> {
-    /// What is told of the request afterwards: which trace it belongs to.
+    /// Returns the labels for all work after the request: its trace id.
     pub(crate) fn request_labels(&self) -> RequestLabels {
         RequestLabels {
             trace_id: self.trace_id.to_owned(),
@@ -95,7 +95,7 @@ impl<'a> ResponseContext<'a> {
             text.push('\t');
             text.push_str(field);
         }
-        // What a client says may hold a tab, so it comes last.
+        // The client's text may contain a tab, so it comes last.
         let _ = write!(text, "\t{}\t{}", self.cookie_age, self.client.agent);
         text
     }

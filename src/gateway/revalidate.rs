@@ -1,5 +1,5 @@
-//! Checks whether the session of an open stream or socket still lives. Where nobody follows them this is asked once,
-//! when they are opened.
+//! Checks whether the session of an open stream or socket still lives. A connection that is not followed is checked
+//! once, when it opens.
 
 use super::authenticate::unstored;
 use super::parts::{Recorder, Sessions};
@@ -15,23 +15,23 @@ use crate::session::change::Change;
 use crate::session::record::Version;
 use crate::tenant::{Consistency, Streams};
 
-/// The least time between two looks.
+/// Minimum interval between two checks.
 const MIN_LENGTH: Seconds = Seconds(1);
 
-/// What is to be done about something that stays open.
+/// Action for an open connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Revalidation {
-    /// Do all of this, then ask again.
+    /// Perform these needs, then call again.
     Await(Vec<Need>),
-    /// Let it be; look again after so many milliseconds.
+    /// Keep it open, and check again after so many milliseconds.
     Continue(u64),
     /// Close it, for this reason.
     Over(&'static str),
 }
 
 impl Gateway {
-    /// Looks after what stays open of the request that `context` was issued for. Its session is in
-    /// use all the while, and that is noted like any other use.
+    /// Checks the open connection of the request with `response_context`. Its session is in use all the while, and that
+    /// is noted like any other use.
     pub(crate) fn revalidate(
         &mut self,
         response_context: &str,
@@ -54,7 +54,7 @@ impl Gateway {
         {
             Ok(Some(reason)) => Revalidation::Over(reason),
             Err(Interrupt::Pending(needs)) => Revalidation::Await(needs),
-            // Who cannot be asked has ended nothing.
+            // A source that does not answer ends no session.
             Ok(None)
             | Err(Interrupt::Reject { .. } | Interrupt::Respond(_) | Interrupt::RespondFile(_)) => {
                 period
@@ -74,7 +74,7 @@ impl Sessions {
         let lifetime = self.tenant.lifetime;
         let ordered = self.tenant.consistency == Consistency::Strong;
         if token.least_version == Version::UNSTORED && self.cache.get(token.handle, now).is_none() {
-            // A guest has no record that could say it.
+            // A guest has no record to note the use in.
             self.openings.note(token.handle, now.seconds());
             let end = lifetime.absolute_end(&unstored(token).span());
             return Ok((now.seconds() >= end).then_some("session_expired"));
@@ -82,7 +82,7 @@ impl Sessions {
         if let Err(need) = self.require_revocations(recorder, answers, now) {
             return Err(Interrupt::Pending(vec![need]));
         }
-        // Where there is a feed it tells of every end.
+        // With objects the feed reports every end.
         let max_age = if ordered { MaxAge::Any } else { MaxAge::Cache };
         let session = match self.look_up(recorder, token, max_age, answers, now)? {
             SessionLookup::Live { session, .. } => session,
@@ -120,7 +120,7 @@ impl Sessions {
             Consistency::Strong => MIN_LENGTH,
             Consistency::Eventual => PROPAGATION,
         };
-        // Half of the period in which a revocation must have taken hold: the look itself takes time.
+        // Half of the period in which a revocation must take effect, because the check itself takes time.
         Seconds((tenant.cache.0 / 2).max(shortest.0))
     }
 }

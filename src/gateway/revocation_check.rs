@@ -10,22 +10,22 @@ use crate::store::session_index;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
-/// How often one request asks for revocations.
+/// Maximum number of polls for one request.
 const MAX_ASKED: u32 = 2;
 
-/// Where the knowledge of revocations stands.
+/// State of the revocation list.
 pub(crate) struct Feed {
-    /// It could not be brought up to date.
+    /// Whether an update of the list failed.
     pub(crate) degraded: bool,
-    /// It is to be asked for in the background.
+    /// Whether to poll in the background.
     pub(crate) ask: bool,
 }
 
 impl Sessions {
-    /// Sees to it that this isolate's knowledge is young enough to decide by.
+    /// Ensures that this isolate's revocation list is fresh enough to decide with.
     ///
     /// # Errors
-    /// What has to be asked first.
+    /// Returns the poll to perform first.
     pub(crate) fn require_revocations(
         &mut self,
         recorder: &mut Recorder,
@@ -56,7 +56,7 @@ impl Sessions {
                 degraded: true,
                 ask: false,
             }),
-            // Answers take longer to come than they may be old.
+            // Answers take longer than they may be old.
             Freshness::Stale if asked >= MAX_ASKED => Ok(Feed {
                 degraded: true,
                 ask: false,
@@ -65,14 +65,13 @@ impl Sessions {
         }
     }
 
-    /// To ask for what was revoked since this isolate last heard.
+    /// Returns the poll for revocations since the last known one.
     pub(crate) fn revocations_need(&self) -> Need {
         let tenant = &self.tenant;
         session_index::ask_feed(&tenant.id, tenant.consistency, self.revocations.last())
     }
 
-    /// Learns from the answer, if there is one. Returns how often it was asked for on behalf of this
-    /// request.
+    /// Applies the answer of a poll, if there is one. Returns how often this request polled.
     pub(crate) fn learn_revocations(
         &mut self,
         recorder: &mut Recorder,
@@ -101,13 +100,13 @@ impl Sessions {
         answer.attempts
     }
 
-    /// Whether a session is over because it, its user or its tenant was revoked.
+    /// Returns whether the session, its user or its tenant was revoked.
     pub(crate) fn is_revoked(&self, session: &Prepared) -> bool {
         self.revocations
             .covers(&session.record, &session.revocation_subjects)
     }
 
-    /// The point in history at which a session begins now.
+    /// Returns the revocation epoch of a session that begins now.
     pub(crate) fn epoch(&self, now: UnixMillis) -> Epoch {
         match self.tenant.consistency {
             Consistency::Strong => self.revocations.last(),

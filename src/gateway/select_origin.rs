@@ -14,50 +14,50 @@ use crate::session::lifetime::Lifetime;
 use crate::session::record::Record;
 use crate::tenant::Tenant;
 
-/// Where a request goes, and what that means for the session.
+/// Origin of a request, and the consequences for the session.
 pub(crate) struct SelectedOrigin {
-    /// The origin's name.
+    /// Name of the origin.
     pub(crate) origin: String,
     /// Scheme and authority of the origin.
     pub(crate) base: String,
-    /// It inherits the conversation from another origin.
+    /// Whether it takes over the conversation from another origin.
     pub(crate) takeover: bool,
-    /// Where the conversation is must be written down, or is no longer where it was.
+    /// Whether to store or delete the pin.
     pub(crate) pin: bool,
 }
 
-/// The origin of a session, and why it is this one.
+/// Origin of a session, and the reason for it.
 pub(crate) struct Choice<'g> {
     /// The origin.
     pub(crate) origin: &'g Origin,
-    /// Why.
+    /// Reason for the choice.
     pub(crate) why: Reason<'g>,
-    /// The one that has the conversation is another.
+    /// Whether another origin holds the conversation.
     pub(crate) moves: bool,
-    /// What is written down of it from now on; nothing if the handle says it.
+    /// Pin from now on; `None` if the handle leads to the same origin.
     pub(crate) pin: Option<&'g str>,
 }
 
-/// Why a session's origin is the one it is.
+/// Reasons for the origin of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason<'g> {
-    /// Its handle leads there.
+    /// The handle leads there.
     Handle,
-    /// Its conversation moved there.
+    /// The conversation moved there.
     Pin,
-    /// Its conversation had moved away, and rested long enough to come back.
+    /// The conversation had moved away, and was idle long enough to return.
     ReturnedAfterIdle,
-    /// It is passed over, but no other may answer for it.
+    /// The origin is skipped, but the tenant allows no other.
     Strict,
-    /// This one is passed over, and it is the next best of the release.
+    /// The named origin is skipped, and this is the next best of its release.
     NextOfRelease(&'g str),
-    /// This one is passed over with all of its release.
+    /// The named origin is skipped with all of its release.
     Next(&'g str),
-    /// All are passed over.
+    /// All origins are skipped.
     LastResort,
 }
 
-/// A request that has an origin.
+/// Request with its origin.
 pub(super) struct Routed<'a> {
     pub(super) visitor: Visitor,
     pub(super) context: &'a RequestContext<'a>,
@@ -66,10 +66,10 @@ pub(super) struct Routed<'a> {
 }
 
 impl Gateway {
-    /// Selects the origin, which for a session is the one that holds its conversation.
+    /// Selects the origin: for a session the one that holds its conversation.
     ///
     /// # Errors
-    /// What has to be found out first, or that no origin can be reached.
+    /// Returns the needs to perform first, or that no origin is reachable.
     pub(super) fn select_origin<'a>(
         &mut self,
         request: Asserted<'a>,
@@ -149,11 +149,11 @@ impl Balancer {
             };
             (home, why)
         } else if self.tenant.strict_pins && home.is_open(canary) {
-            // Whatever it answers is better than another's answer.
+            // Any response of this origin is better than another origin's.
             Some((home, Reason::Strict)).filter(|_| !failed(home))?
         } else {
-            // Its own release first, then any. When all are ejected, one that has not failed this
-            // request is still worth it.
+            // Its own release first, then any. If all are ejected, an origin that has not failed this request is still
+            // worth it.
             let untried = |origin: &Origin| origin.is_open(canary) && !failed(origin);
             let because = |why| move |origin| (origin, why);
             let session = (record.handle, record.created);
@@ -178,8 +178,8 @@ impl Balancer {
         })
     }
 
-    /// Whether a conversation that moved was not in use for so long that it may return to where it
-    /// belongs. Use is noted now and then only, and may be known here late.
+    /// Returns whether a moved conversation was idle long enough to return to the origin of its handle. Use is noted
+    /// only at intervals, and may be known here late.
     fn has_rested(&self, record: &Record, now: UnixMillis) -> bool {
         let tenant = &self.tenant;
         !Lifetime::may_be_open(&record.span(), now.seconds())
@@ -198,9 +198,8 @@ impl Balancer {
             .or_else(|| pool.best(handle, |_| true))
     }
 
-    /// Whether an origin is passed over for what happened to it. When more than half of them are,
-    /// something else is wrong, and passing them over would only crush the rest; but not those that
-    /// cannot be reached, which help nobody.
+    /// Returns whether an origin is skipped because of its failures. If more than half of the origins failed, the cause
+    /// is elsewhere, and skipping them would overload the rest. Unreachable origins are always skipped.
     pub(crate) fn is_ejected(&self, origin: &Origin, now: UnixMillis) -> bool {
         if self.health.is_lost(&origin.name, now) {
             return true;
@@ -214,7 +213,7 @@ impl Balancer {
         2 * ejected.count() <= open().count().max(2)
     }
 
-    /// Whether what happened to an origin, here or elsewhere, would have it passed over.
+    /// Returns whether an origin's failures, here or in other isolates, have ejected it.
     pub(crate) fn has_failed(&self, origin: &Origin, now: UnixMillis) -> bool {
         self.health.is_ejected(&origin.name, now) || self.cluster.is_ejected(&origin.name, now)
     }

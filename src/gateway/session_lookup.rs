@@ -1,5 +1,5 @@
-//! What is known of a session: from this isolate's cache, the namespace, and the object that orders
-//! its changes, in that order and each only if need be.
+//! Looks up a session: in this isolate's cache, the namespace, and the object that orders its changes. It uses them in
+//! that order, and each only if necessary.
 
 use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
@@ -20,54 +20,54 @@ use crate::telemetry::labels::Lookup;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::{Consistency, Fail};
 
-/// How often, and after how many milliseconds each, a namespace that is behind is asked again.
+/// Delays before each repeated read of a stale namespace, in milliseconds.
 const STALE_RETRY_MS: [u32; 3] = [50, 150, 400];
 
-/// How long an unreadable record is set aside.
+/// Time for which an unreadable record stays in quarantine.
 const QUARANTINE_TTL: Seconds = Seconds(7 * 86_400);
 
-/// What was found under a handle.
+/// Result of a lookup by handle.
 pub(crate) enum SessionLookup {
     /// A live record.
     Live {
-        /// The record.
+        /// Its record.
         session: Rc<Prepared>,
-        /// How the cookie's id relates to it.
+        /// Relation of the cookie's id to the record.
         fit: IdMatch,
-        /// It is older than it should be, or may be.
+        /// Whether the record is, or may be, too old.
         degraded: bool,
     },
-    /// Storage has nothing, but the cookie is so young that it may just not have it yet.
+    /// Storage has no record, but the cookie is so young that it may just not be visible yet.
     NotYetVisible,
     /// The session is over.
     Over(Problem),
 }
 
-/// How old this isolate's knowledge may be.
+/// Maximum age of this isolate's copy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MaxAge {
-    /// As old as the tenant allows.
+    /// The tenant's limit.
     Cache,
-    /// It does not matter.
+    /// Any age.
     Any,
-    /// Storage must be asked.
+    /// No copy: storage must be read.
     Anew,
 }
 
-/// What a source said.
+/// Answer of one source.
 pub(crate) enum LookupResult {
-    /// This.
+    /// An entry.
     Found(Known),
-    /// Nothing is there.
+    /// No entry.
     Nothing,
     /// A record that cannot be read.
     Corrupt,
-    /// It did not answer.
+    /// No answer.
     Unavailable,
 }
 
 impl Sessions {
-    /// What becomes of a session whose cookie says `token`.
+    /// Looks up the session that `token` names.
     pub(crate) fn look_up(
         &mut self,
         recorder: &mut Recorder,
@@ -83,7 +83,7 @@ impl Sessions {
                 Known::Absent(_) => SessionLookup::Over(Problem::SessionUnknown),
             })
         };
-        // The version there is for certain: the cookie says so, or the feed.
+        // Version that certainly exists, by the cookie or the feed.
         let listed = self.revocations.least_version(token.handle);
         let least = token.least_version.max(listed);
         if let Some(known) = self.remembered(token, least, max_age, now) {
@@ -93,7 +93,7 @@ impl Sessions {
         recorder.labels.lookup = Lookup::Miss;
         let is_ordered = self.tenant.consistency == Consistency::Strong;
         let (namespace, key_unknown) = match self.ask_namespace(recorder, token.handle, answers) {
-            // The object may have it sealed again already; storage shows that a moment later.
+            // The object may have sealed it again already; storage shows that a moment later.
             Err(Interrupt::Reject { problem, .. })
                 if is_ordered && *problem == Problem::KeyUnknown =>
             {
@@ -114,8 +114,8 @@ impl Sessions {
                     LookupResult::Found(known) => lookup(known, false),
                     _ if key_unknown => Err(Problem::KeyUnknown.into()),
                     LookupResult::Nothing => match namespace {
-                        // Recorded before the tenant ordered its writes; or its cookie is ahead of
-                        // what was ever acknowledged.
+                        // The session was recorded before the tenant used objects, or its cookie is ahead of every
+                        // acknowledged change.
                         LookupResult::Found(known) => lookup(known, true),
                         _ => {
                             let unknown = Known::Absent(token.issued);
@@ -132,7 +132,7 @@ impl Sessions {
         }
     }
 
-    /// What this isolate knows well enough.
+    /// Returns the cached entry, if it is recent enough.
     fn remembered(
         &mut self,
         token: &Token,
@@ -144,7 +144,7 @@ impl Sessions {
         let period = self.tenant.cache.0.saturating_mul(1000);
         match &known {
             Known::Ended => Some(known),
-            // Who has a later cookie knows better.
+            // A cookie issued later may name a record that exists by now.
             Known::Absent(issued) => (token.issued <= *issued
                 && age_ms < period.min(PROPAGATION.0 * 1000))
             .then_some(known),
@@ -152,7 +152,7 @@ impl Sessions {
                 let useful = match max_age {
                     MaxAge::Any => true,
                     MaxAge::Anew => false,
-                    // An older copy is used while it is read again: KV promises no more.
+                    // An older copy is used while it is reread, because KV promises no more.
                     MaxAge::Cache => {
                         age_ms < period || (period > 0 && age_ms < PROPAGATION.0 * 1000)
                     }
@@ -179,7 +179,7 @@ impl Sessions {
         }
     }
 
-    /// Asks the object, which is told to show the namespace the record again if that was invalid data.
+    /// Asks the object. If the namespace held invalid data, the object writes the record there again.
     pub(crate) fn ask_object(
         &mut self,
         recorder: &mut Recorder,
@@ -208,7 +208,7 @@ impl Sessions {
             return Ok(LookupResult::Unavailable);
         };
         match reply.is {
-            // An object of an older release cannot read what it has from a newer one; this release may.
+            // An object of an older release cannot read a newer release's record, but this release may.
             Status::Live | Status::Unreadable if !reply.sealed.is_empty() => {
                 let name = RecordName::derive(&self.tenant.id, handle);
                 self.open(recorder, handle, &name, &reply.sealed, answer.asked)
@@ -226,7 +226,7 @@ impl Sessions {
         }
     }
 
-    /// Nobody has what the cookie says there is.
+    /// Decides what to use if no store has the version that the cookie names.
     fn fall_back(
         &mut self,
         recorder: &mut Recorder,
@@ -239,7 +239,7 @@ impl Sessions {
         let is_young = now.seconds().since(token.issued) <= PROPAGATION;
         let again = || self.read_again(token.handle, answers);
         match namespace {
-            // Storage is behind what this browser has seen.
+            // Storage is behind the version that this browser has seen.
             LookupResult::Found(Known::Live(session)) => match again() {
                 Some(need) => Err(Interrupt::Pending(vec![need])),
                 None => Ok(lookup_of(session.clone(), token, true, now)),
@@ -247,7 +247,7 @@ impl Sessions {
             LookupResult::Found(_) => Ok(SessionLookup::Over(Problem::SessionEnded)),
             LookupResult::Corrupt => Ok(SessionLookup::Over(Problem::SessionCorrupt)),
             LookupResult::Nothing => match own.map(|hit| hit.known) {
-                // What this isolate wrote a moment ago may still be on its way to storage.
+                // A recent write of this isolate may not have reached storage yet.
                 Some(Known::Live(session))
                     if is_young && session.record.version >= token.least_version =>
                 {
@@ -257,7 +257,7 @@ impl Sessions {
                     Some(need) => Err(Interrupt::Pending(vec![need])),
                     None => Ok(SessionLookup::NotYetVisible),
                 },
-                // The object, which would know for certain, was asked and was silent.
+                // The object would know for certain, but did not answer.
                 _ if self.tenant.consistency == Consistency::Strong => {
                     Err(Problem::StoreUnavailable.into())
                 }
@@ -290,7 +290,7 @@ impl Sessions {
         })
     }
 
-    /// Opens what storage held when it was `asked`, and learns from it.
+    /// Opens the bytes that storage held at time `asked`, and caches the entry.
     pub(crate) fn open(
         &mut self,
         recorder: &mut Recorder,
@@ -331,7 +331,7 @@ impl Sessions {
             Unreadable::SealBroken => "seal_broken",
         };
         let key = name.quarantine();
-        // A step that is asked again finds the same bytes again.
+        // A repeated step finds the same bytes.
         if self.writes.iter().any(|write| write.key == key) {
             return;
         }
@@ -343,7 +343,7 @@ impl Sessions {
         });
     }
 
-    /// A command to a session's object under this tenant's rules.
+    /// Builds a command to a session's object with this tenant's rules.
     pub(crate) fn command(&self, order: Operation) -> Command {
         Command {
             lifetime: self.tenant.lifetime,
@@ -355,7 +355,7 @@ impl Sessions {
     }
 }
 
-/// What the word of a session's object is filed under.
+/// Returns the key of the answer of a session's object.
 pub(crate) fn object_key(handle: Handle) -> String {
     format!("read {}", handle.to_text())
 }
@@ -367,7 +367,7 @@ fn lookup_of(
     now: UnixMillis,
 ) -> SessionLookup {
     let fit = if session.record.version < token.least_version {
-        // The cookie is genuine and newer than the record: its id is the one to trust.
+        // The cookie is genuine and newer than the record, so its id is the right one.
         IdMatch::Current
     } else {
         session.record.fit(&token.id, now.seconds())

@@ -1,4 +1,4 @@
-//! Reads sessions for others than their visitor's request: the visitor's own list, origins, operators.
+//! Reads sessions outside of their visitor's request: for the visitor's list, origins and operators.
 
 use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
@@ -16,11 +16,11 @@ use crate::store::cache::Known;
 use crate::store::session_index::{self, Listed, Which};
 use crate::tenant::Consistency;
 
-/// A page of a list, and what the next one begins after.
+/// Page of a list, and the cursor of the next one.
 pub(crate) type Page = (Vec<Rc<Prepared>>, Option<String>);
 
 impl Sessions {
-    /// A session by its handle, as those know it who know best; none if it is over.
+    /// Returns a session by its handle, from the authoritative source; `None` if it is over.
     pub(crate) fn inspect(
         &mut self,
         recorder: &mut Recorder,
@@ -37,7 +37,7 @@ impl Sessions {
         }
     }
 
-    /// What those say of a session who know best; the revocations are known then.
+    /// Reads a session from the authoritative source, and ensures that revocations are known.
     pub(crate) fn load_authoritative(
         &mut self,
         recorder: &mut Recorder,
@@ -45,7 +45,7 @@ impl Sessions {
         context: &RequestContext<'_>,
     ) -> Result<LookupResult, Interrupt> {
         let answers = context.answers;
-        // Not to be had means degraded; an inquiry has nobody to tell that to.
+        // Unavailable revocations mean a degraded result, which a query cannot report.
         if let Err(need) = self.require_revocations(recorder, answers, context.now) {
             return Err(Interrupt::Pending(vec![need]));
         }
@@ -60,7 +60,7 @@ impl Sessions {
         Ok(source)
     }
 
-    /// A page of the sessions that are on a list and live.
+    /// Returns a page of the live sessions on a list.
     pub(crate) fn list(
         &mut self,
         recorder: &mut Recorder,
@@ -109,7 +109,7 @@ impl Sessions {
         Ok((sessions, next))
     }
 
-    /// Reads all that are listed at once; the list is only a hint.
+    /// Reads all listed sessions at once; the list is only a hint.
     fn load_listed(
         &mut self,
         recorder: &mut Recorder,
@@ -121,7 +121,7 @@ impl Sessions {
         let mut needs = Vec::new();
         for Listed { handle, .. } in listed {
             let mut source = self.ask_namespace(recorder, *handle, answers);
-            // The namespace may not have it yet.
+            // The namespace may not show it yet.
             if matches!(source, Ok(LookupResult::Nothing))
                 && self.tenant.consistency == Consistency::Strong
             {
@@ -149,7 +149,7 @@ impl Sessions {
     }
 }
 
-/// The page of a namespace's list that follows `after`; oldest first.
+/// Returns the page of a namespace's list after `after`, oldest first.
 fn page_of(
     mut listed: Vec<Listed>,
     after: Option<&str>,

@@ -1,9 +1,8 @@
-//! Access tokens that run out: for origins that are handed them, and where a provider's user may come in only as long
-//! as it says so, which it says again with new tokens.
+//! Renews access tokens that expire: for origins that receive them, and where a provider's user may enter only while
+//! its tokens say so.
 //!
-//! A provider gives a new one for a refresh token once, so only one may ask: the session's object
-//! ([`crate::session_object`]). Before the token runs out that is done in the background; after, the request
-//! waits.
+//! A provider accepts a refresh token once. So only the session's object requests a new token
+//! ([`crate::session_object`]). It does so in the background before the token expires. After that the request waits.
 
 use super::authenticate::Visitor;
 use super::authorize::Authorized;
@@ -22,17 +21,17 @@ use crate::session_object::command::{Operation, Reply};
 use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::tenant::Consistency;
 
-/// How long a provider may take, in milliseconds.
+/// Maximum time for a provider's response, in milliseconds.
 const DEADLINE_MS: u32 = 12_000;
 
-/// So long nothing is asked again by this isolate if nobody waits for an access token, in milliseconds.
+/// Interval between requests for a new token by this isolate if no request waits for it, in milliseconds.
 const PAUSE_MS: u64 = 10_000;
 
 impl Gateway {
-    /// The visitor with an access token that is valid, if one can be had; if not, the operator is told.
+    /// Returns the request with a valid access token, if one is available. Logs an expired token for the operator.
     ///
     /// # Errors
-    /// What has to be asked first, or that the session is over.
+    /// Returns the needs to perform first, or that the session is over.
     pub(super) fn refresh_access_token<'a>(
         &mut self,
         request: Authorized<'a>,
@@ -96,15 +95,15 @@ impl Gateway {
         match updated {
             Some(UpdateOutcome::Live { session, .. }) => Ok(Visitor { session, ..visitor }),
             Some(UpdateOutcome::Ended) => Err(self.deny(Problem::SessionEnded, true, context)),
-            // Without a token the origin decides what it can do for the visitor.
+            // Without a token the origin decides what it offers the visitor.
             Some(UpdateOutcome::Not(_)) | None => Ok(visitor),
         }
     }
 }
 
 impl Logins {
-    /// Tells, once for each token in this isolate, that the origin is handed none because it has run out
-    /// and no new one was to be had.
+    /// Logs, once for each token in this isolate, that the origin gets no access token, because it expired without a
+    /// renewal.
     fn note_run_out(&mut self, recorder: &mut Recorder, visitor: &Visitor, now: UnixMillis) {
         let record = &visitor.session.record;
         let Some(grant) = record.grant.as_ref().filter(|_| self.hands_tokens_on()) else {
@@ -145,8 +144,8 @@ impl Logins {
         self.refreshing.insert(handle, now);
     }
 
-    /// How long the access token is still valid, if there is a way to a new one, and either the origin is handed it or
-    /// not all of its provider's users may come in.
+    /// Returns the remaining time of the access token; `None` if it cannot be renewed. Also `None` if the origin does
+    /// not receive it and all of its provider's users may enter.
     fn left_of_token(&self, record: &Record, now: UnixMillis) -> Option<Seconds> {
         let grant = record.grant.as_ref()?;
         let ordered = self.tenant.consistency == Consistency::Strong;
@@ -165,7 +164,7 @@ impl Logins {
         self.tenant.hands_tokens_on()
     }
 
-    /// Lets the session's object ask for a new token. None if it cannot be asked.
+    /// Lets the session's object request a new token. Returns `None` if it cannot.
     fn refresh(
         &mut self,
         sessions: &mut Sessions,
@@ -184,7 +183,7 @@ impl Logins {
         let key = format!("refresh {}", handle.to_text());
         match answers.found(&key) {
             None => {
-                // Nobody waits for news of a provider that is known.
+                // The request does not wait for fresh metadata of a known provider.
                 let known = self.known_metadata(&provider.issuer, now);
                 let metadata = match known.map_or_else(
                     || self.metadata(recorder, &provider.issuer, answers, now),
@@ -214,7 +213,7 @@ impl Logins {
         }
     }
 
-    /// The same in the background, for a session this isolate knows.
+    /// Refreshes the token in the background, for a session in this isolate's cache.
     pub(crate) fn refresh_beside(
         &mut self,
         sessions: &mut Sessions,

@@ -1,5 +1,5 @@
-//! Changing a recorded session: by the object that orders its changes, or, with KV alone, in this
-//! isolate (`update_kv.rs`).
+//! Changes a recorded session: by the object that orders its changes or, with KV alone, in this isolate
+//! (`update_kv.rs`).
 
 use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
@@ -22,27 +22,27 @@ use crate::store::cache::Known;
 use crate::store::revocations::Freshness;
 use crate::tenant::Consistency;
 
-/// A change that somebody asks for.
+/// Change of a session, with its conditions.
 pub(crate) struct Update<'a> {
-    /// What.
+    /// The change.
     pub(crate) change: Change,
-    /// Of which session.
+    /// Handle of the session.
     pub(crate) handle: Handle,
-    /// The sign-in in the asker's name for it: only while that is the session's
+    /// Sign-in in the caller's name for the session. The change applies only while it is the session's
     /// ([`Command::named`]).
     pub(crate) named: Option<Option<SignIn>>,
-    /// The asker's cookie; none for one who needs none.
+    /// Cookie of the caller; `None` for a caller that needs none.
     pub(crate) token: Option<&'a Token>,
-    /// Device and country, should the session be recorded with this.
+    /// Device and country, if this change records the session.
     pub(crate) client: Client<'a>,
-    /// Only to this version.
+    /// Version that the session must have.
     pub(crate) if_version: Option<Version>,
-    /// The token of the asker's lease.
+    /// Token of the caller's lease.
     pub(crate) lease: Option<u64>,
 }
 
 impl<'a> Update<'a> {
-    /// By somebody who needs no cookie, under no condition.
+    /// Creates a change without conditions, by a caller that needs no cookie.
     pub(crate) fn of(handle: Handle, change: Change) -> Self {
         Self {
             change,
@@ -55,7 +55,7 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// The same, of the session that has this very name.
+    /// Creates such a change of the session with exactly this name.
     pub(crate) fn of_named(name: PublicName, change: Change) -> Self {
         Self {
             named: Some(name.sign_in),
@@ -63,7 +63,7 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// By whoever has this cookie.
+    /// Creates a change by the caller with this cookie.
     pub(crate) fn by(token: &'a Token, change: Change) -> Self {
         Self {
             token: Some(token),
@@ -72,43 +72,43 @@ impl<'a> Update<'a> {
     }
 }
 
-/// What came of it.
+/// Result of a change.
 pub(crate) enum UpdateOutcome {
-    /// The session lives and is this now.
+    /// The session lives.
     Live {
-        /// Its record.
+        /// Its current record.
         session: Rc<Prepared>,
-        /// What was asked and not granted.
+        /// Requested parts that were refused.
         refused: Vec<String>,
     },
-    /// It is over, by this change or before it.
+    /// The session is over, by this change or an earlier one.
     Ended,
-    /// Nothing was changed, and why.
+    /// Nothing was changed, for this reason.
     Not(UpdateError),
 }
 
-/// Why nothing was changed.
+/// Reasons why a change fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum UpdateError {
-    /// There is no such session.
+    /// The session does not exist.
     Absent,
-    /// The asker's id, or name for the session, is not valid any more.
+    /// The caller's id, or name for the session, is no longer valid.
     Outdated,
-    /// It has another version.
+    /// The session has another version.
     Version,
-    /// The asker's lease does not hold.
+    /// The caller's lease is not valid.
     Lease,
-    /// Its record cannot be read.
+    /// The record cannot be read.
     Unreadable,
-    /// Its record is of a newer release or under a key that has not arrived here.
+    /// The record is of a newer release, or under a key that has not arrived here.
     NotYetReadable,
-    /// An object did not answer within two seconds, after three attempts at most (`worker/io/objects.rs`); or KV
-    /// did not.
+    /// An object did not answer within two seconds, after three attempts at most (`worker/io/objects.rs`), or KV did
+    /// not.
     ///
-    /// A change by the origin, a sign-in, a sign-out and a `PATCH` get 503, although the object may have applied
-    /// them. A noted use and a pin are skipped, and the request continues; so is a renewal of the access token.
+    /// A change by the origin, a sign-in, a sign-out and a `PATCH` get 503, although the object may have applied them.
+    /// A noted use, a pin and a renewal of the access token are skipped, and the request continues.
     Silent,
-    /// It is done, but those who have to know cannot be told yet.
+    /// The change is done, but could not be announced yet.
     Unannounced,
 }
 
@@ -116,7 +116,7 @@ impl Sessions {
     /// Changes a session.
     ///
     /// # Errors
-    /// What must be done first.
+    /// Returns the needs to perform first.
     pub(crate) fn update(
         &mut self,
         recorder: &mut Recorder,
@@ -154,8 +154,7 @@ impl Sessions {
         self.update_adopted(recorder, update, answers, now)
     }
 
-    /// The object knows nothing: the session was recorded before there was one. It gets the record
-    /// as the namespace has it.
+    /// Repeats a change with the record from the namespace, because the object has none: the session is older than it.
     fn update_adopted(
         &mut self,
         recorder: &mut Recorder,
@@ -186,9 +185,9 @@ impl Sessions {
         }
     }
 
-    /// A session that begins, or is given an identity, must know up to which revocation it is not
-    /// concerned: for a sign-in the very last one, or who signs in right after "log out everywhere"
-    /// would be signed out again.
+    /// Returns whether the epoch of a session that begins or gets an identity is known. Earlier revocations do not
+    /// concern it. A sign-in needs the very last epoch: otherwise one right after "log out everywhere" would be
+    /// revoked, too.
     fn knows_the_epoch(
         &mut self,
         recorder: &mut Recorder,
@@ -203,7 +202,7 @@ impl Sessions {
         let signs_in = update.change.identify.is_some();
         let asked = self.learn_revocations(recorder, answers, now) > 0;
         let knows = self.revocations.is_known();
-        // What was heard too long ago may lack a revocation that such a session would be born under.
+        // A stale list may lack a revocation that would end such a session at once.
         let is_stale = self
             .revocations
             .freshness(self.tenant.revocations_fresh_ms(), now)
@@ -222,12 +221,12 @@ impl Sessions {
         now: UnixMillis,
     ) -> Command {
         let once = self.idempotency_key(recorder, &update.change, answers);
-        // What ends need not begin first.
+        // A session that ends need not begin first.
         let unstored = update
             .token
             .filter(|token| token.least_version == Version::UNSTORED && !update.change.end);
         let mut change = update.change.clone();
-        // The record takes over what the guest's cookie said.
+        // The record takes over the opening that the guest's cookie notes.
         change.open |= unstored.is_some_and(|token| token.guest_opened().is_some());
         let changing = UpdateCommand {
             id: update.token.map(|token| token.id),
@@ -247,8 +246,8 @@ impl Sessions {
         }
     }
 
-    /// Returns what tells this change from others of the session. It is made from what the step was begun with: a step
-    /// that is driven again, because the instance died while its command was under way, asks for the same change.
+    /// Returns a key that distinguishes this change from others of the session. It derives from the step's seed. So a
+    /// step that is repeated, because the instance died during its command, requests the same change.
     fn idempotency_key(
         &mut self,
         recorder: &mut Recorder,
@@ -279,7 +278,7 @@ impl Sessions {
         drawn ^ kind
     }
 
-    /// Learns from what the object says a session is now.
+    /// Caches the state of a session that the object replied, and returns the result.
     pub(crate) fn updated(
         &mut self,
         handle: Handle,
@@ -300,7 +299,7 @@ impl Sessions {
                 };
                 let session = Rc::new(self.prepared(record));
                 let version = session.record.version;
-                // The object knows best: no need to compare. What was not recorded is not known.
+                // The object is authoritative, so this needs no comparison. A session without a record is not cached.
                 if version > Version::UNSTORED {
                     self.cache.put(handle, Known::Live(session.clone()), now);
                 }

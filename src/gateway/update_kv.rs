@@ -1,5 +1,5 @@
-//! Changing a session with KV alone: in this isolate, on the freshest copy it can get. Two isolates
-//! that do so at the same moment know nothing of each other, and the last one wins.
+//! Changes a session with KV alone: in this isolate, on the freshest copy available. If two isolates do so at the same
+//! moment, the last one wins.
 
 use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
@@ -80,8 +80,7 @@ impl Sessions {
         }
     }
 
-    /// The freshest copy of a session that is about to change: storage's, or this isolate's own if
-    /// that is newer.
+    /// Returns the freshest copy of a session to change: from storage, or this isolate's own if that is newer.
     fn freshest(
         &mut self,
         recorder: &mut Recorder,
@@ -109,7 +108,7 @@ impl Sessions {
         match self.look_up(recorder, token, max_age, answers, now) {
             Ok(SessionLookup::Live { session, fit, .. }) => Ok(Ok((session.record.clone(), fit))),
             Ok(SessionLookup::Over(Problem::SessionRotated | Problem::SessionReplaced)) => {
-                // Who needs no cookie is not bound to an id.
+                // A caller without a cookie is not bound to an id.
                 let hit = self.cache.get(token.handle, now).map(|hit| hit.known);
                 match (update.token, hit) {
                     (None, Some(Known::Live(session))) => {
@@ -132,7 +131,7 @@ impl Sessions {
         }
     }
 
-    /// Puts a session on its user's list, with KV alone.
+    /// Adds a session to its user's list, with KV alone.
     fn list_in_kv(&mut self, record: &Record, now: UnixMillis) {
         let tenant = &self.tenant;
         let Some(identity) = &record.identity else {
@@ -150,7 +149,7 @@ impl Sessions {
             .push(session_index::listing(&tenant.id, tag, &listed, ttl));
     }
 
-    /// Ends a user's oldest sessions, with KV alone, so that one more is not too many.
+    /// Ends a user's oldest sessions, with KV alone, so that a new one does not exceed the limit.
     fn make_room(
         &mut self,
         recorder: &mut Recorder,

@@ -1,4 +1,4 @@
-//! Builds the request that goes to the origin.
+//! Builds the request to the origin.
 
 use super::parts::Recorder;
 use std::rc::Rc;
@@ -21,52 +21,52 @@ use crate::tenant::{Consistency, Streams};
 use crate::upstream::proof::Proved;
 use crate::upstream::request_headers::{Disbelieved, IdentityHeaders, Outgoing, State};
 
-/// The session that a request is forwarded with.
+/// Session of a forwarded request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Visit {
     /// The session.
     pub session: Rc<Prepared>,
-    /// How the origin is to take it.
+    /// State that the origin sees.
     pub state: State,
-    /// When it ends if it is not used again.
+    /// End of the session without further use.
     pub expires: UnixSeconds,
 }
 
-/// A request to be sent to an origin.
+/// Request to an origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Forward {
-    /// The full URL.
+    /// Full URL.
     pub url: String,
-    /// All headers there are.
+    /// All headers.
     pub headers: Outgoing,
-    /// To be handed to [`Gateway::handle_response`] and [`Gateway::run_background`].
+    /// Text for [`Gateway::handle_response`] and [`Gateway::run_background`].
     pub response_context: String,
-    /// The origin's name, for reporting a failure.
+    /// Name of the origin, for reporting a failure.
     pub origin: String,
-    /// Milliseconds the origin may take for its response headers.
+    /// Maximum time until the response headers, in milliseconds.
     pub first_byte_ms: u64,
     /// [`Pauses::to_text`](crate::tenant::Pauses::to_text).
     pub pauses: String,
-    /// The answer must be settled whatever its headers are.
+    /// Whether to handle the response whatever its headers are.
     pub handle_response: bool,
-    /// [`Gateway::run_background`] has something to do.
+    /// Whether [`Gateway::run_background`] has work.
     pub run_background: bool,
-    /// What the `sid` in the body of the answer is to be made longer by; mostly nothing.
+    /// Suffix for the `sid` in the response's body; usually empty.
     pub sid_suffix: String,
-    /// An event stream is to be followed to its end.
+    /// Whether to follow an event stream to its end.
     pub revocable: bool,
-    /// The cache of the zone may answer it, and keep the answer.
+    /// Whether the zone's cache may answer the request, and keep the response.
     pub shared: bool,
-    /// Should the answer stay open, [`Gateway::revalidate`] is to be called, once: nobody follows it.
+    /// Whether to call [`Gateway::revalidate`] once if the response stays open, because it is not followed.
     pub opens: bool,
-    /// How long this holds for requests alike; none if it is for this one alone.
+    /// Cache policy for equal requests; `None` if the decision holds for this one only.
     pub repeat: Option<CachePolicy>,
-    /// The session; none if it goes on without one.
+    /// Session; `None` if the request has none.
     pub visit: Option<Visit>,
 }
 
 impl Gateway {
-    /// Builds the request to the origin, and notes what its response will need.
+    /// Builds the request to the origin, and the context that its response needs.
     pub(super) fn upstream_request(&mut self, request: &Routed<'_>) -> Forward {
         let Routed {
             visitor,
@@ -102,7 +102,7 @@ impl Gateway {
             .any(|(_, source)| takes_token(*source));
         let grant = record.grant.as_ref().filter(|_| is_wanted);
         let access_token = grant.and_then(|grant| grant.usable_token(context.now.seconds()));
-        // A provider may send any text; a header cannot hold it.
+        // A provider may send any text, but a header cannot hold it.
         let fits = |token: &&str| token.bytes().all(|b| matches!(b, b'!'..=b'~'));
         let access_token = access_token.filter(fits);
         let expires = tenant.lifetime.end(&used);
@@ -122,7 +122,7 @@ impl Gateway {
             expires,
             max_data: tenant.max_data,
             env: tenant.env.as_deref(),
-            // Beside a cookie it is not needed, and still nobody else's.
+            // With a cookie the bearer token is superfluous, but the origin must not get it either.
             came_by_bearer: !tenant.methods.token.is_empty()
                 && matches!(
                     authenticate::bearer(&self.tenant, context),
@@ -172,7 +172,7 @@ impl Gateway {
         let routed = Route::of_target(location.target, &tenant.keys)
             .and_then(|_| engine_io::without_route(location.target));
         let target = routed.as_deref().unwrap_or(location.target);
-        // Whoever brings no cookie may not keep the one it is given either.
+        // A client that sends no cookie may not keep the new one either.
         let sid_suffix = if visitor.is_new && engine_io::is_handshake(location.target) {
             Route {
                 handle: visitor.token.handle,
@@ -187,7 +187,7 @@ impl Gateway {
             self.recorder.count_disbelieved(disbelieved);
         }
         let tenant = &self.tenant;
-        // What is done again is not counted here.
+        // Reused decisions are not counted here.
         let is_once = touch
             || sync_origins
             || revocable
@@ -227,7 +227,7 @@ impl Gateway {
 }
 
 impl Recorder {
-    /// Counts what a client sent that is not its to send.
+    /// Counts headers that a client may not send.
     pub(crate) fn count_disbelieved(&mut self, disbelieved: Disbelieved) {
         let Disbelieved { identity, routing } = disbelieved;
         for (kind, times) in [("identity", identity), ("routing", routing)] {

@@ -1,4 +1,4 @@
-//! Who is let in, and what is told to whom.
+//! Tests access: sign-in rules, cross-site requests and limits, and that events hold no secret.
 
 use super::*;
 use serde_json::json;

@@ -1,11 +1,11 @@
-//! Conversations that move to another origin, and back.
+//! Tests conversations that move to another origin and back.
 
 use super::origins::placed;
 use super::*;
 use chacha20::rand_core::Rng as _;
 use serde_json::json;
 
-/// A conversation whose server is gone, moved, and the server back.
+/// Creates a conversation that moved because its server was gone, and brings the server back.
 fn moved(settings: &Value) -> (World, String, String) {
     let mut world = World::new(settings);
     let home = world.exchange("").origin;
@@ -41,7 +41,7 @@ fn moved_conversation_returns_after_an_hour_without_use_by_default() {
 fn moved_conversation_returns_after_pin_idle_only() {
     let settings = json!({ "SESSION_IDLE": "8h", "PIN_IDLE": "30m" });
     let (mut world, home, there) = moved(&settings);
-    // In use: every twenty minutes for three hours, in whatever isolate.
+    // In use every twenty minutes for three hours, each time in a new isolate.
     for _ in 0..9 {
         world.wait(20 * 60);
         world.move_to_another_isolate();
@@ -69,7 +69,7 @@ fn unreachable_origins_are_probed_once_a_second_without_requests() {
     }
     let begun = world.now;
     let mut attempts = 0;
-    // Fifty requests a second for twenty seconds, all of whose connections are refused.
+    // Fifty requests a second for twenty seconds, with every connection refused.
     for _ in 0..1_000 {
         world.jar = None;
         let mut answers = Answers::default();
@@ -87,7 +87,7 @@ fn unreachable_origins_are_probed_once_a_second_without_requests() {
         }
         world.now.0 += 20;
     }
-    // Each time that one was passed over for long enough it is tried again.
+    // Each origin is tried again whenever its ejection ends.
     assert!(attempts <= 12, "{attempts}");
     let seconds = usize::try_from(world.now.millis_since(begun) / 1_000).unwrap();
     assert!(
@@ -95,7 +95,7 @@ fn unreachable_origins_are_probed_once_a_second_without_requests() {
         "{}",
         world.outside.probes
     );
-    // The first answer opens the door again, to whoever waits for it.
+    // The first response admits all waiting clients again.
     world.outside.probed.clear();
     world.wait(1);
     let forward = world.visit();
@@ -117,7 +117,7 @@ fn failing_client_does_not_block_a_recovered_origin() {
     assert_eq!(refused(world.ask("GET", "/", &[], &mut answers)).0, 502);
     world.outside.probed.clear();
     world.wait(1);
-    // The first to come is the one that fails everywhere.
+    // The first client is the one that fails everywhere.
     let mut answers = Answers::default();
     for _ in 0..2 {
         let forward = forwarded(world.ask("GET", "/", &[], &mut answers));
@@ -171,7 +171,7 @@ fn flapping_origin_does_not_move_conversations_repeatedly() {
         let home = world.exchange("").origin;
         conversations.push((world.jar.clone(), vec![home]));
     }
-    // An hour; half of what "a" answers are errors, and one connection in ten is lost.
+    // For an hour half of a's responses are errors, and one connection in ten is lost.
     for _ in 0..60 {
         for (jar, places) in &mut conversations {
             world.jar.clone_from(jar);

@@ -1,4 +1,4 @@
-//! The session API for origins.
+//! Tests the session API for origins.
 
 use super::*;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Ending sessions: by operators, and by visitors their own.
+//! Tests how operators end sessions, and visitors their own.
 
 use super::revocation::{ADMIN, settle_down, sign_in, world};
 use super::*;
@@ -14,7 +14,7 @@ fn operator_ends_one_session_a_users_or_all() {
                 world.jar.clone(),
                 told(&forward, "x-session-id").unwrap().to_owned(),
             ));
-            // With KV alone points in history are times.
+            // With KV alone revocation epochs are times.
             world.wait(1);
         }
         let live = |world: &mut World| -> Vec<bool> {

@@ -1,4 +1,4 @@
-//! What is told of a request beforehand: it is what happens then, and asking changes nothing.
+//! Tests that a request does what its explanation says, and that explaining has no effects.
 
 mod foretold;
 
@@ -16,7 +16,7 @@ fn world(changes: &Value) -> World {
     World::new(&settings)
 }
 
-/// Asks as an operator, who has no cookie; no time passes.
+/// Sends a question as an operator without a cookie; no time passes.
 fn explain_any(world: &mut World, question: &Value) -> Answer {
     let (jar, now) = (world.jar.take(), world.now);
     let step = world.call("POST", EXPLAIN, Some(TOKEN), question);
@@ -33,7 +33,7 @@ fn explain(world: &mut World, question: &Value) -> Value {
     serde_json::from_str(&answer.body).unwrap()
 }
 
-/// The request that the browser would send.
+/// Describes the request that the browser would send.
 fn described(world: &World, target: &str, headers: &[(&str, &str)]) -> Value {
     let mut described = serde_json::Map::new();
     for (name, value) in headers {

@@ -1,4 +1,4 @@
-//! Requests that an origin did not answer, and what that says of the origin.
+//! Tests requests that an origin did not answer, and their effect on the origin.
 
 use super::*;
 use crate::telemetry::log::Event;
@@ -63,7 +63,7 @@ fn unreachable_origin_is_skipped_for_a_while() {
     assert_eq!(world.visit().origin, home);
 }
 
-/// However a request fails, whatever the method.
+/// Failures of requests, by method.
 const FAILURES: [(&str, Failure); 7] = [
     ("GET", Failure::Lost),
     ("HEAD", Failure::Lost),
@@ -194,7 +194,7 @@ fn without_client_addresses_older_sessions_distinguish_clients() {
     ] {
         let settings = json!({ "ORIGINS": "a=http://a:1" });
         let mut world = World::new(&settings);
-        // The same deployment, where the server answers.
+        // The same deployment with a server that responds.
         let mut elsewhere = World::new(&settings);
         let mut begin = |now| {
             elsewhere.now = now;

@@ -1,4 +1,4 @@
-//! A session from the first visit to its end.
+//! Tests a session from the first visit to its end.
 
 use super::*;
 use serde_json::json;
@@ -105,7 +105,7 @@ fn rotation_changes_only_the_cookie() {
         assert_eq!(told(&after, "x-session-data"), Some(r#"{"a":1}"#));
         assert_eq!(after.origin, before.origin);
 
-        // What was on its way may still change the session, and asks for no second rotation.
+        // A response under way may still change the session, but does not rotate the id again.
         let successor = world.jar.clone();
         world.answer(
             &in_flight,

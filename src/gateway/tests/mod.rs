@@ -1,4 +1,4 @@
-//! The path of a request, driven as the edge drives it, over storage in memory.
+//! Tests the path of a request, driven as the edge drives it, over storage in memory.
 
 mod access;
 mod affinity;
@@ -35,7 +35,7 @@ use crate::simulation::fake_io::{self, FakeIo};
 use crate::telemetry::log::Event;
 use crate::upstream::response_headers::Edits;
 
-/// A gateway with an outside, a clock and one browser.
+/// Gateway with fake I/O, a clock and one browser.
 struct World {
     gateway: Gateway,
     outside: FakeIo,
@@ -75,7 +75,7 @@ fn gateway(settings: &Value, seed: u64) -> Gateway {
     )
 }
 
-/// The same story under both consistencies.
+/// Runs a test under both consistencies.
 fn under_both(tell: impl Fn(&str)) {
     CONSISTENCIES.into_iter().for_each(tell);
 }
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// Has requests under way at an origin, from this isolate.
+    /// Reports requests under way at an origin, from this isolate.
     fn busy(&mut self, origin: &str, under_way: u32) {
         let seen = Activity {
             under_way,
@@ -101,7 +101,7 @@ impl World {
         self.gateway.observe(origin, seen, self.now);
     }
 
-    /// Has this isolate open sockets at an origin that nothing follows.
+    /// Reports sockets that this isolate opened at an origin and does not follow.
     fn sockets(&mut self, origin: &str, opened: u32) {
         let seen = Activity {
             opened,
@@ -110,7 +110,7 @@ impl World {
         self.gateway.observe(origin, seen, self.now);
     }
 
-    /// The same storage and browser, met by an isolate that knows nothing yet.
+    /// Continues with the same storage and browser in a new isolate.
     fn move_to_another_isolate(&mut self) {
         self.isolates += 1;
         self.gateway = gateway(&self.settings, self.isolates);
@@ -125,7 +125,7 @@ impl World {
         self.outside.put(writes);
     }
 
-    /// What the namespace holds of sessions.
+    /// Returns the session records in the namespace.
     fn records(&self) -> HashMap<String, Vec<u8>> {
         let mut records = self.outside.namespace.clone();
         records.retain(|key, _| key.starts_with("s:"));
@@ -145,7 +145,7 @@ impl World {
         }
     }
 
-    /// Sends the probes that are to be sent.
+    /// Sends the pending probes.
     fn probe(&mut self) {
         for Probe { origin, begun, .. } in self.gateway.balancer.take_probes() {
             let verdict = self.outside.probed.get(&origin).copied();
@@ -161,7 +161,7 @@ impl World {
         }
     }
 
-    /// An origin answers with a gateway error.
+    /// Records a gateway error of an origin.
     fn fail(&mut self, origin: &str) {
         let Gateway {
             balancer, recorder, ..
@@ -169,13 +169,13 @@ impl World {
         balancer.record_failure(recorder, origin, "gateway_errors", None, self.now);
     }
 
-    /// Every connection to that origin is refused from now on.
+    /// Makes every probe find that origin's connections refused from now on.
     fn kill(&mut self, origin: &str) {
         let origin = origin.to_owned();
         self.outside.probed.insert(origin, Verdict::Dead);
     }
 
-    /// A request of the browser's.
+    /// Packs a request of the browser.
     fn packed(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> String {
         let mut packed = format!("{method}\nhttps://chat.example{target}");
         for (name, value) in headers {
@@ -227,7 +227,7 @@ impl World {
         }
     }
 
-    /// Calls one of our own paths with a JSON body.
+    /// Calls a reserved path with a JSON body.
     fn call(&mut self, method: &str, target: &str, key: Option<&str>, body: &Value) -> Step {
         self.outside.body = Some(body.to_string().into_bytes());
         let authorization = key.map(|key| format!("Bearer {key}"));
@@ -245,12 +245,12 @@ impl World {
         self.ask("GET", target, &[], &mut Answers::default())
     }
 
-    /// The request as it is forwarded.
+    /// Sends a request and returns it as forwarded.
     fn visit(&mut self) -> Forward {
         forwarded(self.get("/"))
     }
 
-    /// The origin answers with these headers; the browser takes the cookie.
+    /// Handles the origin's response with these headers; the browser takes the cookie.
     fn answer(&mut self, forward: &Forward, headers: &str) -> Edits {
         let mut answers = Answers::default();
         let edits = loop {
@@ -272,7 +272,7 @@ impl World {
         edits
     }
 
-    /// A whole exchange.
+    /// Runs a whole exchange.
     fn exchange(&mut self, headers: &str) -> Forward {
         let forward = self.visit();
         self.answer(&forward, headers);

@@ -1,4 +1,4 @@
-//! Sessions in use by nothing but an open socket or event stream.
+//! Tests sessions with no use other than an open socket or event stream.
 
 use super::*;
 use crate::gateway::Revalidation;
@@ -16,7 +16,7 @@ const EVENTS: [(&str, &str); 1] = [("accept", "text/event-stream")];
 const MODES: [&str; 2] = ["pass-through", "revocable"];
 
 impl World {
-    /// A request that asks for something that stays open, and the origin's answer.
+    /// Sends a request for a connection that stays open, and handles the origin's response.
     fn open(&mut self, asked: &[(&str, &str)], status: u16, headers: &str) -> Forward {
         let forward = forwarded(self.ask("GET", "/ws", asked, &mut Answers::default()));
         if forward.handle_response {
@@ -52,7 +52,7 @@ impl World {
         forward
     }
 
-    /// What the edge does now and then while something is open, or once.
+    /// Revalidates an open connection, as the edge does at intervals or once.
     fn look(&mut self, forward: &Forward) -> Revalidation {
         let mut answers = Answers::default();
         loop {
@@ -69,7 +69,7 @@ impl World {
         }
     }
 
-    /// So long nothing but the socket is used.
+    /// Uses only the socket for so many seconds.
     fn chat(&mut self, socket: &Forward, seconds: u64) {
         for _ in 0..seconds / 10 {
             self.wait(10);

@@ -1,4 +1,4 @@
-//! What operators are shown of sessions and origins.
+//! Tests how operators see sessions and origins.
 
 use super::*;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Origins that are gone, slow or wrong.
+//! Tests origins that drain, fail or are full.
 
 use super::*;
 use serde_json::json;
@@ -68,7 +68,7 @@ fn new_sessions_prefer_the_less_busy_origin_without_storage() {
         world.busy("b", 0);
     }
     assert_eq!(places.get("a"), None, "{places:?}");
-    // Without word of what is under way they are spread all the same.
+    // Without requests under way, new sessions are spread all the same.
     world.busy("a", 0);
     world.busy("b", 0);
     let even = placed(&mut world, 400);
@@ -91,7 +91,7 @@ fn new_sessions_go_where_fewer_sockets_are_open() {
     world.sockets("a", 60);
     let places = placed(&mut world, 40);
     assert_eq!(places.get("a"), None, "{places:?}");
-    // An hour later most of them are closed, as far as the gateway can know.
+    // An hour later most of them are closed, by the gateway's estimate.
     world.wait(3_600);
     let places = placed(&mut world, 200);
     assert!(places["a"] > 60, "{places:?}");
@@ -147,7 +147,7 @@ fn full_origin_gets_no_new_session() {
     let cookie = world.jar.clone();
     world.busy("a", 5);
     assert_eq!(placed(&mut world, 50).get("a"), None);
-    // An origin says of itself that it is full.
+    // An origin reports that it is full.
     world.jar.clone_from(&cookie);
     let mut full = world.visit();
     while full.origin != "b" {
@@ -190,7 +190,7 @@ fn canary_gets_a_share_of_new_sessions_and_ramping_moves_none() {
     world.move_to_another_isolate();
     let asked = world.ask("GET", "/", &[("x-beta", "1")], &mut Answers::default());
     assert_eq!(forwarded(asked).origin, "v2");
-    // The kill switch moves those who were there, and tells where they come to.
+    // The kill switch moves the canary's sessions, and their next origin sees a takeover.
     world.settings = settings("v2:off");
     world.move_to_another_isolate();
     for (jar, origin) in &placed {

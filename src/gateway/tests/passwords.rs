@@ -1,11 +1,11 @@
-//! The places in which passwords are checked.
+//! Tests the slots for password checks.
 
 use super::*;
 use crate::effect::Class;
 use serde_json::json;
 
-/// Somebody at an address who signs in, up to where attempts are counted, whose answer never comes; the code of
-/// the refusal if there is no place.
+/// Begins a sign-in from an address up to the count of attempts, which never answers. Returns the refusal's code if no
+/// slot is free.
 fn begin(world: &mut World, address: &str) -> Option<String> {
     let packed = format!(
         "POST\nhttps://chat.example/_session/login\ncf-connecting-ip\n{address}\ncontent-type\napplication/json"

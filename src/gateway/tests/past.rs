@@ -1,14 +1,14 @@
-//! Random pasts: deployments, and what happened in them.
+//! Generates random pasts: deployments, and events in them.
 
 use proptest::prelude::*;
 
 use super::*;
 use serde_json::json;
 
-/// What operators present in tests.
+/// Token of operators in tests.
 pub(super) const TOKEN: &str = "an-admin-token-for-tests";
 
-/// What a browser and its server have done before.
+/// Past event between a browser and its server.
 #[derive(Clone, Debug)]
 pub(super) enum Past {
     Answer(&'static str),

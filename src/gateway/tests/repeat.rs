@@ -1,4 +1,4 @@
-//! A decision that stands is the one that would be made.
+//! Tests that a cached decision equals a new one.
 
 use proptest::prelude::*;
 
@@ -36,9 +36,9 @@ fn decision_is_reusable_while_revocations_are_fresh() {
     world.now.0 += 400;
     let heard = world.now.0;
     world.exchange("x-session-patch\n{\"a\":1}");
-    // Too old before the second is over.
+    // The revocation list gets too old before the second ends.
     world.now.0 += 1_700;
-    // What is to be done in the background is said to one.
+    // One request gets the background work, and its decision is not cached.
     let repeat = (0..3).find_map(|_| world.visit().repeat).unwrap();
     assert_eq!(repeat.until, UnixMillis(heard + 2_000));
 }
@@ -179,7 +179,7 @@ fn response_handling_is_not_cached() {
     assert_eq!(repeated(&json!({ "STREAMS": "revocable" })), None);
 }
 
-/// A flood of forged cookies, so far that it is refused; when it began.
+/// Sends forged cookies until they are refused. Returns the time of the first.
 fn flood(world: &mut World) -> UnixMillis {
     world.jar = Some("__Host-session=forged".to_owned());
     let began = world.now;
@@ -217,7 +217,7 @@ fn refusal_of_a_flood_is_cached_until_retry_after_changes() {
     }
 }
 
-/// A body without the id of its trace.
+/// Returns a body without its trace id.
 fn untold(body: &str) -> Value {
     let mut body: Value = serde_json::from_str(body).unwrap();
     assert!(body["trace_id"].take().is_string());
@@ -270,7 +270,7 @@ fn refusal_keeps_the_state_and_reserved_paths_may_change_it() {
     assert!(world.gateway.has_changed_state());
 }
 
-/// What others may do within a second, who are told apart from the visitor by their cookies.
+/// Generates requests of other clients within a second, which differ from the visitor's by their cookies.
 fn stranger() -> impl Strategy<
     Value = (
         &'static str,
@@ -300,7 +300,7 @@ fn stranger() -> impl Strategy<
     ])
 }
 
-/// A header's value that makes it another request to a person, and the same to us.
+/// Generates header values that differ for a person, but not for the gateway.
 fn value() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         "",
@@ -316,7 +316,7 @@ fn value() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever happened before, and however the request differs in what is not heeded.
+    /// After any past, and whatever the ignored headers say, the cached decision equals a new one.
     #[test]
     fn cached_decision_equals_a_new_one(
         settings in settings(),
@@ -360,7 +360,7 @@ proptest! {
         }
         world.jar = jar;
 
-        // Nothing is asked of anybody to make it.
+        // The new decision needs no I/O.
         let packed = world.packed(method, target, &second);
         let request = Request::parse(&packed).unwrap();
         let step = world.gateway.admit(&request, Asker::Visitor, world.now, &Answers::default());
@@ -375,7 +375,7 @@ proptest! {
         prop_assert_eq!(&after.sid_suffix, &before.sid_suffix);
         prop_assert_eq!(after.first_byte_ms, before.first_byte_ms);
         prop_assert!(!after.handle_response);
-        // What is to be looked up again beside it may be so a second later.
+        // Background reads may be due a second later.
         if !after.run_background {
             prop_assert_eq!(world.gateway.recorder.take_labels().labels(), labels.labels());
         }
@@ -394,13 +394,13 @@ fn each_reused_decision_has_its_own_trace() {
     let (one, seed) = gateway.draw_trace();
     let (other, _) = gateway.draw_trace();
     assert_ne!(one.id(), other.id());
-    // The edge takes both ids from what they are made of.
+    // The edge derives both ids from the seed.
     let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(one.id(), &hex[..32]);
     assert_eq!(one.span.to_hex(), hex[32..]);
 }
 
-/// The tenant of the other tests, of which a document says this besides.
+/// Returns the tenant of the other tests with the settings of this document, too.
 fn tenant_of(document: &Value) -> Tenant {
     let mut document = document.clone();
     document["id"] = json!("default");

@@ -1,4 +1,4 @@
-//! Ending sessions from elsewhere: one, a user's, everybody's.
+//! Tests revocations from elsewhere: of one session, of a user's, of all.
 
 use super::*;
 use crate::auth::login_throttle::message::{Reply, Verdict as Allowance};
@@ -18,7 +18,7 @@ pub(super) fn sign_in(world: &mut World, user: &str) -> Forward {
     world.visit()
 }
 
-/// Past what any isolate may still believe.
+/// Waits until no isolate may use an older state.
 pub(super) fn settle_down(world: &mut World, consistency: &str) {
     world.wait(if consistency == "strong" { 5 } else { 60 });
 }
@@ -39,7 +39,7 @@ fn identify_is_logged_and_changes_the_id() {
         assert_eq!(told(&user, "x-session-groups"), Some("a,b"));
         assert_eq!(told(&user, "x-session-name"), None);
         assert_ne!(told(&user, "x-session-id"), told(&guest, "x-session-id"));
-        // The id from before has no grace: whoever planted it is not signed in.
+        // The previous id has no grace period, so an attacker who planted it is not signed in.
         world.jar = old;
         assert_eq!(
             refused(world.get("/")),
@@ -65,7 +65,7 @@ fn guest_cookie_from_before_the_sign_in_works_as_the_guest_only() {
         let planted = world.jar.clone();
         world.exchange("x-session-identify\n{\"user\":\"u1\"}");
         let user = world.visit();
-        // An isolate that knows nothing cannot tell that anything is stored.
+        // A new isolate cannot tell that a record exists.
         world.move_to_another_isolate();
         world.jar = planted;
         let thief = world.visit();
@@ -90,9 +90,9 @@ fn sign_out_everywhere_ends_all_sessions_of_the_user_only() {
             sign_in(&mut world, user);
             jars.push(world.jar.clone());
         }
-        // With KV alone points in history are times.
+        // With KV alone revocation epochs are times.
         world.wait(1);
-        // An isolate that has all of them in memory, and hears of it from elsewhere.
+        // This isolate has all sessions in memory, and learns of the revocation from elsewhere.
         world.move_to_another_isolate();
         for jar in &jars {
             world.jar.clone_from(jar);
@@ -116,7 +116,7 @@ fn sign_out_everywhere_ends_all_sessions_of_the_user_only() {
         }
         world.jar.clone_from(&jars[3]);
         world.visit();
-        // Who signs in again right afterwards stays so.
+        // A user who signs in again right afterwards stays signed in.
         world.wait(1);
         sign_in(&mut world, "u1");
         settle_down(&mut world, consistency);
@@ -129,7 +129,7 @@ fn concurrent_sign_in_does_not_escape_a_revocation() {
     let mut world = world("strong");
     sign_in(&mut world, "u1");
     let first = world.jar.clone();
-    // The sign-in hears the feed, then the revocation comes, then the sign-in is recorded.
+    // The sign-in reads the feed, then the revocation comes, then the sign-in is recorded.
     world.jar = None;
     let guest = world.exchange("");
     let mut answers = Answers::default();
@@ -206,7 +206,7 @@ fn id_from_before_a_sign_in_is_rejected_by_a_stale_isolate() {
     world.exchange("x-session-patch\n{\"a\":1}");
     let before = world.jar.clone();
     world.visit();
-    // Somewhere else the guest signs in; the namespace is behind, and stays so.
+    // The guest signs in elsewhere, and the namespace is behind from now on.
     let mut elsewhere = gateway(&world.settings, 99);
     world.outside.holds_back = true;
     core::mem::swap(&mut world.gateway, &mut elsewhere);
@@ -297,7 +297,7 @@ fn age_of_revocations_counts_from_the_request() {
         panic!("an isolate that knows nothing asks");
     };
     world.satisfy(&needs, &mut answers);
-    // The session ends; the answers are still on their way, and come so late that they do not count.
+    // The session ends. The pending answers arrive too late to count.
     let here = core::mem::replace(&mut world.gateway, gateway(&world.settings, 9));
     world.call("POST", "/_session/logout", None, &Value::Null);
     world.gateway = here;
@@ -313,7 +313,7 @@ fn age_of_revocations_counts_from_the_request() {
 fn session_after_a_tenant_revocation_is_unaffected() {
     under_both(|consistency| {
         let mut world = world(consistency);
-        // This isolate hears of revocations, and then of none for a while.
+        // This isolate polls revocations, then not for a while.
         sign_in(&mut world, "u1");
         settle_down(&mut world, consistency);
         world.jar = None;
@@ -362,7 +362,7 @@ fn unannounced_account_change_still_ends_its_sessions() {
             };
             for need in needs {
                 match &need {
-                    // Whoever counts attempts is heard before the change is kept, and not after.
+                    // The counting object answers before the change is stored, but not afterwards.
                     Need::Call { class, key, .. }
                         if *class == Class::Attempts && answers.written().is_none() =>
                     {

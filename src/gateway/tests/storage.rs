@@ -1,4 +1,4 @@
-//! Storage that fails, is behind, or holds invalid data.
+//! Tests storage that fails, is behind, or holds invalid data.
 
 use super::*;
 use crate::simulation::fake_io::Silent;
@@ -56,7 +56,7 @@ fn sign_out_is_confirmed_after_the_announcement() {
     world.outside.silent.directory = true;
     let step = world.call("POST", "/_session/logout", None, &Value::Null);
     assert_eq!(refused(step), (503, "store_unavailable".to_owned()));
-    // Nor is a second one, which finds the session ended.
+    // A second sign-out, which finds the session ended, is not confirmed either.
     world.jar.clone_from(&cookie);
     let step = world.call("POST", "/_session/logout", None, &Value::Null);
     assert_eq!(refused(step), (503, "store_unavailable".to_owned()));
@@ -172,7 +172,7 @@ fn missing_record_is_never_recreated() {
         world.move_to_another_isolate();
         assert_eq!(refused(world.get("/")), (401, "session_unknown".to_owned()));
         assert!(world.records().is_empty());
-        // A person opening the page just starts again.
+        // A navigation just starts a new session.
         let step = world.ask(
             "GET",
             "/",

@@ -1,4 +1,4 @@
-//! Whatever happened before: what is told is what happens then.
+//! Tests that a request does what its explanation says, after any past.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use super::*;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever happened before: what is told is what happens then.
+    /// After any past a request does what its explanation says.
     #[test]
     fn explanation_matches_what_happens(
         settings in settings(),
@@ -23,7 +23,7 @@ proptest! {
             live_through(&mut world, past, &mut jars);
         }
         jars.extend(world.jar.clone());
-        // An older cookie as well as the one there is.
+        // The cookie may be an older one.
         world.jar = Some(jars[which.index(jars.len())].clone());
         let mode = if navigates { "navigate" } else { "cors" };
         let headers = [("sec-fetch-mode", mode)];
@@ -49,7 +49,7 @@ proptest! {
                     prop_assert!(degraded || told["choice"]["takeover"] == takes_over, "{}", told);
                 }
             }
-            // Which origin a new session is drawn to cannot be told; it may be one that is lost.
+            // An explanation cannot predict the origin of a new session, which may be lost.
             Step::Answer(answer) if answer.status == 502 && outcome["does"] == "forward" => {
                 prop_assert!(told["choice"].is_null(), "{}", told);
                 prop_assert!(told["origins"].to_string().contains("\"ejected\":true"));
