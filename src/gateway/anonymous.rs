@@ -66,7 +66,7 @@ fn is_public(tenant: &Tenant, context: &RequestContext<'_>) -> bool {
 
 impl Sessions {
     /// Creates the visitor that anonymous requests share. It depends on the path only, so one origin serves each path.
-    pub(crate) fn nobody(&self, context: &RequestContext<'_>) -> Visitor {
+    pub(crate) fn anonymous_visitor(&self, context: &RequestContext<'_>) -> Visitor {
         let hash: [u8; 32] = Sha256::digest(context.request.location.path).into();
         let handle = hash.first_chunk().copied().map_or(Handle([0; 16]), Handle);
         let now = context.now.seconds();
@@ -88,8 +88,8 @@ impl Gateway {
         kind: Anonymous,
         context: &RequestContext<'_>,
     ) -> Result<Forward, Interrupt> {
-        let nobody = self.sessions.nobody(context);
-        let Routed { selected, .. } = self.select_origin(Asserted::nobody(nobody, context))?;
+        let visitor = self.sessions.anonymous_visitor(context);
+        let Routed { selected, .. } = self.select_origin(Asserted::anonymous(visitor, context))?;
         let request = context.request;
         let location = &request.location;
         let tenant = &self.tenant;
@@ -102,13 +102,13 @@ impl Gateway {
             };
             proved.sign(key, context.now.seconds())
         });
-        let nobody = AnonymousHeaders {
+        let anonymous = AnonymousHeaders {
             tenant: (kind == Anonymous::Preflight).then_some(&tenant.id),
             proof,
             mapped: &tenant.mapped_headers,
             shared: kind == Anonymous::Public,
         };
-        let headers = Outgoing::anonymous(request, &nobody, context.trace);
+        let headers = Outgoing::anonymous(request, &anonymous, context.trace);
         if !headers.disbelieved.is_none() {
             self.recorder.count_disbelieved(headers.disbelieved);
         }

@@ -60,7 +60,7 @@ pub(super) struct Asserted<'a> {
 
 impl<'a> Asserted<'a> {
     /// Creates a request without a session.
-    pub(super) fn nobody(visitor: Visitor, context: &'a RequestContext<'a>) -> Self {
+    pub(super) fn anonymous(visitor: Visitor, context: &'a RequestContext<'a>) -> Self {
         Self {
             visitor,
             context,

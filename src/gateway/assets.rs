@@ -49,7 +49,7 @@ impl Gateway {
                 source: source.to_owned(),
             }])),
             Some(Asset::Available(metadata)) => {
-                let interrupt = shown(request, source, metadata);
+                let interrupt = file_response(request, source, metadata);
                 if let Some(trouble) = metadata.trouble {
                     self.limits
                         .note_missing_file(&mut self.recorder, trouble, context);
@@ -88,7 +88,7 @@ impl Limits {
     }
 }
 
-fn shown(request: &Request<'_>, source: &str, metadata: &FileMetadata) -> Interrupt {
+fn file_response(request: &Request<'_>, source: &str, metadata: &FileMetadata) -> Interrupt {
     let etag = format!("\"{}\"", metadata.hash);
     let is_known = request
         .header("if-none-match")
@@ -121,19 +121,19 @@ fn shown(request: &Request<'_>, source: &str, metadata: &FileMetadata) -> Interr
 }
 
 fn media_type<'f>(request: &Request<'_>, source: &str, metadata: &'f FileMetadata) -> &'f str {
-    let said = metadata.media_type.trim();
-    let is_telling = !said.is_empty() && said != UNKNOWN;
-    if is_telling && said.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
-        return said;
+    let declared = metadata.media_type.trim();
+    let is_specific = !declared.is_empty() && declared != UNKNOWN;
+    if is_specific && declared.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+        return declared;
     }
-    by_ending(request.location.path)
-        .or_else(|| by_ending(source.split('?').next()?))
+    by_extension(request.location.path)
+        .or_else(|| by_extension(source.split('?').next()?))
         .unwrap_or(UNKNOWN)
 }
 
-fn by_ending(path: &str) -> Option<&'static str> {
-    let (_, ending) = path.rsplit_once('.')?;
-    let ending = ending.to_ascii_lowercase();
-    let known = MEDIA_TYPES.iter().find(|(other, _)| *other == ending)?;
+fn by_extension(path: &str) -> Option<&'static str> {
+    let (_, extension) = path.rsplit_once('.')?;
+    let extension = extension.to_ascii_lowercase();
+    let known = MEDIA_TYPES.iter().find(|(other, _)| *other == extension)?;
     Some(known.1)
 }

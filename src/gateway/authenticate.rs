@@ -246,13 +246,13 @@ impl Sessions {
         };
         // Revocations and record may both be missing; they are requested together.
         let feed = self.require_revocations(recorder, context.answers, now);
-        let (feed, lacking) = match feed {
+        let (feed, missing) = match feed {
             Ok(feed) => (Some(feed), None),
             Err(need) => (None, Some(need)),
         };
         let lookup = match self.look_up(recorder, &token, max_age, context.answers, now) {
             Err(Interrupt::Pending(mut needs)) => {
-                needs.extend(lacking);
+                needs.extend(missing);
                 return Err(Interrupt::Pending(needs));
             }
             other => other?,
@@ -274,7 +274,7 @@ impl Sessions {
             }
         };
         let Some(feed) = feed else {
-            return Err(Interrupt::Pending(lacking.into_iter().collect()));
+            return Err(Interrupt::Pending(missing.into_iter().collect()));
         };
         if self.is_revoked(&session) {
             let event = Event::new(Level::Warn, "revoked_session_presented").about(token.handle);
@@ -311,7 +311,7 @@ impl Sessions {
         };
         visitor.degraded = degraded || is_behind || feed.degraded;
         visitor.in_grace = fit == IdMatch::Grace;
-        visitor.refeed = feed.ask;
+        visitor.refeed = feed.poll;
         let period = self.tenant.cache.0.saturating_mul(1000);
         visitor.reread = period > 0 && self.cache.ask_anew(token.handle, period, now);
         if visitor.reread {

@@ -39,7 +39,7 @@ impl Gateway {
             );
         }
         if context.refresh {
-            needs.extend(self.logins.refresh_beside(
+            needs.extend(self.logins.refresh_in_background(
                 &mut self.sessions,
                 &mut self.recorder,
                 verified.token.handle,
@@ -69,8 +69,8 @@ impl Sessions {
         answers: &Answers,
         now: UnixMillis,
     ) -> Option<Need> {
-        let asked = self.learn_revocations(recorder, answers, now);
-        (asked == 0).then(|| self.revocations_need())
+        let polls = self.learn_revocations(recorder, answers, now);
+        (polls == 0).then(|| self.revocations_need())
     }
 
     /// Stores that the session is in use. With KV alone this reads the freshest copy first. So a late write neither

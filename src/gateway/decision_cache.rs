@@ -65,7 +65,7 @@ pub(crate) struct CachePolicy {
 impl Gateway {
     /// Returns the cache policy of the decision being made. `None` for unusual requests, if the response needs work, or
     /// if the decision was not made from memory alone.
-    pub(crate) fn repeat(
+    pub(crate) fn cache_policy(
         &mut self,
         visitor: &Visitor,
         selected: &SelectedOrigin,
@@ -144,11 +144,11 @@ impl Balancer {
     /// Returns whether no origin is skipped, because a skipped one may return within the second. Usually no origin ever
     /// failed, and none is examined.
     fn all_healthy(&self, now: UnixMillis) -> bool {
-        let passed_over = |origin: &Origin| {
+        let is_skipped = |origin: &Origin| {
             self.has_failed(origin, now) || self.health.is_lost(&origin.name, now)
         };
         let is_healthy = self.health.is_clear() && self.cluster.is_clear(now);
-        is_healthy || !self.tenant.pool.iter().any(passed_over)
+        is_healthy || !self.tenant.pool.iter().any(is_skipped)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::telemetry::log::{Event, Level};
 const MAX_DRAWN: usize = 1_024;
 
 /// Number of draws after which one acceptable handle is enough, or else one whose origin is ejected.
-const PATIENTLY_DRAWN: usize = 32;
+const PATIENT_DRAWS: usize = 32;
 
 /// Seconds to wait after the platform's limit: the longer of its two periods.
 const LIMITED_FOR: u64 = 60;
@@ -41,8 +41,9 @@ impl Gateway {
     ) -> Result<SessionId, Interrupt> {
         self.limits
             .limit_new_sessions(&mut self.recorder, context)?;
-        let again = former.and_then(|token| self.balancer.draw_same_origin(token, context.now));
-        let id = match again {
+        let same_origin =
+            former.and_then(|token| self.balancer.draw_same_origin(token, context.now));
+        let id = match same_origin {
             Some(id) => id,
             None => self.balancer.draw_id(&mut self.recorder, context)?,
         };
@@ -67,9 +68,9 @@ impl Limits {
         context: &RequestContext<'_>,
     ) -> Result<(), Interrupt> {
         // A step repeated after a failed origin begins the same session.
-        let is_first_ask = context.answers.failures().is_empty();
+        let is_first_attempt = context.answers.failures().is_empty();
         let client = context.request.client_network();
-        if client == Network::Unknown || !is_first_ask {
+        if client == Network::Unknown || !is_first_attempt {
             return Ok(());
         }
         if self.tenant.new_sessions_are_limited {
@@ -128,7 +129,7 @@ impl Balancer {
         self.refuse_if_full(recorder, now)?;
         for drawn in 0..MAX_DRAWN {
             let (id, handle) = self.draw_of_release(is_canary);
-            if drawn >= PATIENTLY_DRAWN && (first.is_some() || fallback.is_some()) {
+            if drawn >= PATIENT_DRAWS && (first.is_some() || fallback.is_some()) {
                 break;
             }
             let Some(origin) = self.hashed(handle, now.seconds()) else {
@@ -208,11 +209,11 @@ impl Balancer {
         if canary.is_off {
             return false;
         }
-        let asked = canary
+        let is_requested = canary
             .header
             .as_ref()
             .is_some_and(|(name, value)| context.request.header(name) == Some(value));
-        asked || self.random.next_u32() % 100 < canary.percent
+        is_requested || self.random.next_u32() % 100 < canary.percent
     }
 
     /// Returns whether an origin accepts a new session.

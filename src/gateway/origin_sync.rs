@@ -22,7 +22,7 @@ impl Balancer {
         match answers.found(POOL) {
             None => {
                 let pool = self.tenant.pool.iter();
-                let told: Vec<LocalView<'_>> = pool
+                let views: Vec<LocalView<'_>> = pool
                     .map(|origin| LocalView {
                         origin: &origin.name,
                         under_way: self.load.under_way(&origin.name),
@@ -31,7 +31,7 @@ impl Balancer {
                         ejected_until: self.health.ejected_until(&origin.name),
                     })
                     .collect();
-                Some(self.pool_need(ClusterView::command(self.isolate, &told)))
+                Some(self.pool_need(ClusterView::command(self.isolate, &views)))
             }
             Some(Found::Bytes(answer)) => {
                 self.cluster.learn(answer, now);

@@ -138,7 +138,7 @@ pub(crate) struct Logins {
     /// Times of the last requests for new access tokens, by session.
     pub(crate) refreshing: HashMap<Handle, UnixMillis>,
     /// End times of expired access tokens that were logged, by session.
-    pub(crate) run_out: HashMap<Handle, UnixSeconds>,
+    pub(crate) expired_tokens: HashMap<Handle, UnixSeconds>,
     /// Password attempts per account, where no object counts them.
     pub(crate) guesses: RateLimit,
     /// Password attempts per client.
@@ -154,7 +154,7 @@ impl Logins {
         Self {
             providers: Providers::default(),
             refreshing: HashMap::new(),
-            run_out: HashMap::new(),
+            expired_tokens: HashMap::new(),
             guesses: RateLimit::new(10, 60_000),
             guessers: ClientLimit::new(30, 60_000),
             hashing: Slots::default(),

@@ -51,12 +51,12 @@ impl Logins {
         if let Some(seconds) = self.is_flooding(context) {
             return Ok(Err(NotProved::Locked(seconds)));
         }
-        self.with_place(recorder, VERIFIES, context, |logins, recorder| {
-            logins.verify_in_place(recorder, &name, password, context)
+        self.with_slot(recorder, VERIFIES, context, |logins, recorder| {
+            logins.verify_in_slot(recorder, &name, password, context)
         })
     }
 
-    fn verify_in_place(
+    fn verify_in_slot(
         &mut self,
         recorder: &mut Recorder,
         name: &AccountName,
@@ -64,13 +64,13 @@ impl Logins {
         context: &RequestContext<'_>,
     ) -> Result<Result<Account, NotProved>, Interrupt> {
         let by = self.random.next_u64();
-        let tried = self.attempt(recorder, name, &Command::attempt(by), context)?;
-        if let Verdict::Wait(seconds) = tried.verdict {
+        let attempt = self.attempt(recorder, name, &Command::attempt(by), context)?;
+        if let Verdict::Wait(seconds) = attempt.verdict {
             return Ok(Err(NotProved::Locked(seconds)));
         }
         let account = Account::newest(
             self.account(recorder, name, context)?,
-            tried.change.as_ref(),
+            attempt.change.as_ref(),
         );
         let hash = account.as_ref().and_then(Account::hash).map(str::to_owned);
         let is_right = match context.answers.found("password") {
@@ -96,33 +96,33 @@ impl Logins {
     }
 
     /// Runs `act`, which hashes a password, once a slot is free. Holds the slot, noted under `key`, until it is done.
-    fn with_place<T>(
+    fn with_slot<T>(
         &mut self,
         recorder: &mut Recorder,
         key: &str,
         context: &RequestContext<'_>,
         act: impl FnOnce(&mut Self, &mut Recorder) -> Result<T, Interrupt>,
     ) -> Result<T, Interrupt> {
-        let Some(Found::Bytes(place)) = context.answers.found(key) else {
+        let Some(Found::Bytes(slot)) = context.answers.found(key) else {
             // A user who sets a new password is authenticated.
             let client = (key == VERIFIES).then(|| context.request.client_network());
-            let Some(place) = self.hashing.acquire(client, context.now) else {
+            let Some(slot) = self.hashing.acquire(client, context.now) else {
                 let event = Event::new(Level::Warn, "passwords_busy");
                 recorder.emit(event);
                 return Err(Problem::from(SignInProblem::Busy(RETRY_AFTER_S)).into());
             };
             return Err(Interrupt::Pending(vec![Need::Note {
                 key: key.to_owned(),
-                text: place.to_string(),
+                text: slot.to_string(),
             }]));
         };
-        let place = core::str::from_utf8(place).ok();
-        let place = place.and_then(|place| place.parse().ok());
-        let place = place.ok_or(Problem::Internal)?;
+        let slot = core::str::from_utf8(slot).ok();
+        let slot = slot.and_then(|slot| slot.parse().ok());
+        let slot = slot.ok_or(Problem::Internal)?;
         let done = act(self, recorder);
         match &done {
-            Err(Interrupt::Pending(_)) => self.hashing.extend(place, context.now),
-            _ => self.hashing.release(place),
+            Err(Interrupt::Pending(_)) => self.hashing.extend(slot, context.now),
+            _ => self.hashing.release(slot),
         }
         done
     }
@@ -134,7 +134,7 @@ impl Logins {
         password: &str,
         context: &RequestContext<'_>,
     ) -> Result<String, Interrupt> {
-        self.with_place(recorder, HASHES, context, |_, _| {
+        self.with_slot(recorder, HASHES, context, |_, _| {
             match context.answers.found("hash") {
                 None => Err(Interrupt::Pending(vec![Need::HashPassword {
                     key: "hash".to_owned(),
@@ -238,8 +238,8 @@ impl Logins {
             .attempt(recorder, name, &Command::account(), context)?
             .change;
         let stored = context.answers.read(&name.key(&self.tenant.id));
-        let asked = stored.map_or(context.now, |read| read.asked).seconds();
-        let next = before.map_or(asked.0, |account| account.next_change(asked));
+        let read_at = stored.map_or(context.now, |read| read.asked).seconds();
+        let next = before.map_or(read_at.0, |account| account.next_change(read_at));
         Ok(known.map_or(next, |change| next.max(change.at.saturating_add(1))))
     }
 
@@ -281,12 +281,12 @@ impl Logins {
         command: &Command,
         context: &RequestContext<'_>,
     ) -> Verdict {
-        let is_first_ask = context.answers.found(&name.key(&self.tenant.id)).is_none();
+        let is_first_call = context.answers.found(&name.key(&self.tenant.id)).is_none();
         let has_succeeded = matches!(command, Command::Succeeded { .. });
         if has_succeeded {
             self.guesses.forget(name.as_str());
         }
-        if has_succeeded || !is_first_ask {
+        if has_succeeded || !is_first_call {
             return Verdict::Allowed;
         }
         match self.guesses.count(name.as_str(), context.now) {

@@ -17,7 +17,7 @@ const MAX_TRIES: usize = 3;
 /// Number of lost connections to one origin that requires a probe. One loss is common: a server may close a kept
 /// connection at the very moment of its reuse. Moving the conversation for that would lose what the server holds in
 /// memory.
-const LOSSES_TO_ASK_ABOUT: usize = 2;
+const LOSSES_BEFORE_PROBE: usize = 2;
 
 /// Maximum time by which a probe may be older than the last failure and still count for it, in milliseconds.
 const TOLERANCE_MS: u64 = 1_000;
@@ -146,8 +146,8 @@ impl Balancer {
         let retry = may_repeat && (is_gone || !needs_probe(origin, failures));
         if attempts(context, RECOVERY) == 0 {
             // Either side may have cut off an upload. It is the origin's failure only if the origin is dead.
-            let is_anybodys = *failure == Failure::Cut && !self.health.is_lost(origin, now);
-            let name = if is_anybodys {
+            let is_ambiguous = *failure == Failure::Cut && !self.health.is_lost(origin, now);
+            let name = if is_ambiguous {
                 "upload_cut"
             } else {
                 "origin_failed"
@@ -216,7 +216,7 @@ fn needs_probe(origin: &str, failures: &[Failed]) -> bool {
         || of(origin, failures)
             .filter(|failed| failed.failure == Failure::Lost)
             .count()
-            >= LOSSES_TO_ASK_ABOUT
+            >= LOSSES_BEFORE_PROBE
 }
 
 fn is_unsent(failed: &Failed) -> bool {

@@ -46,7 +46,7 @@ struct Keys {
 }
 
 /// Result of a request to a foreign server.
-pub(crate) enum Heard<'a> {
+pub(crate) enum Fetched<'a> {
     /// Its response, and the time of the request.
     Reply(Reply<'a>, UnixMillis),
     /// No response, or one over the size limit.
@@ -57,21 +57,20 @@ pub(crate) enum Heard<'a> {
 ///
 /// # Errors
 /// Returns the request to perform first.
-pub(crate) fn ask<'a>(
+pub(crate) fn fetch<'a>(
     key: &str,
     answers: &'a Answers,
     call: impl FnOnce() -> Outbound,
-) -> Result<Heard<'a>, Interrupt> {
+) -> Result<Fetched<'a>, Interrupt> {
     match answers.read(key) {
         None => Err(Interrupt::Pending(vec![Need::Fetch {
             key: key.to_owned(),
             call: call(),
         }])),
         Some(read) => Ok(match read.found {
-            Found::Bytes(bytes) => {
-                Reply::read(bytes).map_or(Heard::Nothing, |reply| Heard::Reply(reply, read.asked))
-            }
-            Found::Absent | Found::Unavailable => Heard::Nothing,
+            Found::Bytes(bytes) => Reply::read(bytes)
+                .map_or(Fetched::Nothing, |reply| Fetched::Reply(reply, read.asked)),
+            Found::Absent | Found::Unavailable => Fetched::Nothing,
         }),
     }
 }
@@ -107,14 +106,14 @@ impl Logins {
             let unavailable = || Problem::from(SignInProblem::ProviderUnavailable);
             return known.ok_or_else(|| unavailable().into());
         }
-        let heard = ask(&key, answers, || {
+        let fetched = fetch(&key, answers, || {
             get(&provider::discovery_url(issuer), provider::LARGEST)
         })?;
-        let problem = match heard {
-            Heard::Reply(Reply { status: 200, body }, asked) => {
+        let problem = match fetched {
+            Fetched::Reply(Reply { status: 200, body }, requested) => {
                 match Metadata::parse(body, issuer) {
                     Ok(metadata) => {
-                        let known = (metadata.clone(), asked);
+                        let known = (metadata.clone(), requested);
                         self.providers.metadata.insert(issuer.to_owned(), known);
                         return Ok(metadata);
                     }
@@ -124,11 +123,11 @@ impl Logins {
                     }
                 }
             }
-            Heard::Reply(Reply { status, .. }, _) if status < 500 => {
+            Fetched::Reply(Reply { status, .. }, _) if status < 500 => {
                 recorder.note_provider("idp_misconfigured", issuer, "discovery gave no document");
                 SignInProblem::ProviderMisconfigured
             }
-            Heard::Reply(..) | Heard::Nothing => {
+            Fetched::Reply(..) | Fetched::Nothing => {
                 recorder.note_provider("idp_unavailable", issuer, "discovery");
                 self.providers.failed.insert(key, now);
                 SignInProblem::ProviderUnavailable
@@ -200,8 +199,8 @@ impl Logins {
             let known = self.known_keys(jwks_uri, now);
             return known.map(fitting).ok_or_else(|| unavailable().into());
         }
-        let heard = ask(&key, answers, || get(jwks_uri, jwks::LARGEST))?;
-        if let Heard::Reply(Reply { status: 200, body }, asked) = heard
+        let fetched = fetch(&key, answers, || get(jwks_uri, jwks::LARGEST))?;
+        if let Fetched::Reply(Reply { status: 200, body }, requested) = fetched
             && let Some(keys) = KeySet::parse(body)
         {
             let found = fitting(&keys);
@@ -211,8 +210,8 @@ impl Logins {
             }
             let keys = Keys {
                 set: keys,
-                read: asked,
-                missed: is_missed.then_some(asked),
+                read: requested,
+                missed: is_missed.then_some(requested),
             };
             self.providers.keys.insert(jwks_uri.to_owned(), keys);
             return Ok(found);

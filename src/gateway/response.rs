@@ -145,28 +145,28 @@ impl Gateway {
         let (mut change, malformed) = session_controls::read(headers);
         let (keep, not_kept) = self.sessions.cookies_to_keep(context, headers, now);
         change.keep = keep;
-        let mut sifted = not_kept;
+        let mut rejected = not_kept;
         if context.in_grace {
-            sifted.extend(change.refused_in_grace());
+            rejected.extend(change.refused_in_grace());
             change = change.in_grace();
         }
-        sifted.extend(change.validate(&self.tenant.lifetime));
+        rejected.extend(change.validate(&self.tenant.lifetime));
         if !change.keep.is_empty() && !self.sessions.names_a_version(context) {
             // No cookie is stored, so there is nothing to delete but the cookies of this response.
             change.keep = vault::left_of(change.keep, now.seconds());
         }
-        let asked = !change.is_empty();
+        let has_change = !change.is_empty();
         // All of this may run more than once, but logs once.
-        let tell = |gateway: &mut Self| {
+        let log_ignored = |gateway: &mut Self| {
             for control in &malformed {
                 gateway.recorder.note_ignored(context, control.0);
             }
-            for refused in &sifted {
-                gateway.recorder.note_ignored(context, refused.0);
+            for control in &rejected {
+                gateway.recorder.note_ignored(context, control.0);
             }
         };
-        if !asked && !context.pin {
-            tell(self);
+        if !has_change && !context.pin {
+            log_ignored(self);
             return Ok(Cookie::Keep);
         }
         self.recorder.state_changed = true;
@@ -201,7 +201,7 @@ impl Gateway {
             .sessions
             .update(&mut self.recorder, &update, answers, now)
             .map_err(Unsettled::Await)?;
-        tell(self);
+        log_ignored(self);
         match updated {
             UpdateOutcome::Live { session, refused } => {
                 for what in &refused {
@@ -256,7 +256,7 @@ impl Gateway {
                     return Ok(Cookie::Clear);
                 }
                 // A change that the origin requested and believes done must not be lost silently.
-                if is_fault && ((asked && ordered) || ends) {
+                if is_fault && ((has_change && ordered) || ends) {
                     return Err(self.recorder.lose_change(context, reason));
                 }
                 self.recorder.note_lost_change(context, reason);

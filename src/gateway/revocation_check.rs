@@ -11,14 +11,14 @@ use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
 /// Maximum number of polls for one request.
-const MAX_ASKED: u32 = 2;
+const MAX_POLLS: u32 = 2;
 
 /// State of the revocation list.
 pub(crate) struct Feed {
     /// Whether an update of the list failed.
     pub(crate) degraded: bool,
     /// Whether to poll in the background.
-    pub(crate) ask: bool,
+    pub(crate) poll: bool,
 }
 
 impl Sessions {
@@ -32,7 +32,7 @@ impl Sessions {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<Feed, Need> {
-        let asked = if answers.has_no_reads() {
+        let polls = if answers.has_no_reads() {
             0
         } else {
             self.learn_revocations(recorder, answers, now)
@@ -43,23 +43,23 @@ impl Sessions {
         {
             Freshness::Fresh => Ok(Feed {
                 degraded: false,
-                ask: false,
+                poll: false,
             }),
             Freshness::Due => {
                 self.revocations.note_asked(now);
                 Ok(Feed {
                     degraded: false,
-                    ask: true,
+                    poll: true,
                 })
             }
             Freshness::Unreachable => Ok(Feed {
                 degraded: true,
-                ask: false,
+                poll: false,
             }),
             // Answers take longer than they may be old.
-            Freshness::Stale if asked >= MAX_ASKED => Ok(Feed {
+            Freshness::Stale if polls >= MAX_POLLS => Ok(Feed {
                 degraded: true,
-                ask: false,
+                poll: false,
             }),
             Freshness::Stale => Err(self.revocations_need()),
         }

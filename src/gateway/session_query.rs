@@ -92,7 +92,7 @@ impl Sessions {
                     match answers.found(&prefix) {
                         Some(Found::Bytes(names)) => {
                             listed.extend(session_index::read_names(session_index::names(names)));
-                            needs.retain(|need| !matches!(need, Need::List { prefix: asked } if *asked == prefix));
+                            needs.retain(|need| !matches!(need, Need::List { prefix: other } if *other == prefix));
                         }
                         Some(_) => return Err(Problem::ListUnavailable.into()),
                         None => {}
@@ -128,7 +128,7 @@ impl Sessions {
                 source = self.ask_object(recorder, *handle, &LookupResult::Nothing, answers);
             }
             match source {
-                Err(Interrupt::Pending(lacking)) => needs.extend(lacking),
+                Err(Interrupt::Pending(missing)) => needs.extend(missing),
                 Ok(LookupResult::Found(Known::Live(session))) if self.lives(&session, now) => {
                     sessions.push(session);
                 }

@@ -42,7 +42,7 @@ impl Gateway {
         let Authorized { visitor, context } = request;
         let visitor = self.renewed(visitor, context)?;
         self.logins
-            .note_run_out(&mut self.recorder, &visitor, context.now);
+            .note_expired_token(&mut self.recorder, &visitor, context.now);
         Ok(Authorized { visitor, context })
     }
 
@@ -51,26 +51,26 @@ impl Gateway {
         visitor: Visitor,
         context: &RequestContext<'_>,
     ) -> Result<Visitor, Interrupt> {
-        let Some(left) = self
+        let Some(remaining) = self
             .logins
-            .left_of_token(&visitor.session.record, context.now)
+            .remaining_validity(&visitor.session.record, context.now)
         else {
             return Ok(visitor);
         };
         let grant = visitor.session.record.grant.as_ref();
-        if grant.is_some_and(|grant| left > grant.margin()) {
+        if grant.is_some_and(|grant| remaining > grant.margin()) {
             return Ok(visitor);
         }
-        if left > Seconds(0) {
-            let refresh = !self.logins.was_asked(visitor.token.handle, context.now);
+        if remaining > Seconds(0) {
+            let refresh = !self.logins.was_requested(visitor.token.handle, context.now);
             if refresh {
-                self.logins.note_asked(visitor.token.handle, context.now);
+                self.logins.note_request(visitor.token.handle, context.now);
             }
             return Ok(Visitor { refresh, ..visitor });
         }
         let handle = visitor.token.handle;
         let is_handed_on = self.logins.hands_tokens_on();
-        if !is_handed_on && self.logins.was_asked(handle, context.now) {
+        if !is_handed_on && self.logins.was_requested(handle, context.now) {
             return Ok(visitor);
         }
         let record = &visitor.session.record;
@@ -90,7 +90,7 @@ impl Gateway {
             _ => false,
         };
         if !is_handed_on && !is_renewed {
-            self.logins.note_asked(handle, context.now);
+            self.logins.note_request(handle, context.now);
         }
         match updated {
             Some(UpdateOutcome::Live { session, .. }) => Ok(Visitor { session, ..visitor }),
@@ -104,7 +104,7 @@ impl Gateway {
 impl Logins {
     /// Logs, once for each token in this isolate, that the origin gets no access token, because it expired without a
     /// renewal.
-    fn note_run_out(&mut self, recorder: &mut Recorder, visitor: &Visitor, now: UnixMillis) {
+    fn note_expired_token(&mut self, recorder: &mut Recorder, visitor: &Visitor, now: UnixMillis) {
         let record = &visitor.session.record;
         let Some(grant) = record.grant.as_ref().filter(|_| self.hands_tokens_on()) else {
             return;
@@ -112,7 +112,7 @@ impl Logins {
         let Some(expires) = grant.expires.filter(|at| now.seconds() >= *at) else {
             return;
         };
-        if self.run_out.get(&record.handle) == Some(&expires) {
+        if self.expired_tokens.get(&record.handle) == Some(&expires) {
             return;
         }
         let reason = if grant.refresh_token.is_none() {
@@ -125,19 +125,19 @@ impl Logins {
         let event = Event::new(Level::Warn, "access_token_expired")
             .with("provider", ConfigName(&grant.provider))
             .with("reason", reason);
-        if self.run_out.len() > 1_000 {
-            self.run_out.clear();
+        if self.expired_tokens.len() > 1_000 {
+            self.expired_tokens.clear();
         }
-        self.run_out.insert(record.handle, expires);
+        self.expired_tokens.insert(record.handle, expires);
         recorder.emit(event.about(record.handle));
     }
 
-    fn was_asked(&self, handle: Handle, now: UnixMillis) -> bool {
-        let asked = self.refreshing.get(&handle);
-        asked.is_some_and(|at| now.millis_since(*at) <= PAUSE_MS)
+    fn was_requested(&self, handle: Handle, now: UnixMillis) -> bool {
+        let requested = self.refreshing.get(&handle);
+        requested.is_some_and(|at| now.millis_since(*at) <= PAUSE_MS)
     }
 
-    fn note_asked(&mut self, handle: Handle, now: UnixMillis) {
+    fn note_request(&mut self, handle: Handle, now: UnixMillis) {
         if self.refreshing.len() > 1_000 {
             self.refreshing.clear();
         }
@@ -146,7 +146,7 @@ impl Logins {
 
     /// Returns the remaining time of the access token; `None` if it cannot be renewed. Also `None` if the origin does
     /// not receive it and all of its provider's users may enter.
-    fn left_of_token(&self, record: &Record, now: UnixMillis) -> Option<Seconds> {
+    fn remaining_validity(&self, record: &Record, now: UnixMillis) -> Option<Seconds> {
         let grant = record.grant.as_ref()?;
         let ordered = self.tenant.consistency == Consistency::Strong;
         grant.refresh_token.as_ref()?;
@@ -214,7 +214,7 @@ impl Logins {
     }
 
     /// Refreshes the token in the background, for a session in this isolate's cache.
-    pub(crate) fn refresh_beside(
+    pub(crate) fn refresh_in_background(
         &mut self,
         sessions: &mut Sessions,
         recorder: &mut Recorder,

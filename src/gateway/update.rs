@@ -200,14 +200,14 @@ impl Sessions {
                 .token
                 .is_some_and(|token| token.least_version == Version::UNSTORED);
         let signs_in = update.change.identify.is_some();
-        let asked = self.learn_revocations(recorder, answers, now) > 0;
+        let has_polled = self.learn_revocations(recorder, answers, now) > 0;
         let knows = self.revocations.is_known();
         // A stale list may lack a revocation that would end such a session at once.
         let is_stale = self
             .revocations
             .freshness(self.tenant.revocations_fresh_ms(), now)
             == Freshness::Stale;
-        if !asked && (signs_in || (begins && is_stale)) {
+        if !has_polled && (signs_in || (begins && is_stale)) {
             return Err(vec![self.revocations_need()]);
         }
         Ok(knows || !(begins || signs_in))

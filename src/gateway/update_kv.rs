@@ -88,12 +88,12 @@ impl Sessions {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<Result<(Record, IdMatch), UpdateError>, Vec<Need>> {
-        let nobody;
+        let placeholder;
         let (token, anew) = match update.token {
             Some(token) => (token, token.least_version > Version::UNSTORED),
             None => {
-                nobody = Token::without_cookie(update.handle, now.seconds());
-                (&nobody, true)
+                placeholder = Token::without_cookie(update.handle, now.seconds());
+                (&placeholder, true)
             }
         };
         if !anew && self.cache.get(token.handle, now).is_none() {
@@ -159,8 +159,8 @@ impl Sessions {
         now: UnixMillis,
     ) -> Result<(), Vec<Need>> {
         let tenant = &self.tenant;
-        let asked = change.identify.as_deref().unwrap_or_default();
-        let identity = Identity::parse(asked);
+        let requested = change.identify.as_deref().unwrap_or_default();
+        let identity = Identity::parse(requested);
         let (Some(most), Ok((identity, _))) = (tenant.max_per_user, identity) else {
             return Ok(());
         };

@@ -81,7 +81,7 @@ impl Gateway {
         let (opening_note, touch) = self
             .sessions
             .note_use(visitor, context.request, context.now);
-        let repeat = self.repeat(visitor, selected, context);
+        let repeat = self.cache_policy(visitor, selected, context);
         let tenant = &self.tenant;
         let location = &context.request.location;
         let used = crate::session::lifetime::Span {

@@ -122,7 +122,7 @@ fn explain_steps(
         );
         return Ok(routing::explain_routing(
             gateway,
-            &gateway.sessions.nobody(context),
+            &gateway.sessions.anonymous_visitor(context),
             context,
             explanation,
         )?);

@@ -21,7 +21,7 @@ use crate::cookie::jar;
 use crate::cookie::set_cookie;
 use crate::effect::Reply;
 use crate::gateway::authenticate::Caller;
-use crate::gateway::providers::{Heard, ask};
+use crate::gateway::providers::{Fetched, fetch};
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::http::query::Query;
 use crate::response::Answer;
@@ -209,12 +209,12 @@ fn exchange_code(
 ) -> Result<Tokens, Interrupt> {
     let redirect_uri = super::start_login::callback_url(gateway, provider, metadata, context);
     let endpoint = &metadata.token_endpoint;
-    let response = ask("tokens", context.answers, || {
+    let response = fetch("tokens", context.answers, || {
         authorization::exchange(endpoint, provider, code, &redirect_uri, begun)
     })?;
     let reason = match response {
-        Heard::Nothing => "the token endpoint does not answer",
-        Heard::Reply(Reply { status, body }, _) => match tokens(status, body) {
+        Fetched::Nothing => "the token endpoint does not answer",
+        Fetched::Reply(Reply { status, body }, _) => match tokens(status, body) {
             Some(tokens) => return Ok(tokens),
             None => "the token endpoint gave no tokens",
         },
@@ -236,10 +236,10 @@ fn proof(
 ) -> Result<Proof, Interrupt> {
     let mut all = token_claims.clone();
     if let (true, Some(endpoint)) = (provider.userinfo, &metadata.userinfo_endpoint) {
-        let response = ask("userinfo", context.answers, || {
+        let response = fetch("userinfo", context.answers, || {
             authorization::userinfo(endpoint, &tokens.access_token)
         })?;
-        let Heard::Reply(Reply { status: 200, body }, _) = response else {
+        let Fetched::Reply(Reply { status: 200, body }, _) = response else {
             gateway
                 .recorder
                 .note_provider("idp_failed", &provider.issuer, "no userinfo");

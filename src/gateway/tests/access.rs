@@ -14,7 +14,7 @@ fn cross_site_sign_out_is_rejected() {
         ("origin", "https://chat.example", 204),
         ("sec-fetch-site", "same-origin", 204),
     ] {
-        let step = world.ask(
+        let step = world.send(
             "POST",
             "/_session/logout",
             &[(header, value)],
@@ -28,7 +28,7 @@ fn cross_site_sign_out_is_rejected() {
 fn required_sign_in_rejects_guests() {
     let mut world = World::new(&json!({ "LOGIN_MODE": "required" }));
     assert_eq!(refused(world.get("/")), (401, "no_session".to_owned()));
-    let step = world.ask(
+    let step = world.send(
         "GET",
         "/a?b=c%20d",
         &[("sec-fetch-mode", "navigate")],
@@ -55,7 +55,7 @@ fn required_sign_in_rejects_guests() {
             .iter()
             .any(|(name, value)| *name == "set-cookie" && value.contains("Max-Age=0"))
     );
-    assert_eq!(world.outside.reads, 0);
+    assert_eq!(world.io.reads, 0);
 }
 
 #[test]
@@ -107,15 +107,15 @@ fn client_that_tries_many_names_is_limited_before_hashing() {
     ];
     let mut try_name = |number: usize, headers: &[(&str, &str)]| {
         let body = json!({ "username": format!("nobody-{number}"), "password": "guess" });
-        world.outside.body = Some(body.to_string().into_bytes());
+        world.io.body = Some(body.to_string().into_bytes());
         let mut answers = Answers::default();
-        match world.ask("POST", "/_session/login", headers, &mut answers) {
+        match world.send("POST", "/_session/login", headers, &mut answers) {
             Step::Answer(answer) => answer.status,
             other => panic!("{other:?}"),
         }
     };
     for number in 0..30 {
-        assert_eq!(try_name(number, &headers), 503, "nobody computes here");
+        assert_eq!(try_name(number, &headers), 503, "no hash is computed here");
     }
     assert_eq!(try_name(30, &headers), 429);
     let elsewhere = [headers[0], ("cf-connecting-ip", "192.0.2.2")];

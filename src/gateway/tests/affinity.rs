@@ -12,11 +12,11 @@ fn moved(settings: &Value) -> (World, String, String) {
     world.kill(&home);
     let mut answers = Answers::default();
     answers.add_failure(&home, Failure::Unsent, world.now);
-    let moved = forwarded(world.ask("GET", "/", &[], &mut answers));
+    let moved = forwarded(world.send("GET", "/", &[], &mut answers));
     world.answer(&moved, "");
     world.wait(10);
     let there = world.visit();
-    world.keep_up(&there);
+    world.run_background(&there);
     assert_eq!(there.origin, moved.origin, "nothing calls it back");
     (world, home, moved.origin)
 }
@@ -47,18 +47,18 @@ fn moved_conversation_returns_after_pin_idle_only() {
         world.move_to_another_isolate();
         let visit = world.visit();
         assert_eq!(visit.origin, there);
-        world.keep_up(&visit);
+        world.run_background(&visit);
     }
     world.wait(2 * 3600);
     world.move_to_another_isolate();
     let returned = world.visit();
     assert_eq!(returned.origin, home);
-    assert_eq!(told(&returned, "x-session-state"), Some("takeover"));
+    assert_eq!(header_value(&returned, "x-session-state"), Some("takeover"));
     world.answer(&returned, "");
     world.move_to_another_isolate();
     let next = world.visit();
     assert_eq!(next.origin, home);
-    assert_eq!(told(&next, "x-session-state"), Some("active"));
+    assert_eq!(header_value(&next, "x-session-state"), Some("active"));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn unreachable_origins_are_probed_once_a_second_without_requests() {
         world.jar = None;
         let mut answers = Answers::default();
         loop {
-            match world.ask("GET", "/", &[], &mut answers) {
+            match world.send("GET", "/", &[], &mut answers) {
                 Step::Forward(forward) => {
                     attempts += 1;
                     answers.add_failure(&forward.origin, Failure::Lost, world.now);
@@ -90,13 +90,9 @@ fn unreachable_origins_are_probed_once_a_second_without_requests() {
     // Each origin is tried again whenever its ejection ends.
     assert!(attempts <= 12, "{attempts}");
     let seconds = usize::try_from(world.now.millis_since(begun) / 1_000).unwrap();
-    assert!(
-        world.outside.probes <= 2 * seconds + 2,
-        "{}",
-        world.outside.probes
-    );
+    assert!(world.io.probes <= 2 * seconds + 2, "{}", world.io.probes);
     // The first response admits all waiting clients again.
-    world.outside.probed.clear();
+    world.io.probed.clear();
     world.wait(1);
     let forward = world.visit();
     for _ in 0..20 {
@@ -114,16 +110,16 @@ fn failing_client_does_not_block_a_recovered_origin() {
     for _ in 0..2 {
         answers.add_failure("a", Failure::Lost, world.now);
     }
-    assert_eq!(refused(world.ask("GET", "/", &[], &mut answers)).0, 502);
-    world.outside.probed.clear();
+    assert_eq!(refused(world.send("GET", "/", &[], &mut answers)).0, 502);
+    world.io.probed.clear();
     world.wait(1);
     // The first client is the one that fails everywhere.
     let mut answers = Answers::default();
     for _ in 0..2 {
-        let forward = forwarded(world.ask("GET", "/", &[], &mut answers));
+        let forward = forwarded(world.send("GET", "/", &[], &mut answers));
         answers.add_failure(&forward.origin, Failure::Lost, world.now);
     }
-    assert_eq!(refused(world.ask("GET", "/", &[], &mut answers)).0, 502);
+    assert_eq!(refused(world.send("GET", "/", &[], &mut answers)).0, 502);
     assert_eq!(world.visit().origin, "a");
 }
 
@@ -176,7 +172,7 @@ fn flapping_origin_does_not_move_conversations_repeatedly() {
         for (jar, places) in &mut conversations {
             world.jar.clone_from(jar);
             let mut answers = Answers::default();
-            let mut forward = forwarded(world.ask("GET", "/", &[], &mut answers));
+            let mut forward = forwarded(world.send("GET", "/", &[], &mut answers));
             world.now.0 += 1;
             let is_down = random.next_u32() % 10 == 0;
             let found = if is_down {
@@ -184,10 +180,10 @@ fn flapping_origin_does_not_move_conversations_repeatedly() {
             } else {
                 Verdict::Faulty
             };
-            world.outside.probed.insert("a".to_owned(), found);
+            world.io.probed.insert("a".to_owned(), found);
             while forward.origin == "a" && is_down {
                 answers.add_failure("a", Failure::Lost, world.now);
-                forward = forwarded(world.ask("GET", "/", &[], &mut answers));
+                forward = forwarded(world.send("GET", "/", &[], &mut answers));
             }
             let is_bad = forward.origin == "a" && random.next_u32() % 2 == 0;
             let status = if is_bad { 503 } else { 200 };
@@ -198,7 +194,7 @@ fn flapping_origin_does_not_move_conversations_repeatedly() {
                     .gateway
                     .handle_response(context, status, "", world.now, &answers)
                 {
-                    ResponseAction::Await(needs) => world.satisfy(&needs, &mut answers),
+                    ResponseAction::Await(needs) => world.perform(&needs, &mut answers),
                     ResponseAction::Edited(edits) => break world.take_cookie(&edits.append),
                     ResponseAction::Untouched => break,
                     ResponseAction::Replaced(answer) => panic!("replaced: {answer:?}"),

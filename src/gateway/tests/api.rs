@@ -10,7 +10,7 @@ fn recorded(consistency: &str) -> (World, String) {
     let forward = world.exchange("x-session-patch\n{\"a\":1}");
     let path = format!(
         "/_session/api/sessions/{}",
-        told(&forward, "x-session-id").unwrap()
+        header_value(&forward, "x-session-id").unwrap()
     );
     (world, path)
 }
@@ -23,14 +23,14 @@ fn read(world: &mut World, path: &str) -> Value {
 }
 
 fn patch(world: &mut World, path: &str, if_match: Option<&str>, body: &Value) -> (u16, String) {
-    world.outside.body = Some(body.to_string().into_bytes());
+    world.io.body = Some(body.to_string().into_bytes());
     let authorization = format!("Bearer {KEY}");
     let mut headers = vec![
         ("content-type", "application/json"),
         ("authorization", authorization.as_str()),
     ];
     headers.extend(if_match.map(|version| ("if-match", version)));
-    refused(world.ask("PATCH", path, &headers, &mut Answers::default()))
+    refused(world.send("PATCH", path, &headers, &mut Answers::default()))
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn origin_reads_and_changes_a_session() {
             (&json!({ "a": 1, "b": 2 }), &json!(2))
         );
         assert_eq!(
-            told(&world.visit(), "x-session-data"),
+            header_value(&world.visit(), "x-session-data"),
             Some(r#"{"a":1,"b":2}"#)
         );
     });

@@ -4,7 +4,7 @@ use super::revocation::{ADMIN, settle_down, sign_in, world};
 use super::*;
 
 #[test]
-fn operator_ends_one_session_a_users_or_all() {
+fn operator_ends_one_session_or_all_of_a_user_or_tenant() {
     under_both(|consistency| {
         let mut world = world(consistency);
         let mut jars = Vec::new();
@@ -12,7 +12,7 @@ fn operator_ends_one_session_a_users_or_all() {
             let forward = sign_in(&mut world, user);
             jars.push((
                 world.jar.clone(),
-                told(&forward, "x-session-id").unwrap().to_owned(),
+                header_value(&forward, "x-session-id").unwrap().to_owned(),
             ));
             // With KV alone revocation epochs are times.
             world.wait(1);
@@ -61,13 +61,13 @@ fn operator_ends_one_session_a_users_or_all() {
             refused(world.call("DELETE", all, Some(ADMIN), &Value::Null)).0,
             204
         );
-        let nobody = world.call(
+        let no_user = world.call(
             "DELETE",
             "/_session/admin/sessions",
             Some(ADMIN),
             &Value::Null,
         );
-        assert_eq!(refused(nobody).0, 422);
+        assert_eq!(refused(no_user).0, 422);
     });
 }
 
@@ -78,8 +78,8 @@ fn revocation_cost_is_constant() {
         for _ in 0..sessions {
             sign_in(&mut world, "u1");
         }
-        world.outside.calls = 0;
-        world.outside.puts = 0;
+        world.io.calls = 0;
+        world.io.puts = 0;
         let step = world.call(
             "DELETE",
             "/_session/admin/sessions?user=u1",
@@ -87,7 +87,7 @@ fn revocation_cost_is_constant() {
             &Value::Null,
         );
         assert_eq!(refused(step).0, 204);
-        (world.outside.calls, world.outside.puts)
+        (world.io.calls, world.io.puts)
     };
     assert_eq!(cost(1), (0, 0));
     assert_eq!(cost(50), (0, 0));
@@ -114,7 +114,7 @@ fn visitor_lists_own_sessions_and_ends_one() {
             sessions.iter().filter(|one| one["current"] == true).count(),
             1
         );
-        let laptop = told(&laptop, "x-session-id").unwrap();
+        let laptop = header_value(&laptop, "x-session-id").unwrap();
         let path = format!("/_session/sessions/{laptop}");
         let mine = world.jar.clone();
         assert_eq!(
@@ -138,7 +138,7 @@ fn session_of_another_user_cannot_be_ended() {
         let jar = world.jar.clone();
         let path = format!(
             "/_session/sessions/{}",
-            told(&victim, "x-session-id").unwrap()
+            header_value(&victim, "x-session-id").unwrap()
         );
         sign_in(&mut world, "u2");
         assert_eq!(

@@ -1,6 +1,6 @@
 //! Tests that a request does what its explanation says, and that explaining has no effects.
 
-mod foretold;
+mod predictions;
 
 use super::past::TOKEN;
 use super::*;
@@ -56,30 +56,33 @@ fn stored_session_is_explained_with_its_sources() {
         world.exchange("x-session-identify\n{\"user\":\"ada\"}\nx-session-patch\n{\"a\":1}");
         let forward = world.visit();
         let question = described(&world, "/", &[]);
-        let told = explain(&mut world, &question);
+        let explanation = explain(&mut world, &question);
         assert_eq!(
-            at(&told, ["/tenant/id", "/path/territory", "/cookie/verdict"]),
+            at(
+                &explanation,
+                ["/tenant/id", "/path/territory", "/cookie/verdict"]
+            ),
             ["default", "origin", "genuine"]
         );
-        let session = &told["session"];
+        let session = &explanation["session"];
         assert_eq!(
             at(session, ["/state", "/source", "/user"]),
             ["live", "isolate", "ada"]
         );
-        assert_eq!(session["handle"], told_id(&forward));
+        assert_eq!(session["handle"], public_name(&forward));
         assert_eq!(session["idle_seconds_left"], 28_800);
-        assert_eq!(told["login"]["rule"], "login.mode");
-        assert_eq!(told["login"]["admitted"], true);
-        assert_eq!(told["choice"]["origin"], forward.origin);
+        assert_eq!(explanation["login"]["rule"], "login.mode");
+        assert_eq!(explanation["login"]["admitted"], true);
+        assert_eq!(explanation["choice"]["origin"], forward.origin);
         assert_eq!(
             at(
-                &told,
+                &explanation,
                 ["/outcome/does", "/outcome/status", "/outcome/problem"]
             ),
             [&json!("forward"), &Value::Null, &Value::Null]
         );
         let score = |name: &str| {
-            let origins = told["origins"].as_array().unwrap();
+            let origins = explanation["origins"].as_array().unwrap();
             let origin = origins.iter().find(|origin| origin["name"] == name);
             origin.unwrap()["score"].as_f64().unwrap()
         };
@@ -89,14 +92,17 @@ fn stored_session_is_explained_with_its_sources() {
 
         world.move_to_another_isolate();
         let source = |world: &mut World| {
-            let told = explain(world, &question);
-            told["session"]["source"].as_str().unwrap().to_owned()
+            let explanation = explain(world, &question);
+            explanation["session"]["source"]
+                .as_str()
+                .unwrap()
+                .to_owned()
         };
         assert_eq!(source(&mut world), "namespace");
         assert_eq!(source(&mut world), "namespace", "nothing was learned");
-        let name = json!({ "handle": told_id(&forward), "path": "/" });
+        let name = json!({ "handle": public_name(&forward), "path": "/" });
         let named = explain(&mut world, &name);
-        assert_eq!(named["choice"], told["choice"]);
+        assert_eq!(named["choice"], explanation["choice"]);
         assert_eq!(named["cookie"]["verdict"], "not asked");
         let expected = match consistency {
             "strong" => "object",
@@ -106,8 +112,8 @@ fn stored_session_is_explained_with_its_sources() {
     });
 }
 
-fn told_id(forward: &Forward) -> &str {
-    told(forward, "x-session-id").unwrap()
+fn public_name(forward: &Forward) -> &str {
+    header_value(forward, "x-session-id").unwrap()
 }
 
 #[test]
@@ -115,10 +121,10 @@ fn explaining_has_no_effects() {
     under_both(|consistency| {
         let mut world = world(&json!({ "CONSISTENCY": consistency }));
         world.exchange("x-session-patch\n{\"a\":1}");
-        for record in world.outside.namespace.values_mut() {
+        for record in world.io.namespace.values_mut() {
             *record = b"rubbish".to_vec();
         }
-        world.outside.rows.clear();
+        world.io.rows.clear();
         let unreadable = described(&world, "/", &[]);
         world.jar = Some("__Host-session=forged".to_owned());
         let forged = described(&world, "/", &[]);
@@ -126,7 +132,7 @@ fn explaining_has_no_effects() {
         let new = described(&world, "/", &[("cf-connecting-ip", "192.0.2.1")]);
         world.move_to_another_isolate();
         world.gateway.recorder.take_events();
-        let namespace = world.outside.namespace.clone();
+        let namespace = world.io.namespace.clone();
         let under_way = |world: &World| {
             ["a", "b", "c"].map(|origin| world.gateway.balancer.load.under_way(origin))
         };
@@ -140,7 +146,7 @@ fn explaining_has_no_effects() {
                 assert_eq!(explain(&mut world, question), first);
             }
         }
-        assert_eq!(world.outside.namespace, namespace);
+        assert_eq!(world.io.namespace, namespace);
         assert_eq!(under_way(&world), [0, 0, 0]);
         assert!(world.gateway.recorder.take_events().is_empty());
         assert!(world.gateway.sessions.writes.is_empty());
@@ -162,9 +168,12 @@ fn explained_input_is_never_repeated() {
     ] {
         world.jar = Some(cookie.clone());
         let question = described(&world, "/?q=hunter2", &[("authorization", "hunter2")]);
-        let told = explain_any(&mut world, &question).body;
+        let explanation = explain_any(&mut world, &question).body;
         let (_, value) = cookie.split_once('=').unwrap();
-        assert!(!told.contains("hunter2") && !told.contains(value), "{told}");
+        assert!(
+            !explanation.contains("hunter2") && !explanation.contains(value),
+            "{explanation}"
+        );
     }
 }
 
@@ -241,18 +250,18 @@ fn each_step_explains_its_refusal() {
     ] {
         world.jar = jar.map(str::to_owned);
         let question = described(&world, target, headers);
-        let told = explain(&mut world, &question);
-        assert_eq!(told["path"]["territory"], path_class, "{target}");
-        assert_eq!(told["cookie"]["verdict"], json!(verdict), "{target}");
+        let explanation = explain(&mut world, &question);
+        assert_eq!(explanation["path"]["territory"], path_class, "{target}");
+        assert_eq!(explanation["cookie"]["verdict"], json!(verdict), "{target}");
         assert_eq!(
             at(
-                &told,
+                &explanation,
                 ["/outcome/does", "/outcome/status", "/outcome/problem"]
             ),
             [&json!("answer"), &json!(status), &json!(problem)],
-            "{target} {told}"
+            "{target} {explanation}"
         );
-        assert_eq!(told["choice"], Value::Null);
+        assert_eq!(explanation["choice"], Value::Null);
     }
 }
 
@@ -262,17 +271,17 @@ fn end_of_a_session_is_explained() {
         let state = |end: &dyn Fn(&mut World)| {
             let mut world = world(&json!({ "CONSISTENCY": consistency }));
             world.exchange("x-session-identify\n{\"user\":\"ada\"}");
-            let handle = told_id(&world.visit()).to_owned();
+            let handle = public_name(&world.visit()).to_owned();
             let jar = world.jar.clone();
             end(&mut world);
             world.jar = jar;
             let question = described(&world, "/", &[]);
-            let told = explain(&mut world, &question);
+            let explanation = explain(&mut world, &question);
             let named = explain(&mut world, &json!({ "handle": handle }));
-            assert_eq!(named["session"]["state"], told["session"]["state"]);
-            assert_eq!(named["outcome"], told["outcome"]);
-            assert_eq!(told["outcome"]["status"], 401, "{told}");
-            told["session"]["state"].as_str().unwrap().to_owned()
+            assert_eq!(named["session"]["state"], explanation["session"]["state"]);
+            assert_eq!(named["outcome"], explanation["outcome"]);
+            assert_eq!(explanation["outcome"]["status"], 401, "{explanation}");
+            explanation["session"]["state"].as_str().unwrap().to_owned()
         };
         let end = |world: &mut World| drop(world.exchange("x-session-destroy\n1"));
         assert_eq!(state(&end), "ended");
@@ -305,8 +314,8 @@ fn malformed_question_is_rejected() {
         assert_eq!(explain_any(&mut world, &question).status, 422, "{question}");
     }
     let unknown = json!({ "handle": "AAAAAAAAAAAAAAAAAAAAAA", "method": "GET", "path": "/" });
-    let told = explain(&mut world, &unknown);
-    assert_eq!(told["session"]["state"], "unknown");
+    let explanation = explain(&mut world, &unknown);
+    assert_eq!(explanation["session"]["state"], "unknown");
     let step = world.call("GET", EXPLAIN, Some(TOKEN), &Value::Null);
     assert_eq!(refused(step).0, 405);
     let step = world.call("POST", EXPLAIN, None, &unknown);
@@ -324,12 +333,12 @@ fn skipped_origin_and_takeover_are_explained() {
         .health
         .mark_unreachable(&home, world.now);
     let question = described(&world, "/", &[]);
-    let told = explain(&mut world, &question);
-    assert_eq!(told["choice"]["takeover"], true);
-    assert_ne!(told["choice"]["origin"], home);
-    let because = told["choice"]["because"].as_str().unwrap();
+    let explanation = explain(&mut world, &question);
+    assert_eq!(explanation["choice"]["takeover"], true);
+    assert_ne!(explanation["choice"]["origin"], home);
+    let because = explanation["choice"]["because"].as_str().unwrap();
     assert!(because.starts_with(&format!("{home}, where it belongs")));
-    let origins = told["origins"].as_array().unwrap();
+    let origins = explanation["origins"].as_array().unwrap();
     let lost = origins
         .iter()
         .find(|origin| origin["name"] == home)

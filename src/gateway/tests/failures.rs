@@ -11,18 +11,18 @@ fn unreachable_origin_is_replaced_and_the_pin_stored() {
     world.kill(&home);
     let mut answers = Answers::default();
     answers.add_failure(&home, Failure::Lost, world.now);
-    let again = forwarded(world.ask("GET", "/", &[], &mut answers));
+    let again = forwarded(world.send("GET", "/", &[], &mut answers));
     assert_eq!(again.origin, home, "one lost connection proves nothing");
     answers.add_failure(&home, Failure::Lost, world.now);
-    let moved = forwarded(world.ask("GET", "/", &[], &mut answers));
+    let moved = forwarded(world.send("GET", "/", &[], &mut answers));
     assert_ne!(moved.origin, home);
-    assert_eq!(told(&moved, "x-session-state"), Some("takeover"));
+    assert_eq!(header_value(&moved, "x-session-state"), Some("takeover"));
     world.answer(&moved, "");
     world.wait(60);
     world.move_to_another_isolate();
     let later = world.visit();
     assert_eq!(later.origin, moved.origin);
-    assert_eq!(told(&later, "x-session-state"), Some("active"));
+    assert_eq!(header_value(&later, "x-session-state"), Some("active"));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn possibly_processed_request_is_not_retried() {
         }
         let mut answers = Answers::default();
         answers.add_failure(&home, failure, world.now);
-        let step = world.ask(method, "/", &[], &mut answers);
+        let step = world.send(method, "/", &[], &mut answers);
         match expected {
             None => drop(forwarded(step)),
             Some((status, code)) => assert_eq!(refused(step), (status, code.to_owned())),
@@ -57,7 +57,7 @@ fn unreachable_origin_is_skipped_for_a_while() {
     world.kill(&home);
     let mut answers = Answers::default();
     answers.add_failure(&home, Failure::Unsent, world.now);
-    world.ask("POST", "/", &[], &mut answers);
+    world.send("POST", "/", &[], &mut answers);
     assert_ne!(world.visit().origin, home);
     world.wait(5);
     assert_eq!(world.visit().origin, home);
@@ -84,7 +84,7 @@ fn failures_of_one_client_do_not_eject_a_live_origin() {
             for _ in 0..100 {
                 let mut answers = Answers::default();
                 let refusal = loop {
-                    match world.ask(method, "/", &[], &mut answers) {
+                    match world.send(method, "/", &[], &mut answers) {
                         Step::Forward(forward) => {
                             assert_eq!(forward.origin, home);
                             answers.add_failure(&home, failure, world.now);
@@ -98,7 +98,7 @@ fn failures_of_one_client_do_not_eject_a_live_origin() {
                 assert_eq!(world.visit().origin, home, "{method} {failure:?}");
             }
             let seconds = world.now.millis_since(begun) / 1_000;
-            let probes = u64::try_from(world.outside.probes).unwrap();
+            let probes = u64::try_from(world.io.probes).unwrap();
             assert!(probes <= seconds + 1, "{probes} in {seconds} s");
             assert_eq!(
                 world.gateway.balancer.health.ejected_until(&home),
@@ -109,7 +109,7 @@ fn failures_of_one_client_do_not_eject_a_live_origin() {
 }
 
 #[test]
-fn killed_server_is_left_at_the_first_safe_request() {
+fn conversation_leaves_a_killed_server_at_the_first_safe_request() {
     let mut world = World::new(&json!({}));
     let home = world.exchange("").origin;
     let attack = |world: &mut World| {
@@ -117,7 +117,7 @@ fn killed_server_is_left_at_the_first_safe_request() {
         for _ in 0..2 {
             answers.add_failure(&home, Failure::Lost, world.now);
         }
-        world.ask("GET", "/attack", &[], &mut answers)
+        world.send("GET", "/attack", &[], &mut answers)
     };
     assert_eq!(refused(attack(&mut world)).0, 502);
     world.kill(&home);
@@ -127,7 +127,7 @@ fn killed_server_is_left_at_the_first_safe_request() {
     for _ in 0..2 {
         answers.add_failure(&home, Failure::Lost, world.now);
     }
-    let moved = forwarded(world.ask("GET", "/", &[], &mut answers));
+    let moved = forwarded(world.send("GET", "/", &[], &mut answers));
     assert_ne!(moved.origin, home);
     let took = world.now.millis_since(began);
     assert!(took <= 1_300, "the next probe's turn, not {took} ms");
@@ -140,9 +140,9 @@ fn after_a_failed_post_the_next_one_goes_elsewhere() {
     world.kill(&home);
     let mut answers = Answers::default();
     answers.add_failure(&home, Failure::Cut, world.now);
-    let step = world.ask("POST", "/", &[], &mut answers);
+    let step = world.send("POST", "/", &[], &mut answers);
     assert_eq!(refused(step), (502, "origin_unreachable".to_owned()));
-    let next = world.ask("POST", "/", &[], &mut Answers::default());
+    let next = world.send("POST", "/", &[], &mut Answers::default());
     assert_ne!(forwarded(next).origin, home);
 }
 
@@ -171,12 +171,12 @@ fn hanging_server_is_ejected_after_timeouts_of_several_networks() {
     ] {
         let mut world = World::new(&json!({}));
         let home = world.exchange("").origin;
-        world.outside.probed.insert(home.clone(), Verdict::Silent);
+        world.io.probed.insert(home.clone(), Verdict::Silent);
         for turn in 0..10 {
             let mut answers = Answers::default();
             answers.add_failure(&home, Failure::TimedOut, world.now);
             let headers = [("cf-connecting-ip", addresses[turn % 2])];
-            let step = world.ask("GET", "/", &headers, &mut answers);
+            let step = world.send("GET", "/", &headers, &mut answers);
             assert_eq!(refused(step), (504, "origin_timeout".to_owned()));
         }
         let is_ejected = world.gateway.balancer.health.is_ejected(&home, world.now);
@@ -203,7 +203,7 @@ fn without_client_addresses_older_sessions_distinguish_clients() {
             elsewhere.jar.take().unwrap()
         };
         let sessions = [begin(world.now), begin(world.now)];
-        world.outside.probed.insert("a".to_owned(), Verdict::Silent);
+        world.io.probed.insert("a".to_owned(), Verdict::Silent);
         let mut is_ejected = false;
         for turn in 0..10 {
             world.wait(1);
@@ -216,7 +216,7 @@ fn without_client_addresses_older_sessions_distinguish_clients() {
             let cookie = format!("a={turn}; {session}");
             let mut answers = Answers::default();
             answers.add_failure("a", Failure::TimedOut, world.now);
-            let step = world.ask("GET", "/", &[("cookie", &cookie)], &mut answers);
+            let step = world.send("GET", "/", &[("cookie", &cookie)], &mut answers);
             assert_eq!(refused(step), (504, "origin_timeout".to_owned()));
             is_ejected |= world.gateway.balancer.health.is_ejected("a", world.now);
         }
@@ -252,11 +252,11 @@ fn request_fails_after_three_attempts() {
     let mut answers = Answers::default();
     let mut tried = Vec::new();
     for _ in 0..3 {
-        let forward = forwarded(world.ask("GET", "/", &[], &mut answers));
+        let forward = forwarded(world.send("GET", "/", &[], &mut answers));
         answers.add_failure(&forward.origin, Failure::Lost, world.now);
         tried.push(forward.origin);
     }
-    let step = world.ask("GET", "/", &[], &mut answers);
+    let step = world.send("GET", "/", &[], &mut answers);
     assert_eq!(refused(step), (502, "origin_unreachable".to_owned()));
     tried.dedup();
     assert!(tried.len() >= 2, "{tried:?}");

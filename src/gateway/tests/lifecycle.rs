@@ -7,15 +7,18 @@ use serde_json::json;
 fn guest_costs_no_storage_and_keeps_handle_and_origin() {
     let mut world = World::new(&json!({}));
     let first = world.exchange("");
-    assert_eq!(told(&first, "x-session-state"), Some("new"));
+    assert_eq!(header_value(&first, "x-session-state"), Some("new"));
     for _ in 0..20 {
         let next = world.exchange("");
-        assert_eq!(told(&next, "x-session-state"), Some("active"));
-        assert_eq!(told(&next, "x-session-id"), told(&first, "x-session-id"));
+        assert_eq!(header_value(&next, "x-session-state"), Some("active"));
+        assert_eq!(
+            header_value(&next, "x-session-id"),
+            header_value(&first, "x-session-id")
+        );
         assert_eq!(next.origin, first.origin);
         assert!(!next.handle_response && !next.run_background);
     }
-    let outside = &world.outside;
+    let outside = &world.io;
     assert_eq!(
         (outside.reads, outside.calls, outside.feeds, outside.puts),
         (0, 0, 0, 0)
@@ -29,11 +32,17 @@ fn guest_expires_only_when_idle() {
     for _ in 0..10 {
         world.wait(20 * 60);
         let next = world.exchange("");
-        assert_eq!(told(&next, "x-session-id"), told(&first, "x-session-id"));
+        assert_eq!(
+            header_value(&next, "x-session-id"),
+            header_value(&first, "x-session-id")
+        );
     }
     world.wait(31 * 60);
     let fresh = world.exchange("");
-    assert_ne!(told(&fresh, "x-session-id"), told(&first, "x-session-id"));
+    assert_ne!(
+        header_value(&fresh, "x-session-id"),
+        header_value(&first, "x-session-id")
+    );
     assert!(world.records().is_empty());
 }
 
@@ -42,14 +51,20 @@ fn stored_data_is_visible_in_every_isolate() {
     under_both(|consistency| {
         let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
         world.exchange("x-session-patch\n{\"a\":1}");
-        assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
-        assert_eq!(world.outside.reads, 0, "the isolate that wrote knows");
+        assert_eq!(
+            header_value(&world.visit(), "x-session-data"),
+            Some(r#"{"a":1}"#)
+        );
+        assert_eq!(world.io.reads, 0, "the isolate that wrote knows");
         world.move_to_another_isolate();
         for _ in 0..100 {
-            assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
+            assert_eq!(
+                header_value(&world.visit(), "x-session-data"),
+                Some(r#"{"a":1}"#)
+            );
         }
-        assert_eq!(world.outside.reads, 1, "read once, then cached");
-        assert!(world.outside.feeds <= 2);
+        assert_eq!(world.io.reads, 1, "read once, then cached");
+        assert!(world.io.feeds <= 2);
     });
 }
 
@@ -64,7 +79,7 @@ fn parallel_patches_are_all_kept() {
         }
         world.move_to_another_isolate();
         let data: Value =
-            serde_json::from_str(told(&world.visit(), "x-session-data").unwrap()).unwrap();
+            serde_json::from_str(header_value(&world.visit(), "x-session-data").unwrap()).unwrap();
         assert_eq!(data.as_object().unwrap().len(), 50);
     });
 }
@@ -85,7 +100,7 @@ fn parallel_patches_of_isolates_are_all_kept_with_an_object() {
     }
     world.move_to_another_isolate();
     let data: Value =
-        serde_json::from_str(told(&world.visit(), "x-session-data").unwrap()).unwrap();
+        serde_json::from_str(header_value(&world.visit(), "x-session-data").unwrap()).unwrap();
     assert_eq!(data.as_object().unwrap().len(), 21);
 }
 
@@ -100,9 +115,9 @@ fn rotation_changes_only_the_cookie() {
         assert_ne!(world.jar, old);
         let after = world.visit();
         for name in ["x-session-id", "x-session-created"] {
-            assert_eq!(told(&after, name), told(&before, name));
+            assert_eq!(header_value(&after, name), header_value(&before, name));
         }
-        assert_eq!(told(&after, "x-session-data"), Some(r#"{"a":1}"#));
+        assert_eq!(header_value(&after, "x-session-data"), Some(r#"{"a":1}"#));
         assert_eq!(after.origin, before.origin);
 
         // A response under way may still change the session, but does not rotate the id again.
@@ -112,7 +127,7 @@ fn rotation_changes_only_the_cookie() {
             "x-session-patch\n{\"b\":2}\nx-session-rotate\n1",
         );
         assert_eq!(
-            told(&world.visit(), "x-session-data"),
+            header_value(&world.visit(), "x-session-data"),
             Some(r#"{"a":1,"b":2}"#)
         );
         let id = |cookie: &Option<String>| cookie.as_ref().unwrap()[43..64].to_owned();
@@ -147,7 +162,7 @@ fn rotated_cookie_works_for_its_grace_period_only() {
         world.wait(29);
         let late = world.visit();
         assert!(late.handle_response, "the answer carries the new cookie");
-        assert_eq!(told(&late, "x-session-data"), Some(r#"{"a":1}"#));
+        assert_eq!(header_value(&late, "x-session-data"), Some(r#"{"a":1}"#));
         world.jar = old;
         world.wait(2);
         assert_eq!(refused(world.get("/")), (401, "session_rotated".to_owned()));
@@ -166,7 +181,7 @@ fn ended_session_is_not_revived_by_late_responses() {
         world.exchange("x-session-destroy\n1");
         assert_eq!(world.jar, None);
         let tombstone = world.records();
-        world.keep_up(&in_flight);
+        world.run_background(&in_flight);
         world.answer(&in_flight, "x-session-patch\n{\"b\":2}");
         assert_eq!(world.records(), tombstone);
         for _ in 0..2 {
@@ -182,17 +197,17 @@ fn touch_is_written_once_per_interval_and_keeps_the_session() {
     under_both(|consistency| {
         let mut world = World::new(&json!({ "CONSISTENCY": consistency, "SESSION_IDLE": "80m" }));
         world.exchange("x-session-patch\n{\"a\":1}");
-        let before = world.outside.puts;
+        let before = world.io.puts;
         for _ in 0..60 {
             world.wait(60);
             for _ in 0..5 {
                 let forward = world.visit();
                 if forward.run_background {
-                    world.keep_up(&forward);
+                    world.run_background(&forward);
                 }
             }
         }
-        let noted = world.outside.puts - before;
+        let noted = world.io.puts - before;
         assert!((5..=7).contains(&noted), "{noted} in an hour");
         world.wait(79 * 60);
         world.visit();

@@ -3,6 +3,7 @@
 mod access;
 mod affinity;
 mod api;
+mod decision_cache;
 mod ending;
 mod explain;
 mod failures;
@@ -12,7 +13,6 @@ mod operator;
 mod origins;
 mod passwords;
 mod past;
-mod repeat;
 mod revocation;
 mod storage;
 
@@ -38,7 +38,7 @@ use crate::upstream::response_headers::Edits;
 /// Gateway with fake I/O, a clock and one browser.
 struct World {
     gateway: Gateway,
-    outside: FakeIo,
+    io: FakeIo,
     settings: Value,
     isolates: u64,
     now: UnixMillis,
@@ -76,15 +76,15 @@ fn gateway(settings: &Value, seed: u64) -> Gateway {
 }
 
 /// Runs a test under both consistencies.
-fn under_both(tell: impl Fn(&str)) {
-    CONSISTENCIES.into_iter().for_each(tell);
+fn under_both(test: impl Fn(&str)) {
+    CONSISTENCIES.into_iter().for_each(test);
 }
 
 impl World {
     fn new(settings: &Value) -> Self {
         Self {
             gateway: gateway(settings, 1),
-            outside: FakeIo::default(),
+            io: FakeIo::default(),
             settings: settings.clone(),
             isolates: 1,
             now: UnixMillis(1_700_000_000_000),
@@ -122,17 +122,17 @@ impl World {
 
     fn store(&mut self) {
         let writes = self.gateway.sessions.take_writes();
-        self.outside.put(writes);
+        self.io.put(writes);
     }
 
     /// Returns the session records in the namespace.
     fn records(&self) -> HashMap<String, Vec<u8>> {
-        let mut records = self.outside.namespace.clone();
+        let mut records = self.io.namespace.clone();
         records.retain(|key, _| key.starts_with("s:"));
         records
     }
 
-    fn satisfy(&mut self, needs: &[Need], answers: &mut Answers) {
+    fn perform(&mut self, needs: &[Need], answers: &mut Answers) {
         for need in needs {
             if let Need::Read { after_ms: ms, .. } | Need::Pause { ms, .. } = need {
                 self.now.0 += u64::from(*ms);
@@ -141,16 +141,16 @@ impl World {
                 Need::Store => self.gateway.sessions.take_writes(),
                 _ => Vec::new(),
             };
-            self.outside.perform(need, writes, answers, self.now);
+            self.io.perform(need, writes, answers, self.now);
         }
     }
 
     /// Sends the pending probes.
     fn probe(&mut self) {
         for Probe { origin, begun, .. } in self.gateway.balancer.take_probes() {
-            let verdict = self.outside.probed.get(&origin).copied();
+            let verdict = self.io.probed.get(&origin).copied();
             let verdict = verdict.unwrap_or(Verdict::Alive);
-            self.outside.probes += 1;
+            self.io.probes += 1;
             self.gateway.balancer.probed(
                 &mut self.gateway.recorder,
                 &origin,
@@ -172,7 +172,7 @@ impl World {
     /// Makes every probe find that origin's connections refused from now on.
     fn kill(&mut self, origin: &str) {
         let origin = origin.to_owned();
-        self.outside.probed.insert(origin, Verdict::Dead);
+        self.io.probed.insert(origin, Verdict::Dead);
     }
 
     /// Packs a request of the browser.
@@ -187,7 +187,7 @@ impl World {
         packed
     }
 
-    fn ask(
+    fn send(
         &mut self,
         method: &str,
         target: &str,
@@ -204,7 +204,7 @@ impl World {
             ) {
                 Step::Await(needs) => {
                     self.probe();
-                    self.satisfy(&needs, answers);
+                    self.perform(&needs, answers);
                 }
                 done => {
                     self.probe();
@@ -229,7 +229,7 @@ impl World {
 
     /// Calls a reserved path with a JSON body.
     fn call(&mut self, method: &str, target: &str, key: Option<&str>, body: &Value) -> Step {
-        self.outside.body = Some(body.to_string().into_bytes());
+        self.io.body = Some(body.to_string().into_bytes());
         let authorization = key.map(|key| format!("Bearer {key}"));
         let mut headers = Vec::new();
         if !body.is_null() {
@@ -238,11 +238,11 @@ impl World {
         if let Some(authorization) = &authorization {
             headers.push(("authorization", authorization.as_str()));
         }
-        self.ask(method, target, &headers, &mut Answers::default())
+        self.send(method, target, &headers, &mut Answers::default())
     }
 
     fn get(&mut self, target: &str) -> Step {
-        self.ask("GET", target, &[], &mut Answers::default())
+        self.send("GET", target, &[], &mut Answers::default())
     }
 
     /// Sends a request and returns it as forwarded.
@@ -261,7 +261,7 @@ impl World {
                 self.now,
                 &answers,
             ) {
-                ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
+                ResponseAction::Await(needs) => self.perform(&needs, &mut answers),
                 ResponseAction::Edited(edits) => break edits,
                 ResponseAction::Untouched => break Edits::default(),
                 ResponseAction::Replaced(answer) => panic!("replaced: {answer:?}"),
@@ -279,7 +279,7 @@ impl World {
         forward
     }
 
-    fn keep_up(&mut self, forward: &Forward) {
+    fn run_background(&mut self, forward: &Forward) {
         let mut answers = Answers::default();
         loop {
             let needs = self
@@ -288,13 +288,13 @@ impl World {
             if needs.is_empty() {
                 break;
             }
-            self.satisfy(&needs, &mut answers);
+            self.perform(&needs, &mut answers);
         }
         self.store();
     }
 }
 
-fn told<'a>(forward: &'a Forward, name: &str) -> Option<&'a str> {
+fn header_value<'a>(forward: &'a Forward, name: &str) -> Option<&'a str> {
     forward.headers.value(name)
 }
 

@@ -17,8 +17,8 @@ const MODES: [&str; 2] = ["pass-through", "revocable"];
 
 impl World {
     /// Sends a request for a connection that stays open, and handles the origin's response.
-    fn open(&mut self, asked: &[(&str, &str)], status: u16, headers: &str) -> Forward {
-        let forward = forwarded(self.ask("GET", "/ws", asked, &mut Answers::default()));
+    fn open(&mut self, request_headers: &[(&str, &str)], status: u16, headers: &str) -> Forward {
+        let forward = forwarded(self.send("GET", "/ws", request_headers, &mut Answers::default()));
         if forward.handle_response {
             let mut answers = Answers::default();
             let edits = loop {
@@ -29,7 +29,7 @@ impl World {
                     self.now,
                     &answers,
                 ) {
-                    ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
+                    ResponseAction::Await(needs) => self.perform(&needs, &mut answers),
                     ResponseAction::Edited(edits) => break edits,
                     ResponseAction::Untouched => break Edits::default(),
                     ResponseAction::Replaced(answer) => panic!("replaced: {answer:?}"),
@@ -39,7 +39,7 @@ impl World {
             self.take_cookie(&edits.append);
         }
         if forward.run_background {
-            self.keep_up(&forward);
+            self.run_background(&forward);
         }
         forward
     }
@@ -47,20 +47,20 @@ impl World {
     fn socket(&mut self) -> Forward {
         let forward = self.open(&SOCKET, 101, "");
         if forward.opens {
-            self.look(&forward);
+            self.revalidate(&forward);
         }
         forward
     }
 
     /// Revalidates an open connection, as the edge does at intervals or once.
-    fn look(&mut self, forward: &Forward) -> Revalidation {
+    fn revalidate(&mut self, forward: &Forward) -> Revalidation {
         let mut answers = Answers::default();
         loop {
             match self
                 .gateway
                 .revalidate(&forward.response_context, self.now, &answers)
             {
-                Revalidation::Await(needs) => self.satisfy(&needs, &mut answers),
+                Revalidation::Await(needs) => self.perform(&needs, &mut answers),
                 done => {
                     self.store();
                     return done;
@@ -70,23 +70,23 @@ impl World {
     }
 
     /// Uses only the socket for so many seconds.
-    fn chat(&mut self, socket: &Forward, seconds: u64) {
+    fn use_socket(&mut self, socket: &Forward, seconds: u64) {
         for _ in 0..seconds / 10 {
             self.wait(10);
             if socket.revocable {
-                assert!(matches!(self.look(socket), Revalidation::Continue(_)));
+                assert!(matches!(self.revalidate(socket), Revalidation::Continue(_)));
             }
         }
     }
 }
 
-fn under_all(tell: impl Fn(World, &str)) {
+fn under_all(test: impl Fn(World, &str)) {
     for consistency in CONSISTENCIES {
         for streams in MODES {
             let settings = json!({
                 "CONSISTENCY": consistency, "STREAMS": streams, "SESSION_IDLE": "2m", "FAIL": "closed",
             });
-            tell(World::new(&settings), streams);
+            test(World::new(&settings), streams);
         }
     }
 }
@@ -97,14 +97,21 @@ fn guest_with_only_a_socket_stays_without_storage() {
         let first = world.exchange("");
         let socket = world.socket();
         for _ in 0..3 {
-            world.chat(&socket, 170);
+            world.use_socket(&socket, 170);
             world.move_to_another_isolate();
             let again = world.socket();
-            assert_eq!(told(&again, "x-session-state"), Some("active"), "{streams}");
-            assert_eq!(told(&again, "x-session-id"), told(&first, "x-session-id"));
+            assert_eq!(
+                header_value(&again, "x-session-state"),
+                Some("active"),
+                "{streams}"
+            );
+            assert_eq!(
+                header_value(&again, "x-session-id"),
+                header_value(&first, "x-session-id")
+            );
             assert_eq!(again.origin, first.origin);
         }
-        let outside = &world.outside;
+        let outside = &world.io;
         assert_eq!((outside.reads, outside.calls, outside.puts), (0, 0, 0));
     });
 }
@@ -115,10 +122,13 @@ fn guest_that_drops_the_handshake_cookie_stays_in_the_same_isolate() {
         let first = world.exchange("");
         let cookie = world.jar.clone();
         let socket = world.socket();
-        world.chat(&socket, 170);
+        world.use_socket(&socket, 170);
         world.jar = cookie;
         let again = world.socket();
-        assert_eq!(told(&again, "x-session-id"), told(&first, "x-session-id"));
+        assert_eq!(
+            header_value(&again, "x-session-id"),
+            header_value(&first, "x-session-id")
+        );
     });
 }
 
@@ -130,11 +140,18 @@ fn user_with_only_a_socket_stays_signed_in() {
         for _ in 0..3 {
             let socket = world.socket();
             assert_eq!(socket.revocable, streams == "revocable");
-            world.chat(&socket, 170);
+            world.use_socket(&socket, 170);
             world.move_to_another_isolate();
             let again = world.socket();
-            assert_eq!(told(&again, "x-session-user"), Some("u1"), "{streams}");
-            assert_eq!(told(&again, "x-session-id"), told(&first, "x-session-id"));
+            assert_eq!(
+                header_value(&again, "x-session-user"),
+                Some("u1"),
+                "{streams}"
+            );
+            assert_eq!(
+                header_value(&again, "x-session-id"),
+                header_value(&first, "x-session-id")
+            );
         }
     });
 }
@@ -147,11 +164,14 @@ fn guest_with_a_socket_stays_after_its_first_write() {
         let first = world.exchange("x-session-patch\n{\"a\":1}");
         world.wait(170);
         world.move_to_another_isolate();
-        let again = world.ask("GET", "/ws", &SOCKET, &mut Answers::default());
+        let again = world.send("GET", "/ws", &SOCKET, &mut Answers::default());
         if streams == "pass-through" {
             let again = forwarded(again);
-            assert_eq!(told(&again, "x-session-id"), told(&first, "x-session-id"));
-            assert_eq!(told(&again, "x-session-data"), Some(r#"{"a":1}"#));
+            assert_eq!(
+                header_value(&again, "x-session-id"),
+                header_value(&first, "x-session-id")
+            );
+            assert_eq!(header_value(&again, "x-session-data"), Some(r#"{"a":1}"#));
         }
     });
 }
@@ -165,22 +185,28 @@ fn open_event_stream_counts_as_use() {
             200,
             "content-type\ntext/event-stream; charset=utf-8",
         );
-        world.chat(&stream, 170);
+        world.use_socket(&stream, 170);
         world.move_to_another_isolate();
         let next = world.visit();
-        assert_eq!(told(&next, "x-session-id"), told(&first, "x-session-id"));
+        assert_eq!(
+            header_value(&next, "x-session-id"),
+            header_value(&first, "x-session-id")
+        );
     });
 }
 
 #[test]
 fn refused_handshake_does_not_count_as_use() {
-    for (asked, status) in [(&SOCKET[..], 403), (&SOCKET[..], 200), (&EVENTS[..], 200)] {
+    for (request_headers, status) in [(&SOCKET[..], 403), (&SOCKET[..], 200), (&EVENTS[..], 200)] {
         under_all(|mut world, _| {
             let first = world.exchange("");
-            world.open(asked, status, "content-type\ntext/html");
+            world.open(request_headers, status, "content-type\ntext/html");
             world.wait(170);
             let next = world.visit();
-            assert_ne!(told(&next, "x-session-id"), told(&first, "x-session-id"));
+            assert_ne!(
+                header_value(&next, "x-session-id"),
+                header_value(&first, "x-session-id")
+            );
         });
     }
 }
@@ -194,7 +220,7 @@ fn passed_through_socket_counts_as_use_for_a_day() {
         world.exchange("x-session-identify\n{\"user\":\"u1\"}");
         world.socket();
         world.wait(86_400 - 10);
-        assert_eq!(told(&world.visit(), "x-session-user"), Some("u1"));
+        assert_eq!(header_value(&world.visit(), "x-session-user"), Some("u1"));
         world.wait(130);
         world.move_to_another_isolate();
         let (status, _) = refused(world.get("/"));
@@ -216,7 +242,10 @@ fn socket_does_not_extend_the_absolute_limit() {
         world.socket();
         world.wait(3_600);
         let next = world.visit();
-        assert_ne!(told(&next, "x-session-id"), told(&first, "x-session-id"));
+        assert_ne!(
+            header_value(&next, "x-session-id"),
+            header_value(&first, "x-session-id")
+        );
     });
 }
 
@@ -229,8 +258,11 @@ fn idle_guest_returns_to_the_same_server() {
         world.wait(130);
         world.move_to_another_isolate();
         let next = world.exchange("");
-        assert_eq!(told(&next, "x-session-state"), Some("new"));
-        assert_ne!(told(&next, "x-session-id"), told(&first, "x-session-id"));
+        assert_eq!(header_value(&next, "x-session-state"), Some("new"));
+        assert_ne!(
+            header_value(&next, "x-session-id"),
+            header_value(&first, "x-session-id")
+        );
         assert_eq!(next.origin, first.origin);
     }
 }
@@ -264,7 +296,7 @@ fn ended_session_restarts_where_there_is_capacity() {
             world.exchange("x-session-destroy\n1");
             world.jar = cookie;
             let page = [("accept", "text/html"), ("sec-fetch-mode", "navigate")];
-            let next = forwarded(world.ask("GET", "/", &page, &mut Answers::default()));
+            let next = forwarded(world.send("GET", "/", &page, &mut Answers::default()));
             format!("{}{}", first.origin == next.origin, "")
         })
         .collect();

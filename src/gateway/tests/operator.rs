@@ -30,7 +30,7 @@ fn session_is_shown_redacted_and_logged() {
             "x-session-patch\n{\"theme\":\"dark\",\"github\":{\"access_token\":\"hunter2\"}}";
         world.exchange(&format!("{who}\n{data}"));
         let forward = world.visit();
-        let handle = told(&forward, "x-session-id").unwrap();
+        let handle = header_value(&forward, "x-session-id").unwrap();
         world.gateway.recorder.take_events();
         let view = shown(&mut world, &format!("sessions/{handle}"));
         assert_eq!(

@@ -24,7 +24,7 @@ fn draining_origin_keeps_its_sessions_and_gets_no_new_ones() {
     world.jar.clone_from(&old);
     let staying = world.exchange("");
     assert_eq!(staying.origin, "b");
-    assert_eq!(told(&staying, "x-session-state"), Some("active"));
+    assert_eq!(header_value(&staying, "x-session-state"), Some("active"));
     let places = placed(&mut world, 200);
     assert!(!places.contains_key("b"), "{places:?}");
     assert!(places["a"] > 60 && places["c"] > 60, "{places:?}");
@@ -49,10 +49,10 @@ fn down_origin_loses_its_sessions_and_the_next_gets_takeover() {
     world.move_to_another_isolate();
     let moved = world.exchange("");
     assert_ne!(moved.origin, "b");
-    assert_eq!(told(&moved, "x-session-state"), Some("takeover"));
+    assert_eq!(header_value(&moved, "x-session-state"), Some("takeover"));
     let later = world.visit();
     assert_eq!(later.origin, moved.origin);
-    assert_eq!(told(&later, "x-session-state"), Some("active"));
+    assert_eq!(header_value(&later, "x-session-state"), Some("active"));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn new_sessions_prefer_the_less_busy_origin_without_storage() {
     world.busy("b", 0);
     let even = placed(&mut world, 400);
     assert!(even["a"].abs_diff(even["b"]) < 20, "{even:?}");
-    assert_eq!(world.outside.puts, 0);
+    assert_eq!(world.io.puts, 0);
     world.move_to_another_isolate();
     let mut stays = 0;
     for _ in 0..20 {
@@ -188,8 +188,8 @@ fn canary_gets_a_share_of_new_sessions_and_ramping_moves_none() {
     world.jar = None;
     world.settings = settings("v2:0");
     world.move_to_another_isolate();
-    let asked = world.ask("GET", "/", &[("x-beta", "1")], &mut Answers::default());
-    assert_eq!(forwarded(asked).origin, "v2");
+    let beta = world.send("GET", "/", &[("x-beta", "1")], &mut Answers::default());
+    assert_eq!(forwarded(beta).origin, "v2");
     // The kill switch moves the canary's sessions, and their next origin sees a takeover.
     world.settings = settings("v2:off");
     world.move_to_another_isolate();
@@ -198,7 +198,7 @@ fn canary_gets_a_share_of_new_sessions_and_ramping_moves_none() {
         let now = world.exchange("");
         assert_ne!(now.origin, "v2");
         let state = if origin == "v2" { "takeover" } else { "active" };
-        assert_eq!(told(&now, "x-session-state"), Some(state));
+        assert_eq!(header_value(&now, "x-session-state"), Some(state));
     }
 }
 
@@ -206,7 +206,7 @@ fn canary_gets_a_share_of_new_sessions_and_ramping_moves_none() {
 fn consecutive_gateway_errors_eject_and_other_errors_do_not() {
     let mut world = World::new(&json!({}));
     let home = world.exchange("").origin;
-    world.outside.probed.insert(home.clone(), Verdict::Faulty);
+    world.io.probed.insert(home.clone(), Verdict::Faulty);
     let answer = |world: &mut World, status: u16| {
         let forward = world.visit();
         let answers = Answers::default();
@@ -237,10 +237,7 @@ fn consecutive_gateway_errors_eject_and_other_errors_do_not() {
 fn panic_threshold_ignores_ejections_of_most_origins() {
     let mut world = World::new(&json!({}));
     for name in ["a", "b", "c"] {
-        world
-            .outside
-            .probed
-            .insert(name.to_owned(), Verdict::Faulty);
+        world.io.probed.insert(name.to_owned(), Verdict::Faulty);
         for _ in 0..5 {
             world.fail(name);
             world.probe();
@@ -258,7 +255,7 @@ fn strict_pin_waits_for_its_origin() {
     world.kill(&home);
     let mut answers = Answers::default();
     answers.add_failure(&home, Failure::Unsent, world.now);
-    let step = world.ask("GET", "/", &[], &mut answers);
+    let step = world.send("GET", "/", &[], &mut answers);
     assert_eq!(refused(step), (502, "origin_unreachable".to_owned()));
     world.wait(5);
     assert_eq!(world.visit().origin, home);
@@ -269,7 +266,7 @@ fn new_sessions_per_minute_are_limited_per_client() {
     let mut world = World::new(&json!({ "NEW_SESSIONS_PER_MINUTE": "3" }));
     let from = |world: &mut World, address: &str| {
         let headers = [("cf-connecting-ip", address)];
-        world.ask("GET", "/", &headers, &mut Answers::default())
+        world.send("GET", "/", &headers, &mut Answers::default())
     };
     let first = forwarded(from(&mut world, "192.0.2.1"));
     world.answer(&first, "");
@@ -291,14 +288,14 @@ fn new_sessions_per_minute_are_limited_per_client() {
 fn platform_limit_rejects_new_sessions_and_keeps_existing_ones() {
     let mut world = World::new(&json!({ "NEW_SESSION_LIMITER": true }));
     let headers = [("cf-connecting-ip", "192.0.2.1")];
-    let ask = |world: &mut World| world.ask("GET", "/", &headers, &mut Answers::default());
-    let first = forwarded(ask(&mut world));
+    let send = |world: &mut World| world.send("GET", "/", &headers, &mut Answers::default());
+    let first = forwarded(send(&mut world));
     world.answer(&first, "");
-    world.outside.is_limited = true;
-    forwarded(ask(&mut world));
+    world.io.is_limited = true;
+    forwarded(send(&mut world));
     world.jar = None;
     assert_eq!(
-        refused(ask(&mut world)),
+        refused(send(&mut world)),
         (429, "too_many_sessions".to_owned())
     );
 }

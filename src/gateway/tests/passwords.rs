@@ -11,7 +11,7 @@ fn begin(world: &mut World, address: &str) -> Option<String> {
         "POST\nhttps://chat.example/_session/login\ncf-connecting-ip\n{address}\ncontent-type\napplication/json"
     );
     let body = json!({ "username": "ada", "password": "a guess at it", "return_to": "/" });
-    world.outside.body = Some(body.to_string().into_bytes());
+    world.io.body = Some(body.to_string().into_bytes());
     let mut answers = Answers::default();
     loop {
         let request = Request::parse(&packed).unwrap();
@@ -24,7 +24,7 @@ fn begin(world: &mut World, address: &str) -> Option<String> {
                 if needs.iter().any(is_attempt) {
                     return None;
                 }
-                world.satisfy(&needs, &mut answers);
+                world.perform(&needs, &mut answers);
             }
             step => return Some(refused(step).1),
         }

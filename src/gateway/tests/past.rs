@@ -65,7 +65,7 @@ pub(super) fn settings() -> impl Strategy<Value = Value> {
         })
 }
 
-pub(super) fn live_through(world: &mut World, past: &Past, jars: &mut Vec<String>) {
+pub(super) fn replay(world: &mut World, past: &Past, jars: &mut Vec<String>) {
     match past {
         Past::Answer(headers) => {
             if let Step::Forward(forward) = world.get("/") {

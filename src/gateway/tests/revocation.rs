@@ -34,11 +34,14 @@ fn identify_is_logged_and_changes_the_id() {
         );
         let signed_in = world.jar.clone();
         let user = world.visit();
-        assert_eq!(told(&user, "x-session-user"), Some("u1"));
-        assert_eq!(told(&user, "x-session-email"), Some("u@x.example"));
-        assert_eq!(told(&user, "x-session-groups"), Some("a,b"));
-        assert_eq!(told(&user, "x-session-name"), None);
-        assert_ne!(told(&user, "x-session-id"), told(&guest, "x-session-id"));
+        assert_eq!(header_value(&user, "x-session-user"), Some("u1"));
+        assert_eq!(header_value(&user, "x-session-email"), Some("u@x.example"));
+        assert_eq!(header_value(&user, "x-session-groups"), Some("a,b"));
+        assert_eq!(header_value(&user, "x-session-name"), None);
+        assert_ne!(
+            header_value(&user, "x-session-id"),
+            header_value(&guest, "x-session-id")
+        );
         // The previous id has no grace period, so an attacker who planted it is not signed in.
         world.jar = old;
         assert_eq!(
@@ -51,8 +54,8 @@ fn identify_is_logged_and_changes_the_id() {
         world.jar = signed_in;
         world.exchange("x-session-rotate\n1");
         assert_eq!(
-            told(&world.visit(), "x-session-id"),
-            told(&user, "x-session-id")
+            header_value(&world.visit(), "x-session-id"),
+            header_value(&user, "x-session-id")
         );
     });
 }
@@ -69,10 +72,16 @@ fn guest_cookie_from_before_the_sign_in_works_as_the_guest_only() {
         world.move_to_another_isolate();
         world.jar = planted;
         let thief = world.visit();
-        assert_eq!(told(&thief, "x-session-user"), None);
-        assert_eq!(told(&thief, "x-session-data"), None);
-        assert_eq!(told(&thief, "x-session-id"), told(&guest, "x-session-id"));
-        assert_ne!(told(&thief, "x-session-id"), told(&user, "x-session-id"));
+        assert_eq!(header_value(&thief, "x-session-user"), None);
+        assert_eq!(header_value(&thief, "x-session-data"), None);
+        assert_eq!(
+            header_value(&thief, "x-session-id"),
+            header_value(&guest, "x-session-id")
+        );
+        assert_ne!(
+            header_value(&thief, "x-session-id"),
+            header_value(&user, "x-session-id")
+        );
         assert_eq!(
             user.origin, guest.origin,
             "the conversation stays where it is"
@@ -120,7 +129,7 @@ fn sign_out_everywhere_ends_all_sessions_of_the_user_only() {
         world.wait(1);
         sign_in(&mut world, "u1");
         settle_down(&mut world, consistency);
-        assert_eq!(told(&world.visit(), "x-session-user"), Some("u1"));
+        assert_eq!(header_value(&world.visit(), "x-session-user"), Some("u1"));
     });
 }
 
@@ -140,21 +149,21 @@ fn concurrent_sign_in_does_not_escape_a_revocation() {
             .handle_response(&guest.response_context, 200, headers, world.now, answers)
     };
     let ResponseAction::Await(feed) = handle_response(&mut world, &answers) else {
-        panic!("the feed is heard first");
+        panic!("the feed is read first");
     };
-    world.satisfy(&feed, &mut answers);
+    world.perform(&feed, &mut answers);
     let ResponseAction::Await(change) = handle_response(&mut world, &answers) else {
         panic!("then it is recorded");
     };
     let mut elsewhere = World {
         jar: first,
-        outside: core::mem::take(&mut world.outside),
+        io: core::mem::take(&mut world.io),
         ..World::new(&world.settings.clone())
     };
     let everywhere = json!({ "everywhere": true });
     elsewhere.call("POST", "/_session/logout", None, &everywhere);
-    world.outside = elsewhere.outside;
-    world.satisfy(&change, &mut answers);
+    world.io = elsewhere.io;
+    world.perform(&change, &mut answers);
     let ResponseAction::Edited(edits) = handle_response(&mut world, &answers) else {
         panic!("signed in");
     };
@@ -189,15 +198,18 @@ fn surplus_session_ends_the_oldest() {
 fn unavailable_revocations_mean_degraded_and_one_poll_a_second() {
     let mut world = world("strong");
     sign_in(&mut world, "u1");
-    world.outside.silent.directory = true;
+    world.io.silent.directory = true;
     world.wait(5);
     for _ in 0..10 {
         let forward = world.visit();
-        assert_eq!(told(&forward, "x-session-state"), Some("degraded"));
+        assert_eq!(header_value(&forward, "x-session-state"), Some("degraded"));
     }
-    world.outside.silent.directory = false;
+    world.io.silent.directory = false;
     world.wait(1);
-    assert_eq!(told(&world.visit(), "x-session-state"), Some("active"));
+    assert_eq!(
+        header_value(&world.visit(), "x-session-state"),
+        Some("active")
+    );
 }
 
 #[test]
@@ -208,7 +220,7 @@ fn id_from_before_a_sign_in_is_rejected_by_a_stale_isolate() {
     world.visit();
     // The guest signs in elsewhere, and the namespace is behind from now on.
     let mut elsewhere = gateway(&world.settings, 99);
-    world.outside.holds_back = true;
+    world.io.holds_back = true;
     core::mem::swap(&mut world.gateway, &mut elsewhere);
     world.exchange("x-session-identify\n{\"user\":\"u1\"}");
     core::mem::swap(&mut world.gateway, &mut elsewhere);
@@ -243,13 +255,13 @@ fn cross_site_request_ends_no_session() {
     let victim = sign_in(&mut world, "u1");
     let path = format!(
         "/_session/sessions/{}",
-        told(&victim, "x-session-id").unwrap()
+        header_value(&victim, "x-session-id").unwrap()
     );
     for header in [
         ("sec-fetch-site", "cross-site"),
         ("origin", "https://evil.example"),
     ] {
-        let step = world.ask("DELETE", &path, &[header], &mut Answers::default());
+        let step = world.send("DELETE", &path, &[header], &mut Answers::default());
         assert_eq!(refused(step), (403, "csrf".to_owned()));
     }
     world.visit();
@@ -260,7 +272,7 @@ fn foreign_session_in_a_list_is_not_shown() {
     let mut world = world("eventual");
     sign_in(&mut world, "victim");
     let listed = |world: &World| -> Vec<String> {
-        let keys = world.outside.namespace.keys();
+        let keys = world.io.namespace.keys();
         keys.filter(|key| key.starts_with("i:")).cloned().collect()
     };
     let theirs = listed(&world).pop().unwrap();
@@ -272,7 +284,7 @@ fn foreign_session_in_a_list_is_not_shown() {
     let tag = mine.split(':').nth(2).unwrap();
     let place = theirs.splitn(4, ':').nth(3).unwrap();
     let planted = format!("i:default:{tag}:{place}");
-    world.outside.namespace.insert(planted, Vec::new());
+    world.io.namespace.insert(planted, Vec::new());
     let Step::Answer(answer) = world.call("GET", "/_session/sessions", None, &Value::Null) else {
         panic!("no answer");
     };
@@ -296,7 +308,7 @@ fn age_of_revocations_counts_from_the_request() {
     ) else {
         panic!("an isolate that knows nothing asks");
     };
-    world.satisfy(&needs, &mut answers);
+    world.perform(&needs, &mut answers);
     // The session ends. The pending answers arrive too late to count.
     let here = core::mem::replace(&mut world.gateway, gateway(&world.settings, 9));
     world.call("POST", "/_session/logout", None, &Value::Null);
@@ -304,7 +316,7 @@ fn age_of_revocations_counts_from_the_request() {
     world.wait(6);
     world.jar = Some(cookie);
     assert_eq!(
-        refused(world.ask("GET", "/", &[], &mut answers)),
+        refused(world.send("GET", "/", &[], &mut answers)),
         (401, "session_ended".to_owned())
     );
 }
@@ -325,9 +337,12 @@ fn session_after_a_tenant_revocation_is_unaffected() {
         world.exchange("");
         world.exchange("x-session-patch\n{\"a\":1}");
         let visit = world.visit();
-        assert_eq!(told(&visit, "x-session-data"), Some("{\"a\":1}"));
+        assert_eq!(header_value(&visit, "x-session-data"), Some("{\"a\":1}"));
         settle_down(&mut world, consistency);
-        assert_eq!(told(&world.visit(), "x-session-data"), Some("{\"a\":1}"));
+        assert_eq!(
+            header_value(&world.visit(), "x-session-data"),
+            Some("{\"a\":1}")
+        );
     });
 }
 
@@ -342,10 +357,10 @@ fn unannounced_account_change_still_ends_its_sessions() {
         let account = json!({ "user": "ada", "password": "x" }).to_string();
         let key = "user:default:ada".to_owned();
         world
-            .outside
+            .io
             .documents
             .insert(key.clone(), Found::Bytes(account.clone().into_bytes()));
-        world.outside.body = Some(body.to_string().into_bytes());
+        world.io.body = Some(body.to_string().into_bytes());
         let packed = format!(
             "{method}\nhttps://chat.example/_session/admin/users/ada\nauthorization\nBearer {ADMIN}"
         );
@@ -373,12 +388,12 @@ fn unannounced_account_change_still_ends_its_sessions() {
                         let reply = Found::Bytes(reply.to_text().into_bytes());
                         answers.add(key, reply, world.now);
                     }
-                    _ => world.satisfy(&[need], &mut answers),
+                    _ => world.perform(&[need], &mut answers),
                 }
             }
         };
         assert_eq!(refused(step), (503, "accounts_unavailable".to_owned()));
-        let kept = world.outside.documents.get(&key);
+        let kept = world.io.documents.get(&key);
         assert_ne!(kept, Some(&Found::Bytes(account.into_bytes())), "{method}");
         settle_down(&mut world, "strong");
         assert_eq!(refused(world.get("/")).1, "session_ended", "{method}");

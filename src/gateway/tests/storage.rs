@@ -33,12 +33,12 @@ fn sign_out_waits_for_storage_and_reports_failure() {
         let mut world = world(consistency);
         world.exchange("x-session-patch\n{\"a\":1}");
         let cookie = world.jar.clone();
-        world.outside.silent = NO_WRITES;
+        world.io.silent = NO_WRITES;
         let step = world.call("POST", "/_session/logout", None, &Value::Null);
         assert_eq!(refused(step), (503, "store_unavailable".to_owned()));
-        assert_eq!(world.jar, cookie, "nobody is told to be signed out");
+        assert_eq!(world.jar, cookie, "no sign-out is confirmed");
         world.move_to_another_isolate();
-        world.outside.silent = Silent::default();
+        world.io.silent = Silent::default();
         let step = world.call("POST", "/_session/logout", None, &Value::Null);
         assert_eq!(refused(step).0, 204);
         assert_eq!(world.jar, None);
@@ -53,7 +53,7 @@ fn sign_out_is_confirmed_after_the_announcement() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
     let cookie = world.jar.clone();
-    world.outside.silent.directory = true;
+    world.io.silent.directory = true;
     let step = world.call("POST", "/_session/logout", None, &Value::Null);
     assert_eq!(refused(step), (503, "store_unavailable".to_owned()));
     // A second sign-out, which finds the session ended, is not confirmed either.
@@ -61,7 +61,7 @@ fn sign_out_is_confirmed_after_the_announcement() {
     let step = world.call("POST", "/_session/logout", None, &Value::Null);
     assert_eq!(refused(step), (503, "store_unavailable".to_owned()));
     world.jar = cookie;
-    world.outside.silent.directory = false;
+    world.io.silent.directory = false;
     let step = world.call("POST", "/_session/logout", None, &Value::Null);
     assert_eq!(refused(step).0, 204);
 }
@@ -72,16 +72,19 @@ fn storage_failure_ends_no_session() {
         let mut world = world(consistency);
         world.exchange("x-session-patch\n{\"a\":1}");
         world.move_to_another_isolate();
-        world.outside.silent = NOTHING;
+        world.io.silent = NOTHING;
         let step = world.get("/");
         let Step::Answer(answer) = &step else {
             panic!("{step:?}")
         };
         assert!(answer.headers.iter().all(|(name, _)| *name != "set-cookie"));
         assert_eq!(refused(step), (503, "store_unavailable".to_owned()));
-        world.outside.silent = Silent::default();
+        world.io.silent = Silent::default();
         world.wait(2);
-        assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
+        assert_eq!(
+            header_value(&world.visit(), "x-session-data"),
+            Some(r#"{"a":1}"#)
+        );
     });
 }
 
@@ -90,10 +93,10 @@ fn kv_failure_is_invisible_with_objects() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
     world.move_to_another_isolate();
-    world.outside.silent = NO_READS;
+    world.io.silent = NO_READS;
     let forward = world.visit();
-    assert_eq!(told(&forward, "x-session-state"), Some("active"));
-    assert_eq!(told(&forward, "x-session-data"), Some(r#"{"a":1}"#));
+    assert_eq!(header_value(&forward, "x-session-state"), Some("active"));
+    assert_eq!(header_value(&forward, "x-session-data"), Some(r#"{"a":1}"#));
 }
 
 #[test]
@@ -103,11 +106,11 @@ fn grace_mode_serves_cached_sessions_as_degraded_for_a_while() {
             "CONSISTENCY": consistency, "FAIL": "grace", "FAIL_GRACE": "10m",
         }));
         world.exchange("x-session-patch\n{\"a\":1}");
-        world.outside.silent = NOTHING;
+        world.io.silent = NOTHING;
         world.wait(9 * 60);
         let forward = world.visit();
-        assert_eq!(told(&forward, "x-session-state"), Some("degraded"));
-        assert_eq!(told(&forward, "x-session-data"), Some(r#"{"a":1}"#));
+        assert_eq!(header_value(&forward, "x-session-state"), Some("degraded"));
+        assert_eq!(header_value(&forward, "x-session-data"), Some(r#"{"a":1}"#));
         world.wait(2 * 60);
         assert_eq!(
             refused(world.get("/")),
@@ -120,45 +123,48 @@ fn grace_mode_serves_cached_sessions_as_degraded_for_a_while() {
 fn stale_kv_is_retried_then_degraded() {
     let mut world = world("eventual");
     world.exchange("x-session-patch\n{\"a\":1}");
-    let behind = world.outside.namespace.clone();
+    let behind = world.io.namespace.clone();
     world.exchange("x-session-patch\n{\"a\":2}");
-    world.outside.namespace = behind;
-    world.outside.reads = 0;
+    world.io.namespace = behind;
+    world.io.reads = 0;
     world.move_to_another_isolate();
     let forward = world.visit();
-    assert_eq!(told(&forward, "x-session-state"), Some("degraded"));
-    assert_eq!(told(&forward, "x-session-data"), Some(r#"{"a":1}"#));
-    assert_eq!(world.outside.reads, 4);
+    assert_eq!(header_value(&forward, "x-session-state"), Some("degraded"));
+    assert_eq!(header_value(&forward, "x-session-data"), Some(r#"{"a":1}"#));
+    assert_eq!(world.io.reads, 4);
 }
 
 #[test]
 fn stale_kv_falls_back_to_the_object() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
-    world.outside.holds_back = true;
+    world.io.holds_back = true;
     world.exchange("x-session-patch\n{\"a\":2}");
-    world.outside.reads = 0;
-    world.outside.calls = 0;
+    world.io.reads = 0;
+    world.io.calls = 0;
     world.move_to_another_isolate();
     let forward = world.visit();
-    assert_eq!(told(&forward, "x-session-state"), Some("active"));
-    assert_eq!(told(&forward, "x-session-data"), Some(r#"{"a":2}"#));
-    assert_eq!((world.outside.reads, world.outside.calls), (1, 1));
+    assert_eq!(header_value(&forward, "x-session-state"), Some("active"));
+    assert_eq!(header_value(&forward, "x-session-data"), Some(r#"{"a":2}"#));
+    assert_eq!((world.io.reads, world.io.calls), (1, 1));
 }
 
 #[test]
 fn browser_reads_its_writes_everywhere() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
-    world.outside.holds_back = true;
+    world.io.holds_back = true;
     let cookie = world.jar.clone();
     // Another window of the same browser changes the session, and this one sees it.
     world.exchange("x-session-patch\n{\"a\":2}");
     world.jar = cookie;
     let seen = world.exchange("");
-    assert_eq!(told(&seen, "x-session-data"), Some(r#"{"a":2}"#));
+    assert_eq!(header_value(&seen, "x-session-data"), Some(r#"{"a":2}"#));
     world.move_to_another_isolate();
-    assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":2}"#));
+    assert_eq!(
+        header_value(&world.visit(), "x-session-data"),
+        Some(r#"{"a":2}"#)
+    );
 }
 
 #[test]
@@ -166,14 +172,14 @@ fn missing_record_is_never_recreated() {
     under_both(|consistency| {
         let mut world = world(consistency);
         world.exchange("x-session-patch\n{\"a\":1}");
-        world.outside.namespace.clear();
-        world.outside.rows.clear();
+        world.io.namespace.clear();
+        world.io.rows.clear();
         world.wait(61);
         world.move_to_another_isolate();
         assert_eq!(refused(world.get("/")), (401, "session_unknown".to_owned()));
         assert!(world.records().is_empty());
         // A navigation just starts a new session.
-        let step = world.ask(
+        let step = world.send(
             "GET",
             "/",
             &[("sec-fetch-mode", "navigate")],
@@ -182,7 +188,7 @@ fn missing_record_is_never_recreated() {
         let Step::Forward(forward) = step else {
             panic!("{step:?}")
         };
-        assert_eq!(told(&forward, "x-session-state"), Some("new"));
+        assert_eq!(header_value(&forward, "x-session-state"), Some("new"));
     });
 }
 
@@ -190,18 +196,18 @@ fn missing_record_is_never_recreated() {
 fn absence_is_cached_briefly() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
-    let (namespace, rows) = (world.outside.namespace.clone(), world.outside.rows.clone());
-    world.outside.namespace.clear();
-    world.outside.rows.clear();
+    let (namespace, rows) = (world.io.namespace.clone(), world.io.rows.clone());
+    world.io.namespace.clear();
+    world.io.rows.clear();
     world.move_to_another_isolate();
     let cookie = world.jar.clone();
     for _ in 0..10 {
         world.jar.clone_from(&cookie);
         assert_eq!(refused(world.get("/")).0, 401);
     }
-    assert_eq!(world.outside.reads, 1);
-    world.outside.namespace = namespace;
-    world.outside.rows = rows;
+    assert_eq!(world.io.reads, 1);
+    world.io.namespace = namespace;
+    world.io.rows = rows;
     world.wait(5);
     world.jar = cookie;
     world.visit();
@@ -212,14 +218,11 @@ fn unreadable_record_is_quarantined_not_overwritten() {
     let mut world = world("eventual");
     world.exchange("x-session-patch\n{\"a\":1}");
     let key = world.records().keys().next().unwrap().clone();
-    world
-        .outside
-        .namespace
-        .insert(key.clone(), b"rubbish".to_vec());
+    world.io.namespace.insert(key.clone(), b"rubbish".to_vec());
     world.move_to_another_isolate();
     assert_eq!(refused(world.get("/")), (401, "session_corrupt".to_owned()));
-    assert_eq!(world.outside.namespace[&key], b"rubbish");
-    assert_eq!(world.outside.namespace[&format!("q:{key}")], b"rubbish");
+    assert_eq!(world.io.namespace[&key], b"rubbish");
+    assert_eq!(world.io.namespace[&format!("q:{key}")], b"rubbish");
 }
 
 #[test]
@@ -227,15 +230,15 @@ fn unreadable_record_is_restored_by_its_object() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
     let key = world.records().keys().next().unwrap().clone();
-    let good = world.outside.namespace[&key].clone();
-    world
-        .outside
-        .namespace
-        .insert(key.clone(), b"rubbish".to_vec());
+    let good = world.io.namespace[&key].clone();
+    world.io.namespace.insert(key.clone(), b"rubbish".to_vec());
     world.move_to_another_isolate();
-    assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
-    assert_eq!(world.outside.namespace[&key], good);
-    assert_eq!(world.outside.namespace[&format!("q:{key}")], b"rubbish");
+    assert_eq!(
+        header_value(&world.visit(), "x-session-data"),
+        Some(r#"{"a":1}"#)
+    );
+    assert_eq!(world.io.namespace[&key], good);
+    assert_eq!(world.io.namespace[&format!("q:{key}")], b"rubbish");
 }
 
 #[test]
@@ -244,7 +247,7 @@ fn newer_record_is_left_unchanged() {
         let mut world = world(consistency);
         world.exchange("x-session-patch\n{\"a\":1}");
         let key = world.records().keys().next().unwrap().clone();
-        world.outside.namespace.get_mut(&key).unwrap()[0] += 1;
+        world.io.namespace.get_mut(&key).unwrap()[0] += 1;
         let before = world.records();
         world.move_to_another_isolate();
         assert_eq!(refused(world.get("/")), (503, "schema_newer".to_owned()));
@@ -255,12 +258,12 @@ fn newer_record_is_left_unchanged() {
 #[test]
 fn pending_write_is_visible() {
     let mut world = world("eventual");
-    world.outside.silent.writes = true;
+    world.io.silent.writes = true;
     world.exchange("x-session-patch\n{\"a\":1}");
     world.wait(10);
     world.exchange("x-session-patch\n{\"b\":2}");
     assert_eq!(
-        told(&world.visit(), "x-session-data"),
+        header_value(&world.visit(), "x-session-data"),
         Some(r#"{"a":1,"b":2}"#)
     );
 }
@@ -269,19 +272,25 @@ fn pending_write_is_visible() {
 fn record_not_yet_visible_is_awaited() {
     let mut world = world("eventual");
     let first = world.exchange("x-session-patch\n{\"a\":1}");
-    let arriving = core::mem::take(&mut world.outside.namespace);
+    let arriving = core::mem::take(&mut world.io.namespace);
     world.move_to_another_isolate();
     let early = world.visit();
-    assert_eq!(told(&early, "x-session-state"), Some("degraded"));
-    assert_eq!(told(&early, "x-session-id"), told(&first, "x-session-id"));
+    assert_eq!(header_value(&early, "x-session-state"), Some("degraded"));
+    assert_eq!(
+        header_value(&early, "x-session-id"),
+        header_value(&first, "x-session-id")
+    );
     assert_eq!(early.origin, first.origin);
     world.answer(&early, "x-session-patch\n{\"b\":2}");
     assert!(
         world.records().is_empty(),
         "nothing is written over what is on its way"
     );
-    world.outside.namespace = arriving;
-    assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
+    world.io.namespace = arriving;
+    assert_eq!(
+        header_value(&world.visit(), "x-session-data"),
+        Some(r#"{"a":1}"#)
+    );
 }
 
 #[test]
@@ -289,7 +298,7 @@ fn unstorable_change_gets_503() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
     let forward = world.visit();
-    world.outside.silent.objects = true;
+    world.io.silent.objects = true;
     let mut answers = Answers::default();
     let replaced = loop {
         let settled = world.gateway.handle_response(
@@ -300,7 +309,7 @@ fn unstorable_change_gets_503() {
             &answers,
         );
         match settled {
-            ResponseAction::Await(needs) => world.satisfy(&needs, &mut answers),
+            ResponseAction::Await(needs) => world.perform(&needs, &mut answers),
             ResponseAction::Replaced(answer) => break answer,
             other => panic!("{other:?}"),
         }
@@ -318,20 +327,20 @@ fn stale_copy_is_used_while_refreshed_in_the_background() {
         world.exchange("x-session-patch\n{\"a\":1}");
         world.move_to_another_isolate();
         world.visit();
-        world.outside.reads = 0;
+        world.io.reads = 0;
         for _ in 0..11 {
             world.wait(5);
             let forward = world.visit();
-            assert_eq!(world.outside.reads, 0, "no request waits for it");
+            assert_eq!(world.io.reads, 0, "no request waits for it");
             if forward.run_background {
-                world.keep_up(&forward);
+                world.run_background(&forward);
             }
-            assert!(world.outside.reads <= 1);
-            world.outside.reads = 0;
+            assert!(world.io.reads <= 1);
+            world.io.reads = 0;
         }
         world.wait(61);
         world.visit();
-        assert_eq!(world.outside.reads, 1, "too old to be used");
+        assert_eq!(world.io.reads, 1, "too old to be used");
     });
 }
 
@@ -342,10 +351,13 @@ fn session_known_to_kv_alone_continues_with_an_object() {
     world.settings = json!({});
     world.move_to_another_isolate();
     let after = world.exchange("x-session-patch\n{\"b\":2}");
-    assert_eq!(told(&after, "x-session-id"), told(&before, "x-session-id"));
+    assert_eq!(
+        header_value(&after, "x-session-id"),
+        header_value(&before, "x-session-id")
+    );
     world.move_to_another_isolate();
     assert_eq!(
-        told(&world.visit(), "x-session-data"),
+        header_value(&world.visit(), "x-session-data"),
         Some(r#"{"a":1,"b":2}"#)
     );
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::past::{TOKEN, live_through, past, settings};
+use super::past::{TOKEN, past, replay, settings};
 use super::*;
 use crate::gateway::{CachePolicy, IGNORED_HEADERS, NEGOTIATION_HEADERS};
 use crate::tenant::Tenant;
@@ -14,10 +14,10 @@ fn repeated(settings: &Value) -> Option<CachePolicy> {
     world.visit().repeat
 }
 
-fn asked(method: &str, target: &str, headers: &[(&str, &str)]) -> Option<CachePolicy> {
+fn policy_of(method: &str, target: &str, headers: &[(&str, &str)]) -> Option<CachePolicy> {
     let mut world = World::new(&json!({}));
     world.exchange("");
-    forwarded(world.ask(method, target, headers, &mut Answers::default())).repeat
+    forwarded(world.send(method, target, headers, &mut Answers::default())).repeat
 }
 
 #[test]
@@ -34,13 +34,13 @@ fn decision_is_reusable_until_the_second_ends() {
 fn decision_is_reusable_while_revocations_are_fresh() {
     let mut world = World::new(&json!({ "SESSION_CACHE": "2s" }));
     world.now.0 += 400;
-    let heard = world.now.0;
+    let polled = world.now.0;
     world.exchange("x-session-patch\n{\"a\":1}");
     // The revocation list gets too old before the second ends.
     world.now.0 += 1_700;
     // One request gets the background work, and its decision is not cached.
     let repeat = (0..3).find_map(|_| world.visit().repeat).unwrap();
-    assert_eq!(repeat.until, UnixMillis(heard + 2_000));
+    assert_eq!(repeat.until, UnixMillis(polled + 2_000));
 }
 
 #[test]
@@ -61,12 +61,16 @@ fn only_plain_requests_are_cached() {
             )],
         ),
     ] {
-        assert_eq!(asked(method, target, &headers), None, "{method} {target}");
+        assert_eq!(
+            policy_of(method, target, &headers),
+            None,
+            "{method} {target}"
+        );
     }
     let many: Vec<_> = (0..32).map(|at| format!("x-{at}")).collect();
     let many: Vec<_> = many.iter().map(|name| (name.as_str(), "1")).collect();
-    assert_eq!(asked("GET", "/", &many), None);
-    assert_ne!(asked("GET", "/any?a=b", &[("accept", "*/*")]), None);
+    assert_eq!(policy_of("GET", "/", &many), None);
+    assert_ne!(policy_of("GET", "/any?a=b", &[("accept", "*/*")]), None);
 }
 
 #[test]
@@ -95,7 +99,7 @@ fn vault_cookies_with_a_path_are_cached_per_url() {
 
 #[test]
 fn relevant_response_changes_the_state() {
-    for (status, headers, teaches) in [
+    for (status, headers, changes_state) in [
         (200, "cache-control\nmax-age=600", false),
         (302, "location\nhttp://a:1/", false),
         (200, "set-cookie\ncsrf=1", false),
@@ -120,11 +124,11 @@ fn relevant_response_changes_the_state() {
             world.now,
             &answers,
         ) {
-            world.satisfy(&needs, &mut answers);
+            world.perform(&needs, &mut answers);
         }
         assert_eq!(
             world.gateway.has_changed_state(),
-            teaches,
+            changes_state,
             "{status} {headers}"
         );
     }
@@ -171,7 +175,7 @@ fn nothing_is_cached_while_an_origin_is_ejected() {
 #[test]
 fn large_decisions_are_not_cached() {
     let long = "x".repeat(9_000);
-    assert_eq!(asked("GET", "/", &[("x-long", &long)]), None);
+    assert_eq!(policy_of("GET", "/", &[("x-long", &long)]), None);
 }
 
 #[test]
@@ -188,7 +192,7 @@ fn flood(world: &mut World) -> UnixMillis {
 }
 
 fn answered(world: &mut World, method: &str, headers: &[(&str, &str)]) -> Answer {
-    match world.ask(method, "/", headers, &mut Answers::default()) {
+    match world.send(method, "/", headers, &mut Answers::default()) {
         Step::Answer(answer) => answer,
         other => panic!("not answered: {other:?}"),
     }
@@ -206,7 +210,7 @@ fn refusal_of_a_flood_is_cached_until_retry_after_changes() {
         world.now = UnixMillis(until.0 - 1);
         let last = answered(&mut world, "GET", &[]);
         assert_eq!((last.status, last.headers), (429, first.headers.clone()));
-        assert_eq!(untold(&last.body), untold(&first.body));
+        assert_eq!(without_trace_id(&last.body), without_trace_id(&first.body));
         world.now = until;
         if until.0 < began.0 + 10_000 {
             let other = answered(&mut world, "GET", &[]);
@@ -218,7 +222,7 @@ fn refusal_of_a_flood_is_cached_until_retry_after_changes() {
 }
 
 /// Returns a body without its trace id.
-fn untold(body: &str) -> Value {
+fn without_trace_id(body: &str) -> Value {
     let mut body: Value = serde_json::from_str(body).unwrap();
     assert!(body["trace_id"].take().is_string());
     body
@@ -271,7 +275,7 @@ fn refusal_keeps_the_state_and_reserved_paths_may_change_it() {
 }
 
 /// Generates requests of other clients within a second, which differ from the visitor's by their cookies.
-fn stranger() -> impl Strategy<
+fn other_request() -> impl Strategy<
     Value = (
         &'static str,
         &'static str,
@@ -326,17 +330,17 @@ proptest! {
         values in prop::collection::vec((value(), value()), 8),
         target in prop::sample::select(vec!["/", "/chat", "/api/v1/files?name=a%20b", "/_nuxt/x.js"]),
         later in 0u64..1_000,
-        strangers in prop::collection::vec(stranger(), 0..4),
+        other_requests in prop::collection::vec(other_request(), 0..4),
     ) {
         let mut settings = settings;
         settings["ADMIN_TOKEN"] = json!(TOKEN);
         let mut world = World::new(&settings);
         for past in &pasts {
-            live_through(&mut world, past, &mut Vec::new());
+            replay(&mut world, past, &mut Vec::new());
         }
         let first: Vec<_> = names.iter().zip(&values).map(|(name, (value, _))| (*name, value.as_str())).collect();
         let second: Vec<_> = names.iter().zip(&values).map(|(name, (_, value))| (*name, value.as_str())).collect();
-        let Step::Forward(before) = world.ask(method, "/chat", &first, &mut Answers::default()) else {
+        let Step::Forward(before) = world.send(method, "/chat", &first, &mut Answers::default()) else {
             return Ok(());
         };
         let Some(repeat) = before.repeat else { return Ok(()) };
@@ -346,15 +350,15 @@ proptest! {
         let target = if repeat.any_target { target } else { "/chat" };
         world.now.0 = (world.now.0 + later).min(repeat.until.0 - 1);
         let jar = world.jar.take();
-        for (method, target, headers) in strangers {
+        for (method, target, headers) in other_requests {
             let packed = world.packed(method, target, headers);
             let step = world.gateway.admit(&Request::parse(&packed).unwrap(), Asker::Visitor, world.now, &Answers::default());
-            let teaches = match step {
+            let changes_state = match step {
                 Step::Forward(_) => false,
                 Step::Answer(_) => world.gateway.has_changed_state(),
                 _ => true,
             };
-            if teaches {
+            if changes_state {
                 return Ok(());
             }
         }
@@ -369,7 +373,7 @@ proptest! {
         };
         prop_assert_eq!(&after.url, &before.url.replace("/chat", target));
         prop_assert_eq!(&after.headers.kept, &before.headers.kept);
-        prop_assert_eq!(untraced(&after.headers.own), untraced(&before.headers.own));
+        prop_assert_eq!(without_trace(&after.headers.own), without_trace(&before.headers.own));
         prop_assert_eq!(&after.origin, &before.origin);
         prop_assert_eq!(&after.pauses, &before.pauses);
         prop_assert_eq!(&after.sid_suffix, &before.sid_suffix);
@@ -382,7 +386,7 @@ proptest! {
     }
 }
 
-fn untraced(own: &str) -> Vec<&str> {
+fn without_trace(own: &str) -> Vec<&str> {
     own.split('\n')
         .filter(|line| !line.starts_with("00-"))
         .collect()
