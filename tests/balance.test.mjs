@@ -145,25 +145,28 @@ test("open sockets count towards an origin's capacity", async (t) => {
   await until(async () => (await fetch(vestibule.url)).status === 200, { what: "room" });
 });
 
-test("new sessions go where fewer sockets are open, with the default settings", async (t) => {
-  const { vestibule, origins } = await deployment(t, ["", ";capacity=1000"]);
-  const sockets = new WebSocketServer({ server: origins[0].server });
-  const visitor = new Browser(vestibule.url);
-  while ((await (await visitor.fetch("/")).text()) !== "0") visitor.jar.clear();
-  const headers = { cookie: visitor.cookie };
-  for (let number = 0; number < 30; number += 1) {
-    const socket = new WebSocket(`ws://127.0.0.1:${vestibule.port}/ws`, {
-      headers,
-      origin: vestibule.url,
+for (const STREAMS of ["pass-through", "revocable"])
+  test(`new sessions go where fewer sockets are open (${STREAMS})`, async (t) => {
+    const { vestibule, origins } = await deployment(t, ["", ";capacity=1000"], {
+      vars: { STREAMS },
     });
-    t.after(() => socket.terminate());
-    await once(socket, "open");
-  }
-  assert.equal(sockets.clients.size, 30);
-  // The isolate reads the counters now and then.
-  await until(async () => !("0" in (await places(vestibule.url, 20))), { what: "the count" });
-  assert.deepEqual(await places(vestibule.url, 40), { 1: 40 });
-});
+    const sockets = new WebSocketServer({ server: origins[0].server });
+    const visitor = new Browser(vestibule.url);
+    while ((await (await visitor.fetch("/")).text()) !== "0") visitor.jar.clear();
+    const headers = { cookie: visitor.cookie };
+    for (let number = 0; number < 30; number += 1) {
+      const socket = new WebSocket(`ws://127.0.0.1:${vestibule.port}/ws`, {
+        headers,
+        origin: vestibule.url,
+      });
+      t.after(() => socket.terminate());
+      await once(socket, "open");
+    }
+    assert.equal(sockets.clients.size, 30);
+    // The isolate reads the counters now and then.
+    await until(async () => !("0" in (await places(vestibule.url, 20))), { what: "the count" });
+    assert.deepEqual(await places(vestibule.url, 40), { 1: 40 });
+  });
 
 test("passed-through sockets count towards an origin's capacity", async (t) => {
   const { vestibule, origins } = await deployment(t, [";capacity=3"]);

@@ -134,3 +134,32 @@ test("two hundred sockets cut at once all reconnect to their own origin", async 
   assert.deepEqual(connected.sort(), places);
   assert.ok(vestibule.kv.count("get") - reads <= 200);
 });
+
+test("a signed-in user stays signed in when the user's origin is killed", async (t) => {
+  /** @type {(string | undefined)[][]} */
+  const seen = [];
+  const origins = await Promise.all(
+    ["a", "b"].map((name) =>
+      Origin.start(t, (request, reply) => {
+        const { "x-session-user": user, "x-session-state": state } = request.headers;
+        seen.push([String(user), String(state)]);
+        if (request.url === "/sign-in") {
+          reply.setHeader("x-session-identify", JSON.stringify({ user: "alice" }));
+        }
+        reply.end(name);
+      }),
+    ),
+  );
+  const vestibule = await Vestibule.start(t, {
+    origins: [`a=${origins[0].url}`, `b=${origins[1].url}`],
+  });
+  const visitor = new Browser(vestibule.url);
+  const home = await (await visitor.fetch("/sign-in")).text();
+  assert.equal(await (await visitor.fetch("/")).text(), home);
+  assert.deepEqual(seen.at(-1), ["alice", "active"]);
+  await origins[home === "a" ? 0 : 1].stop();
+  const response = await visitor.fetch("/");
+  assert.equal(response.status, 200);
+  assert.notEqual(await response.text(), home);
+  assert.deepEqual(seen.at(-1), ["alice", "takeover"]);
+});
