@@ -1,7 +1,10 @@
-/** Checks that the pages are written in plain English: common words and short sentences. */
+/**
+ * Checks that the pages are written in plain English: common words and short sentences.
+ * `tests/chinese.test.mjs` has the rules for Chinese pages.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pages, read, withoutBlocks } from "./harness/pages.mjs";
+import { isChinese, pages, proseOf, read, sentencesOf } from "./harness/pages.mjs";
 
 /** Words that our pages once used with a private meaning, and idioms that are hard for learners of English. */
 const PRIVATE =
@@ -10,7 +13,7 @@ const PRIVATE =
 /** Maximum number of words in a sentence. The aim is 25; what is code counts as one word. */
 const MAX_WORDS = 30;
 
-for (const page of pages()) {
+for (const page of pages().filter((name) => !isChinese(name))) {
   const text = proseOf(read(page));
 
   test(`${page} uses common words`, () => {
@@ -36,27 +39,6 @@ test("the checks find a private word and a long sentence", () => {
     1,
   );
 });
-
-/** Returns a page without code, quotations, recorded tables and targets of links. @param {string} text */
-function proseOf(text) {
-  return withoutBlocks(text)
-    .replaceAll(/<!--[\s\S]*?-->(?:[\s\S]*?<!-- end -->)?/g, "")
-    .replaceAll(/`[^`\n]*`/g, "code")
-    .replaceAll(/"[^"\n]*"/g, "quotation")
-    .replaceAll(/\]\([^)]*\)/g, "]");
-}
-
-/**
- * Returns the sentences of a text. A cell of a table and an item of a list are sentences too.
- * @param {string} text
- */
-function sentencesOf(text) {
-  return text
-    .split(/\n\s*\n|\n(?=\s*(?:[-*|#]|\d+\.) ?)/)
-    .flatMap((block) => (block.startsWith("|") ? block.split(/[|\n]/) : [block]))
-    .flatMap((block) => block.replaceAll(/\s+/g, " ").split(/(?<=[.!?;:])\s+/))
-    .map((sentence) => sentence.trim());
-}
 
 /** @param {string} sentence */
 function wordsOf(sentence) {

@@ -1,45 +1,30 @@
 /** Reads the blocks of code in README and docs/. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import path from "node:path";
-
-const ROOT = path.resolve(import.meta.dirname, "../..");
+import { blocksOf, isChinese, pages } from "./pages.mjs";
 
 /** Languages of blocks with commands, with or without their output. */
 const COMMANDS = new Set(["sh", "bash", "shell", "console"]);
 
-/**
- * @typedef {object} Block
- * @property {string} file
- * @property {number} line its first line
- * @property {string} language
- * @property {string} text without the page's indentation
- */
+/** @typedef {ReturnType<typeof blocksOf>[number]} Block */
 
-/** Returns README and the pages of docs/. */
-function pages() {
-  const docs = readdirSync(path.join(ROOT, "docs"), { recursive: true, encoding: "utf8" });
-  const top = readdirSync(ROOT).filter((name) => name.endsWith(".md"));
-  return [...top, ...docs.filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)];
+/** Tells whether a block has commands. @param {Block} block */
+export function isCommand({ language }) {
+  return COMMANDS.has(language);
 }
 
-/** @param {string} file @returns {Block[]} */
-function blocksOf(file) {
-  const text = readFileSync(path.join(ROOT, file), "utf8");
-  const fence = /^([ \t]*)```(\S*)[^\n]*\n([\s\S]*?)^\1```[ \t]*$/gm;
-  return [...text.matchAll(fence)].map(([, indent, language, body, ...rest]) => ({
-    file,
-    line: text.slice(0, Number(rest.at(-2))).split("\n").length,
-    language,
-    text: body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
-  }));
+/**
+ * Returns the pages whose commands are run: README and docs/. Chinese pages repeat these commands, as
+ * `tests/chinese.test.mjs` checks.
+ */
+export function documentedPages() {
+  return pages().filter((page) => !isChinese(page) && /^(?:docs\/.+|[^/]+)$/.test(page));
 }
 
 /** Blocks of all pages, and those with commands that no test has run yet. */
 export class Documented {
-  #blocks = pages().flatMap(blocksOf);
+  #blocks = documentedPages().flatMap(blocksOf);
   /** @type {Set<Block>} */
-  #left = new Set(this.#blocks.filter(({ language }) => COMMANDS.has(language)));
+  #left = new Set(this.#blocks.filter(isCommand));
 
   /**
    * Returns the one block of a page that contains this text.

@@ -26,6 +26,11 @@ export function pages() {
   return filesBelow(".").filter((name) => name.endsWith(".md"));
 }
 
+/** Tells whether a page is in Chinese, by its name: `README.zh-CN.md`, `docs/guide/zh/…`. @param {string} page */
+export function isChinese(page) {
+  return /\.zh-CN\.md$|(?:^|\/)zh\//.test(page);
+}
+
 /** @param {string} file @returns {string} */
 export function read(file) {
   return readFileSync(path.join(ROOT, file), "utf8");
@@ -34,6 +39,27 @@ export function read(file) {
 /** Returns a page without its blocks of code. @param {string} text */
 export function withoutBlocks(text) {
   return text.replaceAll(/^([ \t]*)```[\s\S]*?^\1```[ \t]*$/gm, "");
+}
+
+/** Returns a page without code, quotations, recorded tables and targets of links. @param {string} text */
+export function proseOf(text) {
+  return withoutBlocks(text)
+    .replaceAll(/<!--[\s\S]*?-->(?:[\s\S]*?<!-- end -->)?/g, "")
+    .replaceAll(/`[^`\n]*`/g, "code")
+    .replaceAll(/"[^"\n]*"/g, "quotation")
+    .replaceAll(/\]\([^)]*\)/g, "]");
+}
+
+/**
+ * Returns the sentences of a text, English or Chinese. A cell of a table and an item of a list are sentences too.
+ * @param {string} text
+ */
+export function sentencesOf(text) {
+  return text
+    .split(/\n\s*\n|\n(?=\s*(?:[-*|#]|\d+\.) ?)/)
+    .flatMap((block) => (block.startsWith("|") ? block.split(/[|\n]/) : [block]))
+    .flatMap((block) => block.replaceAll(/\s+/g, " ").split(/(?<=[.!?;:])\s+|(?<=[。！？；：])/))
+    .map((sentence) => sentence.trim());
 }
 
 /**
@@ -84,6 +110,22 @@ export function rowsOf(text) {
 /** @param {string} line */
 function isRule(line) {
   return /^\|[\s:|-]+\|$/.test(line);
+}
+
+/**
+ * Returns the blocks of code of a page, without the page's indentation.
+ * @param {string} page
+ * @returns {{ file: string, line: number, language: string, text: string }[]}
+ */
+export function blocksOf(page) {
+  const text = read(page);
+  const fence = /^([ \t]*)```(\S*)[^\n]*\n([\s\S]*?)^\1```[ \t]*$/gm;
+  return Array.from(text.matchAll(fence), ({ index, 1: indent, 2: language, 3: body }) => ({
+    file: page,
+    line: text.slice(0, index).split("\n").length,
+    language,
+    text: body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+  }));
 }
 
 /** Returns the code in a cell. @param {string} cell */
