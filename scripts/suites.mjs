@@ -12,6 +12,7 @@ import { ROOT } from "./setup.mjs";
  * start wrangler, a browser or a chat server are not included.
  */
 const QUICK = [
+  "chinese",
   "clear-cookies",
   "console-reading",
   "cookie",
