@@ -13,6 +13,7 @@ import { ROOT } from "./setup.mjs";
  */
 const QUICK = [
   "chinese",
+  "claims",
   "clear-cookies",
   "console-reading",
   "cookie",
