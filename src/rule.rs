@@ -32,6 +32,8 @@ pub(crate) enum Rule {
     IfVersion,
     /// A change under an expired or foreign lease is refused.
     LeaseToken,
+    /// A change that names no lease is refused under an exclusive lease of another.
+    LeaseGuards,
     /// A lease is refused while another caller holds it.
     LeaseHeld,
     /// The response to an end waits until the end is announced.

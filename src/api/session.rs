@@ -10,20 +10,24 @@ use crate::gateway::parts::{Limits, Recorder};
 use chacha20::rand_core::Rng as _;
 use serde_json::{Map, Value};
 
-use crate::clock::Seconds;
+use crate::clock::{Seconds, UnixMillis};
 use crate::effect::Found;
+use crate::gateway::lease_wait::{self, LeaseWait};
 use crate::gateway::update::{Update, UpdateError, UpdateOutcome};
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::http::network::Network;
 use crate::http::rate_limit::Verdict;
 use crate::response::Answer;
 use crate::response::problem::Problem;
-use crate::session::change::Change;
+use crate::session::change::{Change, MAX_LEASE_WAIT};
 use crate::session::id::PublicName;
 use crate::session::record::{Record, Version};
-use crate::session_object::command::{Command, Operation, Reply, Status};
+use crate::session_object::command::{Command, LeaseCommand, Operation, Reply, Status};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
+
+/// Key of a reply.
+const REPLY: &str = "said";
 
 /// Default duration of a lease.
 const LEASE: Seconds = Seconds(30);
@@ -104,7 +108,11 @@ fn patch(
         return Err(Problem::VersionRequired.into());
     }
     let body = body::object(context)?;
-    let (change, lease) = read_patch(&body)?;
+    let Patch {
+        change,
+        lease,
+        wait,
+    } = read_patch(&body)?;
     if let Some(idle) = change.idle
         && !gateway.tenant.lifetime.allows_idle(idle)
     {
@@ -118,6 +126,7 @@ fn patch(
             Condition::None | Condition::Any => None,
         },
         lease,
+        wait,
         ..Update::of_named(name, change)
     };
     let updated =
@@ -133,7 +142,7 @@ fn patch(
             )),
         },
         UpdateOutcome::Ended => Err(Problem::NotFound.into()),
-        UpdateOutcome::Not(error) => Err(problem(&error).into()),
+        UpdateOutcome::Not(error) => Err(problem(&error, context.now).into()),
     }
 }
 
@@ -143,35 +152,47 @@ fn take_lease(
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
     require_objects(gateway)?;
-    let mut seconds = LEASE;
-    let mut token = None;
+    let mut command = LeaseCommand {
+        seconds: LEASE,
+        token: None,
+        once: gateway.random.next_u64(),
+        exclusive: false,
+    };
+    let mut wait = Seconds(0);
     if context.request.header("content-type").is_some() {
         for (member, value) in &body::object(context)? {
-            match (member.as_str(), value.as_u64()) {
-                ("seconds", Some(requested)) if (1..=300).contains(&requested) => {
-                    seconds = Seconds(requested);
-                }
-                ("token", Some(held)) => token = Some(held),
-                _ => {
-                    return Err(invalid(
-                        "The body may hold `seconds`: 1 to 300, and `token`: that of a lease to extend.",
-                    ));
-                }
+            match (member.as_str(), value) {
+                ("exclusive", Value::Bool(is)) => command.exclusive = *is,
+                ("wait", value) => wait = read_wait(value)?,
+                (member, value) => match (member, value.as_u64()) {
+                    ("seconds", Some(requested)) if (1..=300).contains(&requested) => {
+                        command.seconds = Seconds(requested);
+                    }
+                    ("token", Some(held)) => command.token = Some(held),
+                    _ => {
+                        return Err(invalid(
+                            "The body may hold `seconds`: 1 to 300, `exclusive`: true or false, `wait`: 0 to 10 seconds, and `token`: that of a lease to extend.",
+                        ));
+                    }
+                },
             }
         }
     }
-    let order = Operation::Lease {
-        seconds,
-        token,
-        once: gateway.random.next_u64(),
-    };
-    let reply = send(gateway, name, order, context)?;
+    let attempt = LeaseWait::new(context.answers, wait);
+    let order = Operation::Lease(command);
+    let reply = send(gateway, name, order, &attempt.key(REPLY), context)?;
+    if let Some(pause) = attempt.pause(REPLY, &reply, context.now, gateway.random.next_u32()) {
+        return Err(Interrupt::Pending(vec![pause]));
+    }
     match (reply.is, reply.lease) {
         (Status::Live, Some((token, until))) => Ok(Answer::json(
             200,
-            &json!({ "token": token, "until": until.seconds().0 }),
+            &json!({ "token": token, "until": until.seconds().0, "exclusive": reply.exclusive }),
         )),
-        (Status::Held, _) => Err(Problem::Leased.into()),
+        (Status::Held, held) => {
+            let until = held.map(|(_, until)| until);
+            Err(Problem::Leased(lease_wait::retry_after(until, context.now)).into())
+        }
         (Status::Ended | Status::Absent | Status::Outdated, _) => Err(Problem::NotFound.into()),
         _ => Err(Problem::StoreUnavailable.into()),
     }
@@ -188,7 +209,7 @@ fn release_lease(
         return Err(invalid("The body must hold `token`: that of the lease."));
     };
     // A lease that has expired is released already.
-    let reply = send(gateway, name, Operation::Release { token }, context)?;
+    let reply = send(gateway, name, Operation::Release { token }, REPLY, context)?;
     match reply.is {
         Status::Outdated => Err(Problem::NotFound.into()),
         _ => Ok(Answer::empty(204)),
@@ -206,17 +227,17 @@ fn send(
     gateway: &mut Gateway,
     name: PublicName,
     order: Operation,
+    key: &str,
     context: &RequestContext<'_>,
 ) -> Result<Reply, Interrupt> {
-    const REPLY: &str = "said";
-    match context.answers.found(REPLY) {
+    match context.answers.found(key) {
         None => {
             let tenant = &gateway.tenant.id;
             let command = Command {
                 named: Some(name.sign_in),
                 ..gateway.sessions.command(order)
             };
-            let need = command.need(tenant, name.handle, REPLY.to_owned());
+            let need = command.need(tenant, name.handle, key.to_owned());
             Err(Interrupt::Pending(vec![need]))
         }
         Some(Found::Bytes(bytes)) => {
@@ -259,11 +280,11 @@ fn check_origin_key(
     }
 }
 
-fn problem(error: &UpdateError) -> Problem {
+fn problem(error: &UpdateError, now: UnixMillis) -> Problem {
     match error {
         UpdateError::Absent | UpdateError::Outdated => Problem::NotFound,
         UpdateError::Version => Problem::VersionChanged,
-        UpdateError::Lease => Problem::Leased,
+        UpdateError::Lease(until) => Problem::Leased(lease_wait::retry_after(*until, now)),
         UpdateError::Unreadable => Problem::SessionCorrupt,
         UpdateError::Silent | UpdateError::Unannounced | UpdateError::NotYetReadable => {
             Problem::StoreUnavailable
@@ -294,28 +315,47 @@ fn if_match(header: Option<&str>) -> Result<Condition, Interrupt> {
         .ok_or_else(|| invalid("If-Match must be `*` or the ETag that was read."))
 }
 
-/// Parses `patch`, `ttl` and `lease`. Identity and id change only in a response to the browser, which must get the new
+/// The body of a `PATCH`.
+#[derive(Default)]
+struct Patch {
+    change: Change,
+    lease: Option<u64>,
+    wait: Seconds,
+}
+
+/// Parses the body of a `PATCH`. Identity and id change only in a response to the browser, which must get the new
 /// cookie.
-fn read_patch(body: &Map<String, Value>) -> Result<(Change, Option<u64>), Interrupt> {
-    let mut change = Change::default();
-    let mut lease = None;
+fn read_patch(body: &Map<String, Value>) -> Result<Patch, Interrupt> {
+    let mut patch = Patch::default();
     for (member, value) in body {
         match (member.as_str(), value) {
-            ("patch", Value::Object(_)) => change.patch = Some(value.to_string()),
+            ("patch", Value::Object(_)) => patch.change.patch = Some(value.to_string()),
             ("ttl", value) => match value.as_u64() {
-                Some(seconds) => change.idle = Some(Seconds(seconds)),
+                Some(seconds) => patch.change.idle = Some(Seconds(seconds)),
                 None => return Err(invalid("`ttl` must be a whole number of seconds.")),
             },
-            ("lease", value) if value.is_u64() => lease = value.as_u64(),
+            ("lease", value) if value.is_u64() => patch.lease = value.as_u64(),
+            ("wait", value) => patch.wait = read_wait(value)?,
             ("patch" | "lease", _) => {
                 return Err(invalid(
                     "`patch` must be an object, `lease` the token of a lease.",
                 ));
             }
-            _ => return Err(invalid("The body may hold `patch`, `ttl` and `lease`.")),
+            _ => {
+                return Err(invalid(
+                    "The body may hold `patch`, `ttl`, `lease` and `wait`.",
+                ));
+            }
         }
     }
-    Ok((change, lease))
+    Ok(patch)
+}
+
+/// Reads how long a caller waits for a lease.
+fn read_wait(value: &Value) -> Result<Seconds, Interrupt> {
+    let wait = value.as_u64().map(Seconds);
+    wait.filter(|wait| *wait <= MAX_LEASE_WAIT)
+        .ok_or_else(|| invalid("`wait` must be 0 to 10, in whole seconds."))
 }
 
 fn invalid(what: &str) -> Interrupt {

@@ -43,6 +43,7 @@ pub struct Changes {
     idle: Option<Duration>,
     rotate: bool,
     destroy: bool,
+    lease: Option<u64>,
 }
 
 impl Changes {
@@ -128,6 +129,13 @@ impl Changes {
         }
     }
 
+    /// Names the token of a lease that the handler took over the session API. Under an exclusive lease of another
+    /// caller, data and the idle time stay as they are.
+    pub fn under_lease(self, token: u64) -> Self {
+        let lease = Some(token);
+        Self { lease, ..self }
+    }
+
     /// Ends the session.
     pub fn destroy(self) -> Self {
         Self {
@@ -147,6 +155,7 @@ impl Changes {
             ("x-session-ttl", idle),
             ("x-session-rotate", flag(self.rotate)),
             ("x-session-destroy", flag(self.destroy)),
+            ("x-session-lease", self.lease.map(|token| token.to_string())),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
@@ -170,7 +179,7 @@ mod tests {
     use super::*;
     use crate::clock::Seconds;
     use crate::session::change::Change;
-    use crate::upstream::session_controls;
+    use crate::upstream::session_controls::{self, Controls};
 
     #[test]
     fn changes_become_control_headers() {
@@ -185,12 +194,19 @@ mod tests {
             .idle(Duration::from_secs(600))
             .rotate()
             .destroy()
+            .under_lease(7)
             .remember(&alice)
             .unwrap();
         let headers = changes.controls();
         let borrowed: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
-        let (change, malformed) = session_controls::read(&borrowed);
+        let Controls {
+            change,
+            lease,
+            malformed,
+            ..
+        } = session_controls::read(&borrowed);
         assert!(malformed.is_empty());
+        assert_eq!(lease, Some(7));
         let (who, remember) = Identity::parse(change.identify.as_deref().unwrap()).unwrap();
         assert_eq!((who, remember), (alice, true));
         let expected = Change {

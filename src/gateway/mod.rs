@@ -30,6 +30,7 @@ mod background;
 pub(crate) mod client_info;
 mod decision_cache;
 pub(crate) mod end_session;
+pub(crate) mod lease_wait;
 mod new_session;
 mod opening;
 pub(crate) mod origin_sync;

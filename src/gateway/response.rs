@@ -18,7 +18,7 @@ use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::tenant::Consistency;
 use crate::upstream::public_url::Site;
 use crate::upstream::response_headers::{Context, Edits, LOAD};
-use crate::upstream::session_controls;
+use crate::upstream::session_controls::{self, Controls};
 
 /// Action for an origin's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +142,12 @@ impl Gateway {
             }
             return Ok(Cookie::Keep);
         }
-        let (mut change, malformed) = session_controls::read(headers);
+        let Controls {
+            mut change,
+            lease,
+            wait,
+            malformed,
+        } = session_controls::read(headers);
         let (keep, not_kept) = self.sessions.cookies_to_keep(context, headers, now);
         change.keep = keep;
         let mut rejected = not_kept;
@@ -195,6 +200,8 @@ impl Gateway {
         }
         let update = Update {
             client: context.client,
+            lease,
+            wait,
             ..Update::by(&token, change)
         };
         let updated = self
@@ -246,7 +253,7 @@ impl Gateway {
                     UpdateError::Absent => ("absent", false),
                     UpdateError::Outdated => ("outdated", false),
                     UpdateError::Version => ("version", false),
-                    UpdateError::Lease => ("lease", false),
+                    UpdateError::Lease(_) => ("lease", false),
                     UpdateError::Unreadable => ("unreadable", true),
                     UpdateError::NotYetReadable => ("not_yet_readable", true),
                     UpdateError::Silent => ("silent", true),

@@ -7,10 +7,11 @@ use std::rc::Rc;
 use chacha20::rand_core::Rng as _;
 
 use super::client_info::Client;
-use crate::clock::UnixMillis;
+use super::lease_wait::LeaseWait;
+use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Found, Need};
-use crate::session::change::Change;
+use crate::session::change::{Change, LEASED};
 use crate::session::codec::Unreadable;
 use crate::session::id::{Handle, PublicName, RecordName, SignIn};
 use crate::session::prepared::Prepared;
@@ -39,6 +40,8 @@ pub(crate) struct Update<'a> {
     pub(crate) if_version: Option<Version>,
     /// Token of the caller's lease.
     pub(crate) lease: Option<u64>,
+    /// Time that the caller waits while another caller's lease holds up the change.
+    pub(crate) wait: Seconds,
 }
 
 impl<'a> Update<'a> {
@@ -52,6 +55,7 @@ impl<'a> Update<'a> {
             client: Client::default(),
             if_version: None,
             lease: None,
+            wait: Seconds(0),
         }
     }
 
@@ -96,8 +100,8 @@ pub(crate) enum UpdateError {
     Outdated,
     /// The session has another version.
     Version,
-    /// The caller's lease is not valid.
-    Lease,
+    /// The caller's lease is not valid, or another caller's lease holds until this time.
+    Lease(Option<UnixMillis>),
     /// The record cannot be read.
     Unreadable,
     /// The record is of a newer release, or under a key that has not arrived here.
@@ -137,17 +141,38 @@ impl Sessions {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<UpdateOutcome, Vec<Need>> {
-        let key = format!("change {}", update.handle.to_text());
+        let first = format!("change {}", update.handle.to_text());
+        // A token that has ended never holds again.
+        let wait = match update.lease {
+            Some(_) => Seconds(0),
+            None => update.wait,
+        };
+        let attempt = LeaseWait::new(answers, wait);
+        let key = attempt.key(&first);
         let Some(found) = answers.found(&key) else {
             if !self.knows_the_epoch(recorder, update, answers, now)? {
                 return Ok(UpdateOutcome::Not(UpdateError::Silent));
             }
-            let command = self.change_command(recorder, update, answers, now);
+            let mut command = self.change_command(recorder, update, answers, now);
+            if let (Operation::Change(changing), 1..) = (&mut command.order, attempt.tries) {
+                // The first try has done the rest, and an object applies a change of one key once.
+                changing.change = changing.change.guarded();
+                changing.once = changing.once.wrapping_add(attempt.tries.into());
+            }
             return Err(vec![command.need(&self.tenant.id, update.handle, key)]);
         };
-        let Some(reply) = parse(found) else {
+        let Some(mut reply) = parse(found) else {
             return Ok(UpdateOutcome::Not(UpdateError::Silent));
         };
+        if let Some(pause) = attempt.pause(&first, &reply, now, self.random.next_u32()) {
+            return Err(vec![pause]);
+        }
+        if attempt.tries > 0 {
+            // What the first try did not grant is refused for good.
+            let earlier = answers.found(&first).and_then(parse);
+            let refused = earlier.into_iter().flat_map(|reply| reply.refused);
+            reply.refused.extend(refused.filter(|what| what != LEASED));
+        }
         if reply.is != Status::Absent {
             return Ok(self.updated(update.handle, reply, now));
         }
@@ -321,7 +346,10 @@ impl Sessions {
             }
             Status::Absent => UpdateOutcome::Not(UpdateError::Absent),
             Status::Outdated => UpdateOutcome::Not(UpdateError::Outdated),
-            Status::Held => UpdateOutcome::Not(UpdateError::Lease),
+            Status::Held => {
+                let until = reply.lease.map(|(_, until)| until);
+                UpdateOutcome::Not(UpdateError::Lease(until))
+            }
             Status::Unreadable => {
                 let opened =
                     crate::session::codec::open(&reply.sealed, &record(), &self.tenant.keys);

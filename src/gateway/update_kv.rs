@@ -28,7 +28,7 @@ impl Sessions {
         now: UnixMillis,
     ) -> Result<UpdateOutcome, Vec<Need>> {
         if update.lease.is_some() {
-            return Ok(UpdateOutcome::Not(UpdateError::Lease));
+            return Ok(UpdateOutcome::Not(UpdateError::Lease(None)));
         }
         let (record, fit) = match self.freshest(recorder, update, answers, now)? {
             Ok(found) => found,

@@ -138,8 +138,8 @@ pub(crate) enum Problem {
     VersionChanged,
     /// The caller must name the version.
     VersionRequired,
-    /// Another caller has the lease, or the caller's lease has expired.
-    Leased,
+    /// Another caller has the lease, or the caller's lease has expired. Holds the seconds until the lease ends.
+    Leased(u64),
     /// This needs Durable Objects, which KV alone cannot replace.
     NeedsObjects,
     /// The deployment has configuration errors.
@@ -268,10 +268,11 @@ impl Problem {
             ],
             Self::TooManyForgeries(seconds)
             | Self::TooManySessions(seconds)
-            | Self::TooManyGuesses(seconds) => {
+            | Self::TooManyGuesses(seconds)
+            | Self::Leased(seconds) => {
                 vec![("retry-after", seconds.to_string())]
             }
-            Self::SessionReplaced | Self::Leased | Self::TooManyRequests | Self::TenantBusy => {
+            Self::SessionReplaced | Self::TooManyRequests | Self::TenantBusy => {
                 vec![("retry-after", "1".to_owned())]
             }
             Self::Overloaded => vec![

@@ -68,6 +68,12 @@ pub(crate) struct Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused(pub &'static str);
 
+/// Maximum time that a change waits for another caller's lease.
+pub(crate) const MAX_LEASE_WAIT: Seconds = Seconds(10);
+
+/// Name of what a lease of another caller withheld.
+pub(crate) const LEASED: &str = "leased";
+
 /// Result of applying a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -166,6 +172,35 @@ impl Change {
             refused.push(Refused("ttl"));
         }
         refused
+    }
+
+    /// Takes out what an exclusive lease guards: the data and the idle limit. Returns whether there was any of it.
+    pub(crate) fn withhold_guarded(&mut self) -> bool {
+        let patch = self.patch.take();
+        let idle = self.idle.take();
+        patch.is_some() || idle.is_some()
+    }
+
+    /// Returns only what an exclusive lease guards.
+    #[must_use]
+    pub(crate) fn guarded(&self) -> Self {
+        Self {
+            patch: self.patch.clone(),
+            idle: self.idle,
+            ..Self::default()
+        }
+    }
+
+    /// Decides whether no lease holds this up: it ends the session, or signs in, which ends the lease too.
+    #[must_use]
+    pub(crate) fn passes_leases(&self, record: &Record) -> bool {
+        let before = record.identity.as_ref().map(|who| who.user.as_str());
+        let signs_in = || {
+            let identity = self.identify.as_deref().map(Identity::parse);
+            let identity = identity.and_then(Result::ok);
+            identity.is_some_and(|(who, _)| self.proved || before != Some(who.user.as_str()))
+        };
+        self.end || signs_in()
     }
 
     /// Returns whether nothing is requested.

@@ -6,7 +6,7 @@ use crate::auth::token_refresh::Renewal;
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::effect::{CALL_DEADLINE_MS, Class, Need, Outbound};
 use crate::encoding;
-use crate::message::{self, MessageError};
+use crate::message::{self, MessageError, is_neutral};
 use crate::session::change::Change;
 use crate::session::id::{Handle, SessionId, SignIn};
 use crate::session::lifetime::Lifetime;
@@ -42,15 +42,7 @@ pub(crate) enum Operation {
     /// Apply a change.
     Change(Box<UpdateCommand>),
     /// Take or extend a lease, which reserves changes for its holder.
-    Lease {
-        /// Duration of the lease.
-        seconds: Seconds,
-        /// Token of the lease to extend.
-        token: Option<u64>,
-        /// Idempotency key.
-        #[serde(default)]
-        once: u64,
-    },
+    Lease(LeaseCommand),
     /// Request a new access token from the identity provider if the current one has expired.
     Refresh {
         /// Name of the provider in the tenant document.
@@ -66,6 +58,21 @@ pub(crate) enum Operation {
         /// Token of the lease.
         token: u64,
     },
+}
+
+/// Takes a lease, or extends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LeaseCommand {
+    /// Duration of the lease.
+    pub seconds: Seconds,
+    /// Token of the lease to extend.
+    pub token: Option<u64>,
+    /// Idempotency key.
+    #[serde(default)]
+    pub once: u64,
+    /// Refuse changes of the data that do not name the token. An older release gives a lease that is not exclusive.
+    #[serde(default, skip_serializing_if = "is_neutral")]
+    pub exclusive: bool,
 }
 
 /// Change with its conditions.
@@ -254,8 +261,10 @@ pub(crate) struct Reply {
     pub is: Status,
     /// Names of the refused parts of the change.
     pub refused: Vec<String>,
-    /// Token and end of the lease.
+    /// Token and end of the lease that was given, or that holds up the change.
     pub lease: Option<(u64, UnixMillis)>,
+    /// Whether the lease that was given is exclusive.
+    pub exclusive: bool,
     /// Whether the announcement that the caller waited for failed; the object will retry it.
     pub unannounced: bool,
     /// Sealed record.
@@ -270,6 +279,7 @@ impl Reply {
             is,
             refused: Vec::new(),
             lease: None,
+            exclusive: false,
             unannounced: false,
             sealed: Vec::new(),
         }
@@ -280,6 +290,7 @@ impl Reply {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let line = message::write(&Line {
             is: self.is,
+            exclusive: self.exclusive,
             lease: self.lease.map(|(token, until)| (token, until.0)),
             refused: self.refused.clone(),
             unannounced: self.unannounced,
@@ -296,6 +307,7 @@ impl Reply {
             is: line.is,
             refused: line.refused,
             lease: line.lease.map(|(token, until)| (token, UnixMillis(until))),
+            exclusive: line.exclusive,
             unannounced: line.unannounced,
             sealed: bytes.get(end + 1..)?.to_vec(),
         })
@@ -306,6 +318,8 @@ impl Reply {
 #[derive(Serialize, Deserialize)]
 struct Line {
     is: Status,
+    #[serde(default, skip_serializing_if = "is_neutral")]
+    exclusive: bool,
     #[serde(default)]
     lease: Option<(u64, u64)>,
     #[serde(default)]

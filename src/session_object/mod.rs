@@ -9,6 +9,7 @@
 //! items one at a time.
 
 pub(crate) mod command;
+mod lease;
 pub(crate) mod object;
 pub(crate) mod outbox;
 mod refresh;
@@ -16,11 +17,11 @@ mod row;
 
 use chacha20::rand_core::Rng;
 
-use crate::clock::{Seconds, UnixMillis, UnixSeconds};
+use crate::clock::{UnixMillis, UnixSeconds};
 use crate::effect::{Need, Outbound};
 use crate::keys::KeyRing;
 use crate::rule::{Rule, holds};
-use crate::session::change::{ApplyContext, Outcome};
+use crate::session::change::{ApplyContext, LEASED, Outcome, Refused};
 use crate::session::codec::{self, Unreadable};
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::Lifetime;
@@ -28,19 +29,17 @@ use crate::session::record::{Entry, IdMatch, Record};
 use crate::session_object::command::{
     Command, InitialState, Operation, Reply, Status, UpdateCommand,
 };
-use crate::session_object::row::{Lease, Row};
+use crate::session_object::lease::Admission;
+use crate::session_object::row::Row;
 use crate::telemetry::log::Event;
 use crate::tenant_id::TenantId;
 
 pub(crate) use row::BadRow;
 #[cfg(test)]
-pub(crate) use row::sealed_in;
+pub(crate) use row::{fence_in, sealed_in};
 
 /// Maximum idempotency keys that an object remembers.
 const REMEMBERED: usize = 64;
-
-/// Maximum duration of a lease.
-const MAX_LEASE: Seconds = Seconds(300);
 
 /// Session of an object, with its keys and randomness.
 pub(crate) struct Executor<'a, R> {
@@ -102,11 +101,7 @@ impl<R: Rng> Executor<'_, R> {
                 (self.reply(row.as_ref(), &[]), row.is_some())
             }
             Operation::Change(changing) => self.change(command, changing, &mut row),
-            Operation::Lease {
-                seconds,
-                token,
-                once,
-            } => self.lease(row.as_mut(), *seconds, *token, *once),
+            Operation::Lease(asked) => self.lease(row.as_mut(), asked),
             Operation::Refresh { provider, call, .. } => {
                 fetch = self.refresh(provider, call, row.as_ref());
                 (self.reply(row.as_ref(), &[]), false)
@@ -171,15 +166,11 @@ impl<R: Rng> Executor<'_, R> {
             // Return the unreadable record: the caller may have its key, or the release that reads it.
             Err(is) => return (self.reply_as(is, row.as_ref()), false),
         };
-        if let Some(row) = row.as_mut() {
-            if row.applied.contains(&changing.once) && holds(Rule::Idempotency) {
-                return (self.reply(Some(row), &[]), false);
-            }
-            let held = row.lease_at(self.now).map(|lease| lease.token);
-            // An expired token is refused even if the lease is free.
-            if changing.lease.is_some() && changing.lease != held && holds(Rule::LeaseToken) {
-                return (Reply::is(Status::Held), false);
-            }
+        if let Some(row) = row.as_mut()
+            && row.applied.contains(&changing.once)
+            && holds(Rule::Idempotency)
+        {
+            return (self.reply(Some(row), &[]), false);
         }
         if changing
             .if_version
@@ -187,14 +178,25 @@ impl<R: Rng> Executor<'_, R> {
         {
             return (self.reply_as(Status::Conflict, row.as_ref()), false);
         }
-        let change = match changing.id.map(|id| record.fit(&id, self.now.seconds())) {
+        let mut change = match changing.id.map(|id| record.fit(&id, self.now.seconds())) {
             Some(IdMatch::Replaced | IdMatch::Outdated) if holds(Rule::OutdatedId) => {
                 return (Reply::is(Status::Outdated), false);
             }
             Some(IdMatch::Grace) => changing.change.clone().in_grace(),
             _ => changing.change.clone(),
         };
-        let outcome = change.apply(
+        let withheld = match self.admit(&mut change, changing.lease, &record, row.as_ref()) {
+            Admission::Whole => None,
+            Admission::Part(held) => Some(held),
+            Admission::Nothing(held) => {
+                let reply = Reply {
+                    lease: held,
+                    ..Reply::is(Status::Held)
+                };
+                return (reply, false);
+            }
+        };
+        let mut outcome = change.apply(
             &record,
             &ApplyContext {
                 lifetime: &command.lifetime,
@@ -203,17 +205,23 @@ impl<R: Rng> Executor<'_, R> {
                 now: self.now.seconds(),
             },
         );
+        if withheld.is_some() {
+            outcome.refused.push(Refused(LEASED));
+        }
         if !outcome.written {
             // The session remains unstored, and needs no row.
             let sealed = codec::seal(&outcome.entry, &self.name(), self.keys, self.random);
             let reply = Reply {
                 refused: outcome.refused_names(),
+                lease: withheld.flatten(),
                 sealed: sealed.unwrap_or_default(),
                 ..Reply::is(Status::Live)
             };
             return (reply, false);
         }
-        self.write(command, changing, &record, &outcome, row)
+        let (reply, changed) = self.write(command, changing, &record, &outcome, row);
+        let lease = withheld.flatten();
+        (Reply { lease, ..reply }, changed)
     }
 
     /// Returns the record to change, or the status that explains why there is none.
@@ -287,6 +295,10 @@ impl<R: Rng> Executor<'_, R> {
                     row.announce_due = true;
                     row.retry_at = 0;
                 }
+                // The name by which the holder knows the session is not valid any more.
+                if record.sign_in != before.sign_in {
+                    row.end_lease();
+                }
                 self.list(command, record, row);
             }
         }
@@ -313,48 +325,6 @@ impl<R: Rng> Executor<'_, R> {
             row.longest = command.lifetime.longest().0;
             row.list_due = true;
         }
-    }
-
-    fn lease(
-        &self,
-        row: Option<&mut Row>,
-        seconds: Seconds,
-        token: Option<u64>,
-        once: u64,
-    ) -> (Reply, bool) {
-        let Some(row) = row else {
-            return (Reply::is(Status::Absent), false);
-        };
-        match self.open(row) {
-            Some(Entry::Live(_)) => {}
-            Some(Entry::Ended { .. }) => return (Reply::is(Status::Ended), false),
-            None => return (self.reply_as(Status::Unreadable, Some(row)), false),
-        }
-        let until = UnixMillis(self.now.0 + seconds.min(MAX_LEASE).0 * 1000);
-        let others = |held: &Lease| {
-            token != Some(held.token) && row.lease_once != Some(once) && holds(Rule::LeaseHeld)
-        };
-        if row.lease_at(self.now).as_ref().is_some_and(others) {
-            return (Reply::is(Status::Held), false);
-        }
-        row.lease_once = Some(once);
-        let token = row.set_lease(self.now, until);
-        let given = Reply {
-            lease: Some((token, until)),
-            ..self.reply(Some(row), &[])
-        };
-        (given, true)
-    }
-
-    fn release(&self, row: Option<&mut Row>, token: u64) -> (Reply, bool) {
-        let Some(row) = row else {
-            return (Reply::is(Status::Absent), false);
-        };
-        let held = row.lease_at(self.now).map(|lease| lease.token);
-        if held == Some(token) {
-            row.end_lease();
-        }
-        (self.reply(Some(row), &[]), held == Some(token))
     }
 
     fn reply(&self, row: Option<&Row>, refused: &[String]) -> Reply {

@@ -90,6 +90,9 @@ pub(super) struct Row {
     /// Time until which the list shows the session, in Unix seconds.
     #[cbor(n(20), default)]
     listed_until: u64,
+    /// Token of the last exclusive lease.
+    #[n(21)]
+    exclusive_fence: Option<u64>,
     /// Whether the entry is a tombstone.
     #[cbor(n(15), default)]
     pub(super) is_ended: bool,
@@ -102,6 +105,8 @@ pub(super) struct Lease {
     pub(super) token: u64,
     /// End of the lease.
     pub(super) until: UnixMillis,
+    /// Changes that do not name the token are refused.
+    pub(super) is_exclusive: bool,
 }
 
 impl Row {
@@ -141,16 +146,29 @@ impl Row {
         (now.0 < self.lease_until).then_some(Lease {
             token: self.fence,
             until: UnixMillis(self.lease_until),
+            is_exclusive: self.exclusive_fence == Some(self.fence),
         })
     }
 
-    /// Extends the lease, or issues one with a higher token than any before.
-    pub(super) fn set_lease(&mut self, now: UnixMillis, until: UnixMillis) -> u64 {
+    /// Extends the lease, or issues one with a higher token than any before. An exclusive lease stays exclusive.
+    pub(super) fn set_lease(
+        &mut self,
+        now: UnixMillis,
+        until: UnixMillis,
+        is_exclusive: bool,
+    ) -> Lease {
         if self.lease_at(now).is_none() {
             self.fence += 1;
         }
         self.lease_until = until.0;
-        self.fence
+        if is_exclusive {
+            self.exclusive_fence = Some(self.fence);
+        }
+        Lease {
+            token: self.fence,
+            until,
+            is_exclusive: self.exclusive_fence == Some(self.fence),
+        }
     }
 
     pub(super) fn end_lease(&mut self) {
@@ -192,6 +210,12 @@ impl Row {
     }
 }
 
+/// Returns the last token that a row has given to a lease.
+#[cfg(test)]
+pub(crate) fn fence_in(row: &[u8]) -> u64 {
+    Row::decode(row).map(|row| row.fence).unwrap_or_default()
+}
+
 /// Returns the record in a row.
 #[cfg(test)]
 pub(crate) fn sealed_in(row: &[u8]) -> Vec<u8> {
@@ -223,13 +247,13 @@ mod tests {
     #[test]
     fn new_lease_has_a_higher_fencing_token() {
         let mut row = Row::default();
-        let first = row.set_lease(UnixMillis(0), UnixMillis(10));
-        assert_eq!(
-            row.set_lease(UnixMillis(5), UnixMillis(15)),
-            first,
-            "extended"
-        );
+        let first = row.set_lease(UnixMillis(0), UnixMillis(10), true);
+        let extended = row.set_lease(UnixMillis(5), UnixMillis(15), false);
+        assert_eq!((extended.token, extended.is_exclusive), (first.token, true));
+        assert_eq!(row.lease_at(UnixMillis(14)), Some(extended));
         assert_eq!(row.lease_at(UnixMillis(15)), None);
-        assert!(row.set_lease(UnixMillis(15), UnixMillis(20)) > first);
+        let next = row.set_lease(UnixMillis(15), UnixMillis(20), false);
+        assert!(next.token > first.token);
+        assert!(!next.is_exclusive, "that of another holder was");
     }
 }

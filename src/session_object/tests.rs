@@ -1,5 +1,6 @@
 //! Tests the executor alone: commands on a row, and the outbox they leave.
 
+mod lease;
 mod object;
 mod refresh;
 mod refresh_checks;
@@ -9,9 +10,12 @@ mod unreadable;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 
-use super::command::{Command, InitialState, Operation, Reply, Status, UpdateCommand};
+use super::command::{
+    Command, InitialState, LeaseCommand, Operation, Reply, Status, UpdateCommand,
+};
 use super::outbox::{self, Kind, OutboxItem, Running};
 use super::*;
+use crate::clock::Seconds;
 use crate::session::change::Change;
 use crate::session::data::Data;
 use crate::session::id::SessionId;
@@ -44,6 +48,15 @@ fn command(order: Operation) -> Command {
         named: None,
         order,
     }
+}
+
+fn lease(once: u64, exclusive: bool) -> Operation {
+    Operation::Lease(LeaseCommand {
+        seconds: Seconds(30),
+        token: None,
+        once,
+        exclusive,
+    })
 }
 
 fn patch(json: &str, once: u64) -> UpdateCommand {
@@ -104,13 +117,7 @@ impl Object {
     }
 
     fn data(&mut self) -> String {
-        let reply = self.send(Operation::Read);
-        let tenant = tenant();
-        let name = RecordName::derive(&tenant, HANDLE);
-        match codec::open(&reply.sealed, &name, &keys(&tenant)) {
-            Ok(Entry::Live(record)) => record.data.to_json().to_owned(),
-            other => panic!("{other:?}"),
-        }
+        self.record().data.to_json().to_owned()
     }
 
     fn next(&self) -> (OutboxItem, Option<Running>) {
@@ -234,11 +241,7 @@ fn failed_outbox_items_are_retried_with_backoff() {
 fn repeated_lease_request_returns_the_same_lease() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
-    let take = |once| Operation::Lease {
-        seconds: Seconds(30),
-        token: None,
-        once,
-    };
+    let take = |once| lease(once, false);
     let given = object.send(take(7));
     assert_eq!(object.send(take(7)).lease, given.lease);
     assert_eq!(object.send(take(8)).is, Status::Held);
@@ -306,11 +309,7 @@ fn command_for_another_sign_in_is_rejected() {
                 Epoch(1),
             ))),
             Operation::Change(Box::new(end(4))),
-            Operation::Lease {
-                seconds: Seconds(30),
-                token: None,
-                once: 5,
-            },
+            lease(5, false),
             Operation::Release { token: 1 },
         ];
         changes.map(|order| Command {

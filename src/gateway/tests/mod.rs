@@ -7,6 +7,7 @@ mod decision_cache;
 mod ending;
 mod explain;
 mod failures;
+mod leases;
 mod lifecycle;
 mod openings;
 mod operator;

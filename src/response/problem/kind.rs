@@ -305,11 +305,11 @@ impl Problem {
                 "Version needed",
                 "With CONSISTENCY eventual changes are not ordered. Name the version that you read in If-Match.",
             ),
-            Self::Leased => (
+            Self::Leased(_) => (
                 409,
                 "leased",
                 "Leased",
-                "Another caller holds the lease, or yours has run out. Take it again and start over.",
+                "Another caller holds the session's lease, or the lease you name has ended. Try again after Retry-After, or name `wait`: 1 to 10 seconds.",
             ),
             Self::NeedsObjects => (
                 409,

@@ -137,10 +137,13 @@ fn commands() -> Vec<(&'static str, Command)> {
         pin: Some(None),
         ..Change::default()
     };
-    let lease = |token| Operation::Lease {
-        seconds: Seconds(30),
-        token,
-        once: 11,
+    let lease = |token| {
+        Operation::Lease(LeaseCommand {
+            seconds: Seconds(30),
+            token,
+            once: 11,
+            exclusive: false,
+        })
     };
     let refresh = |renewal: Option<Renewal>| Operation::Refresh {
         provider: "main".to_owned(),

@@ -59,11 +59,12 @@ fn command_round_trips() {
         Operation::Read,
         Operation::Repair,
         Operation::Change(Box::new(changing)),
-        Operation::Lease {
+        Operation::Lease(LeaseCommand {
             seconds: Seconds(5),
             token: None,
             once: 9,
-        },
+            exclusive: true,
+        }),
         Operation::Release { token: 7 },
         refresh(None),
         refresh(Some(Box::new(Renewal {
@@ -111,6 +112,7 @@ fn answer_round_trips_with_its_record() {
         let reply = Reply {
             refused: vec!["ttl".to_owned()],
             lease: Some((3, UnixMillis(9))),
+            exclusive: true,
             unannounced: true,
             sealed: vec![0, 10, 255],
             ..Reply::is(is)

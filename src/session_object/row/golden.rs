@@ -39,7 +39,7 @@ fn rows() -> Vec<(&'static str, Row)> {
         lease_once: Some(11),
         ..row()
     };
-    leased.set_lease(NOW, UnixMillis(NOW.0 + 30_000));
+    leased.set_lease(NOW, UnixMillis(NOW.0 + 30_000), false);
     vec![
         ("taken over from the namespace", row()),
         ("to be listed for a user", listed),

@@ -47,11 +47,6 @@ fn record_of_an_unknown_key_or_later_release_is_neither_changed_nor_replaced() {
         (reply.is, reply.sealed.is_empty()),
         (Status::Unreadable, false)
     );
-    let lease = Operation::Lease {
-        seconds: Seconds(9),
-        token: None,
-        once: 1,
-    };
-    assert_eq!(object.send(lease).is, Status::Unreadable);
+    assert_eq!(object.send(lease(1, false)).is, Status::Unreadable);
     assert_eq!(object.row, before);
 }

@@ -39,7 +39,7 @@ use crate::session::lifetime::Lifetime;
 use crate::session::record::{Entry, Epoch, Version};
 use crate::session::token_set::TokenSet;
 use crate::session_object::command::{
-    Command, Operation, Status, UpdateCommand, parse_object_name,
+    Command, LeaseCommand, Operation, Status, UpdateCommand, parse_object_name,
 };
 use crate::session_object::object::{Action, CallId, Context, SessionObject};
 use crate::session_object::outbox::{self, OutboxItem};
@@ -88,6 +88,8 @@ pub(crate) struct World {
     ending_calls: BTreeSet<CallId>,
     /// Last lease of each session.
     leases: BTreeMap<String, Lease>,
+    /// The last token a lease had when somebody signed in to the session: that sign-in ended it.
+    signed_in: BTreeMap<String, u64>,
     given_back: BTreeSet<(String, u64)>,
     /// Changes that objects have applied, by object.
     applied: BTreeSet<(String, u64)>,
@@ -140,6 +142,7 @@ impl World {
             next_call: 0,
             ending_calls: BTreeSet::new(),
             leases: BTreeMap::new(),
+            signed_in: BTreeMap::new(),
             given_back: BTreeSet::new(),
             applied: BTreeSet::new(),
             probed: BTreeSet::new(),
@@ -339,6 +342,7 @@ impl World {
             Event::TokenSet { session } => self.grant(&session),
             Event::Lease { session, token } => self.lease(&session, token),
             Event::LeasedChange { session, token } => self.leased_change(&session, token),
+            Event::OtherChange { session } => self.other_change(&session),
             Event::Release { session, token } => self.release(&session, token),
             Event::Compare { session } => self.compare(&session),
             Event::ChangeIf { session, version } => self.change_if(&session, version),

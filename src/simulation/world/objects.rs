@@ -231,9 +231,9 @@ impl World {
                 }
             }
             Caller::Lease(session, token) => {
-                if let Some(given) = command::Reply::parse(&bytes).unwrap().lease {
-                    let (given, until) = given;
-                    self.lease_given(&session, token, (given, until.0));
+                let reply = command::Reply::parse(&bytes).unwrap();
+                if let (Status::Live, Some((given, until))) = (reply.is, reply.lease) {
+                    self.lease_given(&session, token, (given, until.0), reply.exclusive);
                 }
             }
             Caller::Release(session, token) => self.released(&session, token),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::session::id::SessionId;
 use crate::session::record::ROTATION_GRACE;
-use crate::session_object::{command, sealed_in};
+use crate::session_object::{command, fence_in, sealed_in};
 use crate::store::session_index::message as directory;
 
 /// Time for which an announcement must be found, in milliseconds: a little less than it is kept.
@@ -64,6 +64,11 @@ impl World {
                 if let Some(before) = seen.id.filter(|_| is_new) {
                     let by_sign_in = record.previous.as_ref().is_some_and(|one| one.by_sign_in);
                     seen.replaced.push((before, now, by_sign_in));
+                    if by_sign_in {
+                        // What somebody else's application held ends here.
+                        let (_, session) = name.split_once('/').unwrap();
+                        self.signed_in.insert(session.to_owned(), fence_in(row));
+                    }
                 }
                 let user = record
                     .identity
@@ -112,6 +117,11 @@ impl World {
             && (lease.token > token || (lease.token == token && self.now > lease.latest))
         {
             broken.push("a change is applied under a lease that is over");
+        }
+        let is_guarded =
+            changing.change == changing.change.guarded() && !changing.change.is_empty();
+        if is_guarded && changing.lease.is_none() && self.is_held_exclusively(session) {
+            broken.push("a change without the token is applied under an exclusive lease");
         }
         broken
     }

@@ -115,6 +115,10 @@ pub(super) enum Event {
         session: String,
         token: Option<u64>,
     },
+    /// A client without a lease changes the session.
+    OtherChange {
+        session: String,
+    },
     /// The holder of a lease uses or releases it.
     LeasedChange {
         session: String,

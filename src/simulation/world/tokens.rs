@@ -13,6 +13,7 @@ pub(super) struct Lease {
     /// Guaranteed and latest possible end, in milliseconds: answers get lost.
     sure: u64,
     pub(super) latest: u64,
+    is_exclusive: bool,
 }
 
 impl World {
@@ -68,11 +69,12 @@ impl World {
 
     /// Takes or extends a lease for some seconds.
     pub(super) fn lease(&mut self, session: &str, token: Option<u64>) {
-        let order = Operation::Lease {
+        let order = Operation::Lease(LeaseCommand {
             seconds: Seconds(LEASE_MS / 1_000),
             token,
             once: self.random.next_u64(),
-        };
+            exclusive: token.is_none() && self.chance(500),
+        });
         if let Some(lease) = self.leases.get_mut(session)
             && token == Some(lease.token)
         {
@@ -83,8 +85,13 @@ impl World {
     }
 
     /// Records that a client received a lease.
-    pub(super) fn lease_given(&mut self, session: &str, asked: Option<u64>, given: (u64, u64)) {
-        let (token, until) = given;
+    pub(super) fn lease_given(
+        &mut self,
+        session: &str,
+        asked: Option<u64>,
+        (token, until): (u64, u64),
+        is_exclusive: bool,
+    ) {
         if self.given_back.contains(&(session.to_owned(), token)) {
             // The answer arrives late.
             return;
@@ -93,9 +100,13 @@ impl World {
             token,
             sure: until,
             latest: until,
+            is_exclusive,
         };
         let before = self.leases.insert(session.to_owned(), given);
-        let is_held = |before: Lease| self.now < before.sure && asked != Some(before.token);
+        let is_over = |before: &Lease| self.is_ended_by_sign_in(session, before);
+        let is_held = |before: Lease| {
+            self.now < before.sure && asked != Some(before.token) && !is_over(&before)
+        };
         if before.is_some_and(is_held) {
             self.broken("a lease is given while another holds", session.to_owned());
         }
@@ -105,6 +116,8 @@ impl World {
             token,
         };
         self.schedule(2 * LEASE_MS, changes);
+        let other = Event::OtherChange { session: owned() };
+        self.schedule(2 * LEASE_MS, other);
         if self.chance(300) {
             let extends = Event::Lease {
                 session: owned(),
@@ -126,6 +139,25 @@ impl World {
             ..changing
         };
         self.order(session, Operation::Change(Box::new(changing)));
+    }
+
+    /// A client without a lease changes the session.
+    pub(super) fn other_change(&mut self, session: &str) {
+        let changing = self.changing("o");
+        self.order(session, Operation::Change(Box::new(changing)));
+    }
+
+    /// Returns whether a client certainly has an exclusive lease.
+    pub(super) fn is_held_exclusively(&self, session: &str) -> bool {
+        self.leases.get(session).is_some_and(|lease| {
+            lease.is_exclusive && self.now < lease.sure && !self.is_ended_by_sign_in(session, lease)
+        })
+    }
+
+    /// Returns whether a sign-in came after a lease was given.
+    fn is_ended_by_sign_in(&self, session: &str, lease: &Lease) -> bool {
+        let last = self.signed_in.get(session);
+        last.is_some_and(|last| lease.token <= *last)
     }
 
     /// Releases a lease.
