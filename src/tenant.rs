@@ -4,6 +4,7 @@ pub(crate) mod assets;
 mod faults;
 mod from_config;
 pub(crate) mod proof_key;
+mod releases;
 mod sign_in;
 
 use core::cmp::Reverse;
@@ -12,8 +13,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::auth::methods::Methods;
-use crate::balancer::canary::Canary;
 use crate::balancer::pool::Pool;
+use crate::balancer::releases::Releases;
 use crate::clock::Seconds;
 use crate::config::model::LoginException;
 use crate::config::values::{CookiePattern, PathPattern};
@@ -192,8 +193,8 @@ pub(crate) struct Tenant {
     pub max_data: usize,
     /// Origins that receive the requests.
     pub pool: Pool,
-    /// Release that a share of the new sessions is assigned to.
-    pub canary: Option<Canary>,
+    /// Gray releases that some new sessions begin in.
+    pub releases: Option<Releases>,
     /// Whether a conversation waits for its unavailable origin instead of moving.
     pub strict_pins: bool,
     /// Idle time after which a moved conversation may return; `None` keeps it where it moved.

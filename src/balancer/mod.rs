@@ -1,6 +1,5 @@
 //! Decides which origin a session belongs to.
 
-pub(crate) mod canary;
 pub(crate) mod cluster_view;
 pub(crate) mod health_check;
 pub(crate) mod load;
@@ -9,6 +8,7 @@ pub(crate) mod outlier_detection;
 pub(crate) mod pool;
 pub(crate) mod pool_aggregate;
 pub(crate) mod probe;
+pub(crate) mod releases;
 
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,12 @@
 //! stored while that choice holds, and all isolates agree without communication. Removing an origin or changing a
 //! weight moves the minimum of sessions.
 //!
-//! The release counts too: sessions of the canary go to that release's origins, all others to the rest.
+//! The release counts too: sessions of a gray release go to that release's origins, all others to the rest.
 
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::balancer::canary::Canary;
+use crate::balancer::releases::Releases;
 use crate::clock::UnixSeconds;
 use crate::flat_map::FlatMap;
 use crate::session::id::Handle;
@@ -144,12 +144,13 @@ impl Pool {
     pub(crate) fn best_of_release(
         &self,
         (handle, created): (Handle, UnixSeconds),
-        canary: Option<&Canary>,
+        releases: Option<&Releases>,
         may: impl Fn(&Origin) -> bool,
     ) -> Option<&Origin> {
+        let assigned = releases.map(|releases| (releases, releases.of((handle, created))));
         self.best(handle, |origin| {
             origin.since <= created
-                && canary.is_none_or(|canary| canary.assigns(origin, handle))
+                && assigned.is_none_or(|(releases, own)| releases.of_origin(origin) == own)
                 && may(origin)
         })
     }
@@ -192,10 +193,8 @@ impl Origin {
     /// Decides whether the origin may have sessions at all: an operator has neither set it to `down` nor switched its
     /// release off.
     #[must_use]
-    pub(crate) fn is_open(&self, canary: Option<&Canary>) -> bool {
-        let is_off =
-            |canary: &Canary| canary.is_off && self.release.as_ref() == Some(&canary.release);
-        self.state != OriginState::Down && !canary.is_some_and(is_off)
+    pub(crate) fn is_open(&self, releases: Option<&Releases>) -> bool {
+        self.state != OriginState::Down && !releases.is_some_and(|releases| releases.is_off(self))
     }
 
     /// Hashes the handle: evenly distributed, and independent between origins. It must never change, because it
@@ -239,7 +238,7 @@ fn seed(name: &str) -> u64 {
 }
 
 /// Mixes bits: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
-fn mix(mut x: u64) -> u64 {
+pub(super) fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)

@@ -13,6 +13,8 @@ mod merge;
 pub(crate) mod model;
 mod object_macro;
 mod parse;
+mod release_line;
+pub(crate) mod releases;
 pub(crate) mod renamed;
 pub(crate) mod service;
 pub(crate) mod telemetry;

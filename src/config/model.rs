@@ -6,6 +6,7 @@ use super::asset_source::Replacement;
 use super::branding::Branding;
 use super::object_macro::{choice, object};
 use super::parse::{FromDocument, Reader, described};
+use super::releases::ReleaseRules;
 use super::telemetry::Telemetry;
 use super::values::{
     CookiePattern, DataSize, Date, HeaderName, Issuer, Method, Path, PathPattern, Percent,
@@ -219,7 +220,7 @@ object! {
         state: OriginState = "active",
         /// Maximum number of conversations; 0: no limit.
         capacity: u32 = 0,
-        /// Release of the server, for canary.
+        /// Release of the server, for routing.releases and routing.canary.
         release: Option<ReleaseName>,
         /// Path of the health check, requested once a minute.
         health_path: Option<Path>,
@@ -233,7 +234,9 @@ object! {
     pub(crate) struct Routing {
         /// Limits beyond which a server gets no new sessions.
         overload: OverloadLimits,
-        /// A release that gets a share of the new sessions.
+        /// Rules that send some new sessions to a gray release; the first that holds decides.
+        releases: ReleaseRules,
+        /// A release that gets a share of the new sessions: short for two rules.
         canary: Option<CanaryRelease>,
         /// Time limits for servers.
         timeouts: TimeoutLimits,

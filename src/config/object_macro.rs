@@ -27,7 +27,7 @@ macro_rules! object {
         impl FromDocument for $name {
             #[inline(never)]
             fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
-                let members = reader.object(value, &[$(stringify!($field)),*])?;
+                let members = reader.object(value, &[$($crate::config::object_macro::field_name(stringify!($field))),*])?;
                 $(
                     let $field = object!(@member members, reader, $field $(, $default)?);
                 )*
@@ -45,10 +45,10 @@ macro_rules! object {
                     let about = [$($about),*].concat();
                     let default: Option<Value> = object!(@own $($default)?);
                     if default.is_none() && <$type>::absent(&mut Reader::default()).is_none() {
-                        required.push(stringify!($field));
+                        required.push($crate::config::object_macro::field_name(stringify!($field)));
                     }
                     let schema = described(<$type>::schema(), &about, default);
-                    properties.insert(stringify!($field).to_owned(), schema);
+                    properties.insert($crate::config::object_macro::field_name(stringify!($field)).to_owned(), schema);
                 )*
                 json!({
                     "type": "object",
@@ -62,7 +62,7 @@ macro_rules! object {
                 let mut members = Map::new();
                 $(
                     if let Some(value) = object!(@default $type $(, $default)?) {
-                        members.insert(stringify!($field).to_owned(), value);
+                        members.insert($crate::config::object_macro::field_name(stringify!($field)).to_owned(), value);
                     }
                 )*
                 (!members.is_empty()).then_some(Value::Object(members))
@@ -70,7 +70,7 @@ macro_rules! object {
         }
     };
     (@member $members:ident, $reader:ident, $field:ident $(, $default:tt)?) => {{
-        let (given, outside) = $reader.member($members, stringify!($field), object!(@text $($default)?));
+        let (given, outside) = $reader.member($members, $crate::config::object_macro::field_name(stringify!($field)), object!(@text $($default)?));
         let read = match given {
             Some(value) => FromDocument::read(&value, $reader),
             None => FromDocument::absent($reader),
@@ -163,6 +163,11 @@ macro_rules! checked {
             }
         }
     };
+}
+
+/// Returns a field's name in a document: some are words of Rust.
+pub(super) fn field_name(field: &'static str) -> &'static str {
+    field.strip_prefix("r#").unwrap_or(field)
 }
 
 pub(super) use {checked, choice, object, text};

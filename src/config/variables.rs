@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::merge::{at, lay_over};
 use super::parse::Fault;
+use super::release_line;
 use crate::encoding::json;
 use crate::secrets::Secrets;
 
@@ -16,12 +17,13 @@ enum Kind {
     List,
     Origins,
     Canary,
+    Releases,
     Header,
     Json,
 }
 
 /// Variables, each with its format and its path in a document.
-const VARIABLES: [(&str, Kind, &str); 45] = [
+const VARIABLES: [(&str, Kind, &str); 46] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
@@ -57,6 +59,7 @@ const VARIABLES: [(&str, Kind, &str); 45] = [
         Kind::Text,
         "routing.overload.first_byte",
     ),
+    ("RELEASES", Kind::Releases, "routing.releases"),
     ("CANARY", Kind::Canary, "routing.canary"),
     ("CANARY_HEADER", Kind::Header, "routing.canary.header"),
     (
@@ -177,6 +180,7 @@ fn parsed(text: &str, kind: Kind) -> Value {
             Some((release, share)) => json!({ "release": release, "percent": number(share) }),
             None => json!(text),
         },
+        Kind::Releases => release_line::parse(text).unwrap_or_else(|_| json!(text)),
         Kind::Header => match text.split_once(':') {
             Some((name, value)) => json!({ "name": name.trim(), "value": value.trim() }),
             None => json!(text),

@@ -41,7 +41,7 @@ fn every_invalid_variable_is_reported_by_name() {
         "SESSION_KEYS": "", "TENANT": "A", "LOGIN_MODE": "x", "SESSION_IDLE": "5",
         "SESSION_CACHE": "x", "MAX_DATA": "1e9", "STREAMS": "x", "ALLOWED_ORIGINS": "shop.example", "PREFIX": "/",
         "CONSISTENCY": "x", "FAIL": "x", "MAX_PER_USER": "-1",
-        "CANARY": "v2", "STRICT_PINS": "x", "OVERLOAD_LOAD": "x", "OVERLOAD_IN_FLIGHT": "x",
+        "CANARY": "v2", "RELEASES": "v2: x", "STRICT_PINS": "x", "OVERLOAD_LOAD": "x", "OVERLOAD_IN_FLIGHT": "x",
         "OVERLOAD_FIRST_BYTE": "x", "ORIGINS": "http://a,ftp://b;weight=0;colour=red",
         "NEW_SESSIONS_PER_MINUTE": "x", "HANDSHAKE_TIMEOUT": "x", "STREAM_KEEP_ALIVE": "x", "PIN_IDLE": "x",
     });
@@ -56,7 +56,7 @@ fn every_invalid_variable_is_reported_by_name() {
             .any(|fault| fault.starts_with("ORIGINS[1].colour")),
         "{faults:#?}"
     );
-    assert_eq!(faults.len(), 24, "{faults:#?}");
+    assert_eq!(faults.len(), 25, "{faults:#?}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Describes the client for the visitor's list of sessions: kind of device, and country.
 
+use crate::balancer::releases::rules::Facts;
 use crate::http::request::Request;
+use crate::session::identity::Identity;
 
 /// Words in a `User-Agent` with the device that each indicates, the most specific first.
 const DEVICES: [(&str, &str); 11] = [
@@ -45,17 +47,33 @@ impl<'a> Client<'a> {
 
     /// Returns the kind of device; `None` without a `User-Agent`.
     pub(crate) fn device(self) -> Option<String> {
+        self.kind_of_device().map(str::to_owned)
+    }
+
+    fn kind_of_device(self) -> Option<&'static str> {
         if self.agent.is_empty() {
             return None;
         }
         let agent = self.agent.to_ascii_lowercase();
         let known = DEVICES.iter().find(|(word, _)| agent.contains(word));
-        Some(known.map_or("other", |(_, kind)| kind).to_owned())
+        Some(known.map_or("other", |(_, kind)| kind))
     }
 
     /// Returns the country, if known.
     pub(crate) fn country(self) -> Option<String> {
         (!self.country.is_empty()).then(|| self.country.to_owned())
+    }
+}
+
+/// Returns what rules for gray releases look at.
+pub(crate) fn facts<'a>(request: &'a Request<'_>, user: Option<&'a Identity>) -> Facts<'a> {
+    let client = Client::of(request);
+    Facts {
+        headers: &request.headers,
+        user: user.map(|user| user.user.as_str()),
+        groups: user.map_or(&[], |user| &user.groups),
+        country: Some(client.country).filter(|country| !country.is_empty()),
+        device: client.kind_of_device(),
     }
 }
 

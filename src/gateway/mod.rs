@@ -38,6 +38,7 @@ pub(crate) mod parts;
 pub(crate) mod password_check;
 mod probing;
 pub(crate) mod providers;
+mod release_of_user;
 mod request_limits;
 mod response;
 mod response_context;

@@ -7,10 +7,11 @@
 use super::parts::{Balancer, Limits, Recorder};
 use chacha20::rand_core::Rng as _;
 
+use super::client_info::facts;
 use super::{Gateway, Interrupt, RequestContext};
-use crate::balancer::canary::Canary;
 use crate::balancer::pool::{Origin, OriginState};
-use crate::clock::UnixMillis;
+use crate::balancer::releases::is_gray;
+use crate::clock::{UnixMillis, UnixSeconds};
 use crate::cookie::token::Token;
 use crate::effect::{Found, Need};
 use crate::http::network::Network;
@@ -22,6 +23,9 @@ use crate::telemetry::log::{Event, Level};
 /// Maximum number of drawn handles of the right release: enough to find, nearly always, an origin with a
 /// three-hundredth of all sessions.
 const MAX_DRAWN: usize = 1_024;
+
+/// Maximum number of handles that are drawn until one is of the right release. With eight releases one in sixteen is.
+const MAX_RELEASE_DRAWS: usize = 4_096;
 
 /// Number of draws after which one acceptable handle is enough, or else one whose origin is ejected.
 const PATIENT_DRAWS: usize = 32;
@@ -109,10 +113,13 @@ impl Balancer {
             return None;
         }
         let name = origin.name.clone();
-        let is_canary = Canary::has(former.handle);
+        let now = now.seconds();
+        let releases = self.tenant.releases.as_ref();
+        let release = releases.and_then(|all| all.of((former.handle, former.created)));
+        let release = release.map(str::to_owned);
         (0..MAX_DRAWN).find_map(|_| {
-            let (id, handle) = self.draw_of_release(is_canary);
-            let origin = self.hashed(handle, now.seconds())?;
+            let (id, handle) = self.draw_of_release(release.as_deref(), now);
+            let origin = self.hashed(handle, now)?;
             (origin.name == name).then_some(id)
         })
     }
@@ -122,17 +129,19 @@ impl Balancer {
         recorder: &mut Recorder,
         context: &RequestContext<'_>,
     ) -> Result<SessionId, Interrupt> {
-        let is_canary = self.is_assigned_to_canary(context);
+        let release = self.assign_release(context);
+        let release = release.as_deref();
         let now = context.now;
+        let begins = now.seconds();
         let mut first: Option<(&Origin, SessionId)> = None;
         let mut fallback = None;
         self.refuse_if_full(recorder, now)?;
         for drawn in 0..MAX_DRAWN {
-            let (id, handle) = self.draw_of_release(is_canary);
+            let (id, handle) = self.draw_of_release(release, begins);
             if drawn >= PATIENT_DRAWS && (first.is_some() || fallback.is_some()) {
                 break;
             }
-            let Some(origin) = self.hashed(handle, now.seconds()) else {
+            let Some(origin) = self.hashed(handle, begins) else {
                 continue;
             };
             if !self.takes_new(origin, now) {
@@ -156,15 +165,22 @@ impl Balancer {
         }
         // The open origins have too small a share to be found, so the session begins anywhere.
         let found = first.map(|(_, id)| id).or(fallback);
-        Ok(found.unwrap_or_else(|| self.draw_of_release(is_canary).0))
+        Ok(found.unwrap_or_else(|| self.draw_of_release(release, begins).0))
     }
 
-    fn draw_of_release(&self, is_canary: bool) -> (SessionId, Handle) {
+    /// Draws a handle of a gray release, or of none.
+    fn draw_of_release(&self, release: Option<&str>, begins: UnixSeconds) -> (SessionId, Handle) {
         let mut random = self.random.clone();
+        let mut drawn = 0;
         loop {
             let id = SessionId::generate(&mut random);
             let handle = Handle::derive(&self.tenant.id, &id);
-            if Canary::has(handle) == is_canary {
+            let is_right = match &self.tenant.releases {
+                None => !is_gray(handle),
+                Some(releases) => releases.of((handle, begins)) == release,
+            };
+            drawn += 1;
+            if is_right || drawn == MAX_RELEASE_DRAWS {
                 return (id, handle);
             }
         }
@@ -188,7 +204,7 @@ impl Balancer {
         let pool = &self.tenant.pool;
         let is_closed = !pool
             .iter()
-            .any(|origin| origin.is_open(self.tenant.canary.as_ref()));
+            .any(|origin| origin.is_open(self.tenant.releases.as_ref()));
         !is_closed && !pool.iter().any(|origin| self.takes_new(origin, now))
     }
 
@@ -202,18 +218,13 @@ impl Balancer {
         })
     }
 
-    fn is_assigned_to_canary(&mut self, context: &RequestContext<'_>) -> bool {
-        let Some(canary) = &self.tenant.canary else {
-            return false;
-        };
-        if canary.is_off {
-            return false;
-        }
-        let is_requested = canary
-            .header
-            .as_ref()
-            .is_some_and(|(name, value)| context.request.header(name) == Some(value));
-        is_requested || self.random.next_u32() % 100 < canary.percent
+    /// Returns the gray release that a new session begins in, if the rules give it one. Its user is not known yet.
+    fn assign_release(&self, context: &RequestContext<'_>) -> Option<String> {
+        let releases = self.tenant.releases.as_ref()?;
+        let facts = facts(context.request, None);
+        let mut random = self.random.clone();
+        let (_, verdict) = releases.decide(&facts, &mut || random.next_u32())?;
+        verdict.release.map(str::to_owned)
     }
 
     /// Returns whether an origin accepts a new session.
@@ -231,7 +242,7 @@ impl Balancer {
                 .zip(self.reported(origin, now))
                 .is_some_and(|(most, reported)| reported >= most);
         self.state(origin) == OriginState::Active
-            && origin.is_open(self.tenant.canary.as_ref())
+            && origin.is_open(self.tenant.releases.as_ref())
             && !is_full
     }
 

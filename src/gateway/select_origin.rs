@@ -116,7 +116,7 @@ impl Balancer {
     ///
     /// A session goes to the origin of its pin, else to the one its handle leads to. It moves away from there if
     /// - its pin has rested for `PIN_IDLE`: it returns to the origin of its handle;
-    /// - the origin is down, or its canary release is off;
+    /// - the origin is down, or its release is off;
     /// - the origin is ejected, or lost (no connection);
     /// - the origin failed this request, and is gone;
     /// - the pinned origin is no longer in the list.
@@ -129,17 +129,20 @@ impl Balancer {
         failures: &[Failed],
         now: UnixMillis,
     ) -> Option<Choice<'_>> {
-        let Tenant { pool, canary, .. } = &*self.tenant;
-        let canary = canary.as_ref();
+        let Tenant { pool, releases, .. } = &*self.tenant;
+        let releases = releases.as_ref();
         let pinned = record.pin.as_deref().and_then(|name| pool.named(name));
         let hashed = self.hashed(record.handle, record.created);
         let last = pinned.or(hashed)?;
-        let rested = hashed.filter(|_| pinned.is_some() && self.has_rested(record, now));
+        let may_return = |hashed: &&Origin| {
+            pinned.is_some_and(|pinned| !self.is_assigned_elsewhere(pinned, hashed))
+        };
+        let rested = hashed.filter(|hashed| may_return(hashed) && self.has_rested(record, now));
         let home = rested.unwrap_or(last);
 
         let failed = |origin: &Origin| !failures.is_empty() && self.is_gone(&origin.name, failures);
         let usable = |origin: &Origin| {
-            origin.is_open(canary) && !failed(origin) && !self.is_ejected(origin, now)
+            origin.is_open(releases) && !failed(origin) && !self.is_ejected(origin, now)
         };
         let (origin, why) = if usable(home) {
             let why = match pinned {
@@ -148,19 +151,29 @@ impl Balancer {
                 None => Reason::Handle,
             };
             (home, why)
-        } else if self.tenant.strict_pins && home.is_open(canary) {
+        } else if self.tenant.strict_pins && home.is_open(releases) {
             // Any response of this origin is better than another origin's.
             Some((home, Reason::Strict)).filter(|_| !failed(home))?
         } else {
-            // Its own release first, then any. If all are ejected, an origin that has not failed this request is still
-            // worth it.
-            let untried = |origin: &Origin| origin.is_open(canary) && !failed(origin);
+            // Its own release first, then the usual one, then any. If all are ejected, an origin that has not failed
+            // this request is still worth it.
+            let untried = |origin: &Origin| origin.is_open(releases) && !failed(origin);
+            let is_usual = |origin: &Origin| {
+                releases.is_some_and(|all| all.of_origin(origin).is_none()) && usable(origin)
+            };
+            // A sign-in may have pinned it to another release than its handle's.
+            let is_pinned = pinned.is_some() && rested.is_none();
+            let of_pin = |origin: &Origin| {
+                is_pinned && releases.is_some_and(|all| all.share(origin, home)) && usable(origin)
+            };
             let because = |why| move |origin| (origin, why);
             let session = (record.handle, record.created);
-            pool.best_of_release(session, canary, usable)
+            pool.best(record.handle, of_pin)
+                .or_else(|| pool.best_of_release(session, releases, usable))
                 .map(because(Reason::NextOfRelease(&home.name)))
                 .or_else(|| {
-                    let best = pool.best(record.handle, usable);
+                    let usual = releases.and_then(|_| pool.best(record.handle, is_usual));
+                    let best = usual.or_else(|| pool.best(record.handle, usable));
                     best.map(because(Reason::Next(&home.name)))
                 })
                 .or_else(|| {
@@ -178,6 +191,15 @@ impl Balancer {
         })
     }
 
+    /// Decides whether a sign-in may have pinned a session to a gray release that its handle does not lead to. Such a
+    /// session does not return.
+    fn is_assigned_elsewhere(&self, pinned: &Origin, hashed: &Origin) -> bool {
+        self.tenant
+            .releases
+            .as_ref()
+            .is_some_and(|releases| releases.ask_for_user() && !releases.share(pinned, hashed))
+    }
+
     /// Returns whether a moved conversation was idle long enough to return to the origin of its handle. Use is noted
     /// only at intervals, and may be known here late.
     fn has_rested(&self, record: &Record, now: UnixMillis) -> bool {
@@ -193,8 +215,8 @@ impl Balancer {
 
     /// Returns the origin that a session has by its handle alone, whatever the state of the origins.
     pub(crate) fn hashed(&self, handle: Handle, created: UnixSeconds) -> Option<&Origin> {
-        let Tenant { pool, canary, .. } = &*self.tenant;
-        pool.best_of_release((handle, created), canary.as_ref(), |_| true)
+        let Tenant { pool, releases, .. } = &*self.tenant;
+        pool.best_of_release((handle, created), releases.as_ref(), |_| true)
             .or_else(|| pool.best(handle, |_| true))
     }
 
@@ -207,8 +229,9 @@ impl Balancer {
         if !self.has_failed(origin, now) {
             return false;
         }
-        let Tenant { pool, canary, .. } = &*self.tenant;
-        let open = || pool.iter().filter(|origin| origin.is_open(canary.as_ref()));
+        let Tenant { pool, releases, .. } = &*self.tenant;
+        let releases = releases.as_ref();
+        let open = || pool.iter().filter(|origin| origin.is_open(releases));
         let ejected = open().filter(|one| self.has_failed(one, now));
         2 * ejected.count() <= open().count().max(2)
     }

@@ -6,12 +6,11 @@ use super::assets::{self, Assets};
 use super::faults::{Faults, OWN_SECRETS};
 use super::proof_key::ProofKey;
 use super::{ApiKey, Consistency, Fail, Overload, Pauses, Sampling, Telemetry, Tenant, Timeouts};
-use crate::balancer::canary::Canary;
 use crate::balancer::pool::{Origin, Pool};
 use crate::clock::Seconds;
 use crate::config::Fault;
 use crate::config::branding::Branding;
-use crate::config::model::{CanaryRelease, Document, FailMode, OriginEntry, Session};
+use crate::config::model::{Document, FailMode, OriginEntry, Session};
 use crate::config::values::PathPattern;
 use crate::http::{header_name, reserved_headers};
 use crate::keys::{DeploymentKeys, KeyRing};
@@ -61,7 +60,7 @@ impl Tenant {
         let session = &document.session;
         let lifetime = lifetime(session, &mut faults);
         let pool = pool(&document.origins.0, &mut faults);
-        let canary = routing.canary.as_ref();
+        let rules = super::releases::rules(routing, &mut faults);
         let needs_objects = session.consistency == Consistency::Strong;
         for objects in ["SESSION_OBJECTS", "DIRECTORY_OBJECTS", "POOL_OBJECTS"] {
             if needs_objects && !secrets.has(objects) {
@@ -109,8 +108,8 @@ impl Tenant {
             admin_tokens,
             cache: session.cache,
             max_data: usize::try_from(session.max_data.0).unwrap_or(usize::MAX),
+            releases: super::releases::releases(rules, &pool),
             pool,
-            canary: canary.map(canary_of),
             strict_pins: routing.strict_pins,
             pin_idle: limit(routing.pin_idle),
             new_sessions_are_limited: secrets.has(NEW_SESSION_LIMITER),
@@ -228,18 +227,6 @@ fn origin_of(entry: &OriginEntry) -> Origin {
     origin.health_path = entry.health_path.as_ref().map(ToString::to_string);
     origin.since = entry.since.map(|date| date.0).unwrap_or_default();
     origin
-}
-
-fn canary_of(canary: &CanaryRelease) -> Canary {
-    Canary {
-        release: canary.release.0.clone(),
-        percent: canary.percent.0,
-        is_off: canary.off,
-        header: canary
-            .header
-            .as_ref()
-            .map(|header| (header.name.0.to_ascii_lowercase(), header.value.clone())),
-    }
 }
 
 /// Builds `X-Session-Env` as JSON in ASCII without control characters: JSON escapes them, and everything else that is

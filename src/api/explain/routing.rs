@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use super::Explanation;
 use crate::balancer::pool::{Origin, OriginState};
+use crate::balancer::releases::Releases;
 use crate::clock::UnixMillis;
 use crate::gateway::authenticate::Visitor;
+use crate::gateway::client_info::facts;
 use crate::gateway::select_origin::Reason;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::response::problem::Problem;
@@ -73,7 +75,7 @@ pub(super) fn explain_new_session(
     let takes = |origin: &Origin| {
         gateway.balancer.takes_new(origin, now) && !gateway.balancer.is_ejected(origin, now)
     };
-    let canary = gateway.tenant.canary.as_ref();
+    let releases = gateway.tenant.releases.as_ref();
     let pool = || gateway.tenant.pool.iter();
     let all: u32 = pool()
         .filter(|origin| takes(origin))
@@ -82,7 +84,7 @@ pub(super) fn explain_new_session(
     explanation.origins = pool()
         .map(|origin| {
             let is_usable = takes(origin);
-            let because = if !origin.is_open(canary) || gateway.balancer.is_ejected(origin, now) {
+            let because = if !origin.is_open(releases) || gateway.balancer.is_ejected(origin, now) {
                 "It is taken out of service or ejected.".to_owned()
             } else if is_usable {
                 "It takes new sessions. The score is its probability by weight. Two origins are drawn, and the less busy one is selected.".to_owned()
@@ -102,12 +104,27 @@ pub(super) fn explain_new_session(
     if gateway.balancer.is_full(now) {
         return Err(Problem::Overloaded.into());
     }
-    if !pool().any(|origin| origin.is_open(canary)) {
+    if !pool().any(|origin| origin.is_open(releases)) {
         return Err(Problem::OriginUnreachable.into());
     }
     let begins = "A new session would begin. Its origin is drawn at random among those that take new sessions.";
-    explanation.because = Some(begins.to_owned());
+    let release = releases.map(|releases| release_of_new(releases, context));
+    explanation.because = Some(format!("{begins}{}", release.unwrap_or_default()));
     Ok(())
+}
+
+/// Says which rule assigns a release to a new session. The draw itself cannot be told beforehand.
+fn release_of_new(releases: &Releases, context: &RequestContext<'_>) -> String {
+    let facts = facts(context.request, None);
+    let decided = releases.decide(&facts, &mut || 0);
+    let rule = decided.and_then(|(at, _)| Some((at + 1, releases.rules().get(at)?)));
+    match rule {
+        None => " No rule for a gray release holds.".to_owned(),
+        Some((at, rule)) => format!(
+            " Rule {at} for gray releases holds: {} % of such sessions begin in release {}.",
+            rule.percent, rule.release
+        ),
+    }
 }
 
 fn explain_origin(
@@ -136,17 +153,17 @@ fn fitness(
     record: &Record,
     now: UnixMillis,
 ) -> (bool, String) {
-    let canary = balancer.tenant.canary.as_ref();
+    let releases = balancer.tenant.releases.as_ref();
     if origin.state == OriginState::Down {
         return (
             false,
             format!("It takes no sessions: origins[{at}].state is down."),
         );
     }
-    if !origin.is_open(canary) {
+    if !origin.is_open(releases) {
         return (
             false,
-            "Its release is taken out of service: routing.canary.off.".to_owned(),
+            "Its release is off in routing.releases or routing.canary.".to_owned(),
         );
     }
     if balancer.health.is_lost(&origin.name, now) {
@@ -162,7 +179,9 @@ fn fitness(
         "It failed recently, but so did most origins. Ejecting all of them would overload the rest."
     } else if record.pin.as_deref() == Some(&origin.name) {
         "The session is pinned to it."
-    } else if canary.is_some_and(|canary| !canary.assigns(origin, record.handle)) {
+    } else if releases
+        .is_some_and(|all| all.of_origin(origin) != all.of((record.handle, record.created)))
+    {
         "It runs another release than the session's. It is used only if no origin of that release can be."
     } else if origin.since > record.created {
         let because = format!(

@@ -19,6 +19,7 @@ use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::response::problem::Problem;
 use crate::session::change::Change;
 use crate::session::id::Handle;
+use crate::session::identity::Identity;
 use crate::session::prepared::Prepared;
 use crate::session::record::Version;
 use crate::session::token_set::TokenSet;
@@ -108,8 +109,13 @@ pub(super) fn sign_in(
             return Err(Problem::StoreUnavailable.into());
         }
     }
+    let identity = proof.identity.to_string();
+    let user = Identity::parse(&identity).ok();
+    let balancer = &gateway.balancer;
+    let pin = user.and_then(|(user, _)| balancer.pin_of_user(&token, &user, context.request, now));
     let change = Change {
-        identify: Some(proof.identity.to_string()),
+        pin,
+        identify: Some(identity),
         groups_omitted: proof.groups_omitted,
         authenticated: proof.authenticated,
         proved: true,

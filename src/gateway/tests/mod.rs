@@ -14,6 +14,7 @@ mod operator;
 mod origins;
 mod passwords;
 mod past;
+mod releases;
 mod revocation;
 mod storage;
 
