@@ -14,20 +14,20 @@ import { Vestibule } from "./harness/workerd.mjs";
 const ADMIN = "an-admin-token-for-tests";
 
 /**
- * Starts origins that respond with their number, or with the status and headers that a test sets.
+ * Starts origins that respond with their number, with the status and headers and after the delay that a test sets.
  * @param {import("node:test").TestContext} t
  * @param {string[]} attributes of each origin
  * @param {Partial<import("./harness/workerd.mjs").Options>} [options]
  */
 async function deployment(t, attributes, options = {}) {
-  /** @type {{ status: number, headers: Record<string, string> }[]} */
-  const moods = attributes.map(() => ({ status: 200, headers: {} }));
+  /** @type {{ status: number, headers: Record<string, string>, delayMs: number }[]} */
+  const moods = attributes.map(() => ({ status: 200, headers: {}, delayMs: 0 }));
   const origins = await Promise.all(
     attributes.map((_, at) =>
       Origin.start(t, (_request, reply) => {
         for (const [name, value] of Object.entries(moods[at].headers)) reply.setHeader(name, value);
         reply.statusCode = moods[at].status;
-        reply.end(String(at));
+        setTimeout(() => reply.end(String(at)), moods[at].delayMs);
       }),
     ),
   );
@@ -98,6 +98,28 @@ test("an origin's load report keeps new visitors away and never reaches a client
   assert.equal(response.headers.get("endpoint-load-metrics"), null);
   assert.deepEqual(await places(vestibule.url, 30), { 1: 30 });
   assert.equal(await (await first.fetch("/")).text(), "0", "an existing visitor stays");
+});
+
+test("a slow server gets no new visitors until it is quick again", async (t) => {
+  const { vestibule, moods } = await deployment(t, ["", ""], {
+    vars: { OVERLOAD_FIRST_BYTE: "1s" },
+  });
+  const first = new Browser(vestibule.url);
+  while ((await (await first.fetch("/")).text()) !== "0") first.jar.clear();
+  const visits = (/** @type {number} */ count) =>
+    Promise.all(Array.from({ length: count }, async () => (await first.fetch("/")).text()));
+  // An answer counts a tenth in the average: eight of these make it 1.4 seconds.
+  moods[0].delayMs = 2_500;
+  assert.deepEqual(await visits(8), Array(8).fill("0"));
+  moods[0].delayMs = 0;
+  await until(async () => !("0" in (await places(vestibule.url, 20))), {
+    what: "new visitors at the quick server alone",
+  });
+  assert.deepEqual(await visits(1), ["0"], "an existing visitor stays");
+  assert.deepEqual(await visits(40), Array(40).fill("0"));
+  await until(async () => "0" in (await places(vestibule.url, 20)), {
+    what: "new visitors at the server that is quick again",
+  });
 });
 
 test("when all origins are full, new visitors get 503 and existing ones continue", async (t) => {
