@@ -50,12 +50,29 @@ await main(async () => {
       print(`  console: http://localhost:${port}${served.prefix}/console/  token: ${token}\n`);
       print("  Locally the console uses this host; a deployment needs CONSOLE_HOST.\n");
     }
-    print(`  Vestibule forwards to ${origins.join(" and ")}. Press Ctrl-C to stop.\n`);
+    for (const line of signals(port, served.prefix, vars, isDemo)) print(`  ${line}`);
+    print(`\n  Vestibule forwards to ${origins.join(" and ")}. Press Ctrl-C to stop.\n`);
     return await served.ended();
   } finally {
     stop();
   }
 });
+
+/**
+ * Where to look for metrics, logs and traces.
+ * @param {number} port
+ * @param {string} prefix
+ * @param {Record<string, string>} vars
+ * @param {boolean} isDemo
+ */
+function signals(port, prefix, { OTLP_ENDPOINT: collector }, isDemo) {
+  const traces = "none; for a collector add --var OTLP_ENDPOINT:http://127.0.0.1:4318";
+  return [
+    `metrics: http://localhost:${port}${prefix}/admin/metrics  with Authorization: Bearer and the token`,
+    `logs: ${isDemo ? "shown before servers of your own (--origin)" : "below, a JSON line each"}`,
+    `traces: ${collector === undefined ? traces : `sent to ${collector}`}`,
+  ];
+}
 
 /**
  * Reads the command line.

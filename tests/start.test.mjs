@@ -88,6 +88,19 @@ test("npm start with own servers prints the console's URL and a working token", 
   assert.equal(/** @type {any} */ (await listed.json()).origins[0].name, "mine");
 });
 
+test("npm start says where metrics, logs and traces are seen", async (t) => {
+  const traces = `http://127.0.0.1:${await freePort()}`;
+  const run = await started(t, "--var", `OTLP_ENDPOINT:${traces}`);
+  const [, metrics] = run.printed.match(/metrics: (\S+) {2}with Authorization: Bearer/) ?? [];
+  assert.equal(metrics, `http://localhost:${run.port}/_session/admin/metrics`, run.printed);
+  const [, token] = run.printed.match(/token: (\S+)/) ?? [];
+  const headers = { authorization: `Bearer ${token}` };
+  const page = await fetch(metrics.replace("localhost", "127.0.0.1"), { headers });
+  assert.match(await page.text(), /^vestibule_telemetry_batches_total \d+$/m);
+  assert.match(run.printed, /logs: below/);
+  assert.ok(run.printed.includes(`traces: sent to ${traces}`), run.printed);
+});
+
 test("npm start with own servers shows the Worker's log without wrangler's output", async (t) => {
   const run = await started(t);
   assert.equal(await (await fetch(`${run.url}/hello`)).text(), "mine");
