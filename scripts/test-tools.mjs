@@ -1,5 +1,5 @@
 /**
- * Installs what suites need beyond npm: Chromium, Prometheus, a collector, chat servers, and Workers built for tests.
+ * Installs what suites need beyond npm: Chromium, Prometheus, rsyslog, a collector, chat servers, and Workers built for tests.
  * It runs before the suites begin, which would otherwise install things twice, or wait for each other's build.
  *
  * `node scripts/test-tools.mjs SUITE…`
@@ -13,6 +13,7 @@ import { buildEmbed, buildPlanted } from "./build.mjs";
 import { ensureChromium } from "./chromium.mjs";
 import { Fault, main, print } from "./progress.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
+import { ensureRsyslog } from "./rsyslog.mjs";
 import { ROOT } from "./setup.mjs";
 
 /** A module that the suite imports, and the function that installs its program. */
@@ -22,6 +23,7 @@ import { ROOT } from "./setup.mjs";
 const BY_APT = [
   ["tests/browser/chromium.mjs", ensureChromium],
   ["tests/harness/prometheus.mjs", ensurePrometheus],
+  ["tests/harness/rsyslog.mjs", ensureRsyslog],
   ["tests/harness/collector.mjs", collectorMissing],
 ];
 
