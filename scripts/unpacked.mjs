@@ -29,7 +29,8 @@ export async function unpack(name, packages, arrange) {
   try {
     await download(folder, packages);
     const archives = readdirSync(folder).filter((file) => file.endsWith(".deb"));
-    if (archives.length < packages.length) throw new Fault(`apt-get did not download ${packages.join(" and ")}.`);
+    if (archives.length < packages.length)
+      throw new Fault(`apt-get did not download ${packages.join(" and ")}.`);
     for (const archive of archives) {
       await run("dpkg", ["-x", archive, "package"], { cwd: folder });
     }

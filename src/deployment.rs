@@ -15,11 +15,15 @@ use crate::http::host::Host;
 use crate::keys::{BadKeys, DeploymentKeys};
 use crate::policy::Streams;
 use crate::secrets::Secrets;
+use crate::telemetry::histogram::Bounds;
 use crate::tenant::Tenant;
 use crate::tenant_id::TenantId;
 
 /// Bindings that select where tenants' documents are stored, in a deployment with several tenants.
 const SOURCES: [&str; 3] = ["TENANTS", "TENANTS_URL", "TENANTS_DB"];
+
+/// Name of this Worker in log lines and traces, unless `SERVICE_NAME` is set.
+pub(crate) const DEFAULT_SERVICE: &str = "vestibule";
 
 /// Checked settings of a deployment.
 pub(crate) struct Deployment {
@@ -33,6 +37,8 @@ pub(crate) struct Deployment {
     pub tenant: Option<Tenant>,
     /// Path prefix of the reserved paths; `/_session` by default.
     pub prefix: String,
+    /// Name of this Worker in log lines and traces.
+    pub service: String,
     /// Whether this Worker can follow open streams and end them with their session. If not, every tenant's streams are
     /// passed through.
     pub follows_streams: bool,
@@ -66,6 +72,12 @@ enum SettingError {
         "CONSOLE_HOST: {} is not a host; use one such as console.example.com in lower case, without scheme, port and path.", quoted(.0)
     )]
     ConsoleHost(String),
+    #[error(
+        "METRICS_BUCKETS: use 1 to 30 ascending numbers of seconds with at most three decimals, up to 3600, such as 0.1,0.3,0.5,1,3."
+    )]
+    Buckets,
+    #[error("SERVICE_NAME: use 1 to 64 letters, digits, dots, - and _.")]
+    Service,
     #[error("{0}")]
     Former(&'static str),
 }
@@ -96,6 +108,9 @@ impl Deployment {
         errors.extend(service_faults(&secrets));
         errors.extend(former_variables(&secrets));
         errors.extend(console_host(&secrets));
+        errors.extend(buckets(&secrets));
+        let service = service_name(&secrets);
+        errors.extend(service.is_none().then_some(SettingError::Service));
         let mut faults: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let defaults = variables::to_document(&secrets);
         let has_documents = SOURCES.iter().any(|source| secrets.has(source));
@@ -108,13 +123,14 @@ impl Deployment {
                 None
             }
         };
-        match (keys, prefix) {
-            (Some(keys), Some(prefix)) if faults.is_empty() => Ok(Self {
+        match (keys, prefix, service) {
+            (Some(keys), Some(prefix), Some(service)) if faults.is_empty() => Ok(Self {
                 keys,
                 secrets,
                 defaults,
                 tenant: tenant.filter(|_| !has_documents),
                 prefix,
+                service,
                 follows_streams: true,
             }),
             _ => Err(Misconfigured(faults)),
@@ -202,6 +218,22 @@ fn console_host(secrets: &Secrets) -> Option<SettingError> {
     let own = secrets.of_deployment("CONSOLE_HOST")?;
     let is_sound = Host::canonical(own).is_some_and(|host| host.as_str() == own);
     (!is_sound).then(|| SettingError::ConsoleHost(own.to_owned()))
+}
+
+/// What log lines and traces call this Worker: a name that needs no escape in JSON.
+fn service_name(secrets: &Secrets) -> Option<String> {
+    let name = secrets.of_deployment("SERVICE_NAME");
+    let name = name.unwrap_or(DEFAULT_SERVICE);
+    let is_sound = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    ((1..=64).contains(&name.len()) && name.bytes().all(is_sound)).then(|| name.to_owned())
+}
+
+/// What is wrong with the bounds of the histograms.
+fn buckets(secrets: &Secrets) -> Option<SettingError> {
+    let own = secrets.of_deployment("METRICS_BUCKETS")?;
+    Bounds::parse(own)
+        .is_none()
+        .then_some(SettingError::Buckets)
 }
 
 fn prefix(secrets: &Secrets) -> Result<String, SettingError> {

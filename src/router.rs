@@ -41,7 +41,7 @@ use crate::response::Answer;
 use crate::response::problem::{Audience, Problem};
 use crate::response::theme::Brand;
 use crate::telemetry::event_metrics;
-use crate::telemetry::labels::{RequestLabels, method_label};
+use crate::telemetry::labels::{RequestLabels, Route, method_label};
 use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::telemetry::series::Series;
 use crate::tenant_id::TenantId;
@@ -175,15 +175,18 @@ impl Router {
     fn direct(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
         self.report_missing_console_host(request);
         if self.is_liveness(request) {
+            self.labels.route = Route::Reserved;
             return Step::Answer(Answer::json(200, &json!({ "status": "ok" })));
         }
         self.has_changed_state = true;
         let route = request.location.path.strip_prefix(&self.deployment.prefix);
         if let Some(route) = route.and_then(|route| route.strip_prefix("/admin/")) {
+            self.labels.route = Route::Reserved;
             return self.operate(route, request, now, answers);
         }
         let route = route.and_then(|route| route.strip_prefix("/console"));
         if let Some(route) = route.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+            self.labels.route = Route::Reserved;
             return self.console(route, request, answers);
         }
         self.hand_over(request, now, answers)

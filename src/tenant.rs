@@ -17,6 +17,7 @@ use crate::balancer::pool::Pool;
 use crate::balancer::releases::Releases;
 use crate::clock::Seconds;
 use crate::config::model::LoginException;
+use crate::config::route_pattern::RoutePattern;
 use crate::config::values::{CookiePattern, PathPattern};
 use crate::http::host::HostPattern;
 use crate::http::request::Request;
@@ -233,6 +234,8 @@ pub(crate) struct Tenant {
     pub brand: Brand,
     /// Telemetry of the tenant's requests.
     pub telemetry: Telemetry,
+    /// Routes by which they are counted.
+    pub routes: Vec<RoutePattern>,
 }
 
 /// Telemetry of a tenant's requests.

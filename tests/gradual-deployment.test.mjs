@@ -358,15 +358,18 @@ scenario(
   async ({ site, newVisitor }) => {
     const visits = 60;
     await Promise.all(Array.from({ length: visits }, () => newVisitor().visit()));
-    const counted = async () => {
+    const counted = async (metric = "http_requests_total") => {
       const page = await newVisitor().call("admin/metrics", { headers: ADMIN });
-      const lines = page.body.split("\n").filter((line) => line.startsWith("http_requests_total{"));
+      const lines = page.body.split("\n").filter((line) => line.startsWith(`${metric}{`));
       const own = lines.filter((line) => line.includes(`tenant="${site.id}"`));
       return own.reduce((all, line) => all + Number(line.slice(line.lastIndexOf(" "))), 0);
     };
     for (let look = 0; look < 2; look += 1) {
       await until(async () => (await counted()) >= visits, { what: "all of them" });
     }
+    // Only this release counts by route, and only while the object is of this release.
+    const byRoute = await counted("http_server_request_duration_seconds_count");
+    assert.ok(byRoute <= (await counted()), `${byRoute} by route`);
   },
   { consistencies: ["strong"] },
 );

@@ -33,9 +33,10 @@ test("a request is logged with tenant, origin and status", async (t) => {
   const answer = await send(vestibule.port, { lines: [PARENT] });
   assert.equal(answer.status, 200);
   const [line] = await requests(vestibule, 1);
-  const { at, span_id, edge_ms, origin_ms, ...rest } = line;
+  const { at, span_id, edge_ms, origin_ms, message, timestamp, ...rest } = line;
   assert.deepEqual(rest, {
     level: "info",
+    service: "vestibule",
     event: "request",
     tenant: "default",
     trace_id: TRACE,
@@ -49,6 +50,8 @@ test("a request is logged with tenant, origin and status", async (t) => {
   });
   assert.match(span_id, /^[0-9a-f]{16}$/);
   assert.ok(Math.abs(Date.now() - at) < 60_000 && edge_ms >= 0 && origin_ms >= 0);
+  assert.equal(timestamp, new Date(at).toISOString());
+  assert.equal(message, `GET 200 in ${edge_ms + origin_ms} ms`);
 });
 
 test("a refused request is logged with its reason", async (t) => {
@@ -160,6 +163,40 @@ test("the log contains no secret and no visitor input", async (t) => {
   for (const secret of ["words-of", value, value.slice(20), ADMIN, vestibule.keys]) {
     assert.ok(!vestibule.printed.includes(secret), secret);
   }
+});
+
+test("every line has timestamp, service, level and message, and a tenant's a trace id", async (t) => {
+  const origin = await Origin.start(t);
+  const vestibule = await Vestibule.start(t, {
+    origins: [`a=${origin.url}`],
+    vars: { ADMIN_TOKEN: ADMIN, SERVICE_NAME: "front-door.eu_1" },
+  });
+  const { port } = vestibule;
+  await send(port, { method: "PROPFIND" });
+  origin.failNext();
+  await send(port, { method: "POST", lines: ["Content-Length: 1"], body: "x" });
+  await send(port, { lines: [`Cookie: vestibule-session=${"A".repeat(112)}`], host: "localhost" });
+  const lines = [`Authorization: Bearer ${ADMIN}`, "Content-Length: 0"];
+  await send(port, { method: "POST", target: "/_session/admin/origins/a/drain", lines });
+  await send(port, { target: "/_session/healthz" });
+  await requests(vestibule, 4);
+  for (const line of vestibule.logs) {
+    const { timestamp, service, level, message, event, tenant, trace_id } = line;
+    const text = JSON.stringify(line);
+    assert.match(timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, text);
+    assert.ok(Math.abs(Date.now() - new Date(timestamp).getTime()) < 60_000, text);
+    assert.equal(service, "front-door.eu_1", text);
+    assert.match(level, /^(?:info|warn|error)$/, text);
+    const words = event === "request" ? /^[A-Z_]+ \d{3} in \d+ ms$/ : /^[a-z][a-z ]+$/;
+    assert.match(message, words, text);
+    if (tenant !== undefined && !/^origin_/.test(event))
+      assert.match(trace_id, /^[0-9a-f]{32}$/, text);
+  }
+  const events = vestibule.logs.map(({ event }) => event);
+  for (const event of ["request", "cookie_forged", "audit_origin_drained"]) {
+    assert.ok(events.includes(event), event);
+  }
+  assert.ok(vestibule.logs.some(({ message }) => message.startsWith("_OTHER 200 in ")));
 });
 
 test("operator actions are logged", async (t) => {

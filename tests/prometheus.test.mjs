@@ -170,19 +170,24 @@ describe("a real Prometheus scrapes the page", { skip }, () => {
     }
     const timed = 'sum(http_request_duration_seconds_count{part="edge"})';
     assert.equal(await prometheus.value(`${timed} - sum(http_requests_total)`), 0);
+    const whole = "sum by (method, status) (http_server_request_duration_seconds_count)";
+    const counted = "sum by (method, status) (http_requests_total)";
+    assert.deepEqual(await prometheus.query(`${whole} - ${counted} != 0`), []);
+    assert.equal((await prometheus.query(whole)).length, (await prometheus.query(counted)).length);
   });
 
   test("it computes quantiles of the histograms", async () => {
-    for (const [histogram, matcher] of [
-      ["http_request_duration_seconds", '{part="edge"}'],
-      ["http_request_duration_seconds", '{part="origin"}'],
-      ["vestibule_origin_request_duration_seconds", ""],
-      ["vestibule_storage_operation_duration_seconds", ""],
-    ]) {
+    for (const [histogram, matcher, bounds] of /** @type {[string, string, number][]} */ ([
+      ["http_request_duration_seconds", '{part="edge"}', 15],
+      ["http_request_duration_seconds", '{part="origin"}', 15],
+      ["http_server_request_duration_seconds", "", 11],
+      ["vestibule_origin_request_duration_seconds", "", 15],
+      ["vestibule_storage_operation_duration_seconds", "", 15],
+    ])) {
       const buckets = `sum by (le) (${histogram}_bucket${matcher})`;
       const p95 = await prometheus.value(`histogram_quantile(0.95, ${buckets})`);
       assert.ok(p95 && p95 > 0 && p95 <= 10, `${histogram}${matcher}: ${p95}`);
-      assert.equal(await prometheus.value(`count(${buckets})`), 16, "bounds and infinity");
+      assert.equal(await prometheus.value(`count(${buckets})`), bounds + 1, "and infinity");
       const all = `${histogram}_bucket{le="+Inf"}`;
       assert.deepEqual(await prometheus.query(`${all} - ignoring(le) ${histogram}_count != 0`), []);
     }
@@ -219,6 +224,83 @@ test("a label's value cannot break the page, and is read back unchanged", { skip
   );
   assert.deepEqual(samples, [{ metric: { tenant: "acme", origin: "a", release }, value: VISITED }]);
   assert.deepEqual(await prometheus.query("vestibule_forged_total"), []);
+});
+
+test("requests are counted by method, status and route, in buckets that can be set", async (t) => {
+  const vestibule = await deployment(t, {
+    vars: { ROUTES: "/,/items/{id},/files/*", METRICS_BUCKETS: "0.1,0.3,0.5,1,3" },
+  });
+  const { port } = vestibule;
+  for (const [method, target, count] of /** @type {[string, string, number][]} */ ([
+    ["GET", "/?status=203", 1],
+    ["GET", "/items/1?status=203", 2],
+    ["GET", "/items/%32?status=404", 1],
+    ["DELETE", "/items/3?status=409", 1],
+    ["GET", "/items/1/more?status=203", 1],
+    ["GET", "/files/a/b?status=203", 1],
+    ["GET", "/elsewhere?status=203", 1],
+    ["GET", "/_session/nothing", 1],
+    ["GET", "/%5fsession/me", 1],
+  ])) {
+    for (let n = 0; n < count; n += 1) await send(port, { host: "localhost", method, target });
+  }
+  const page = await pageWith(vestibule.url, 10);
+  const counts = page.matchAll(
+    /^http_server_request_duration_seconds_count\{tenant="default",(.*)\} (\d+)$/gm,
+  );
+  const labels = (
+    /** @type {string} */ method,
+    /** @type {number} */ status,
+    /** @type {string} */ route,
+  ) => `method="${method}",status="${status}",route="${route}"`;
+  assert.deepEqual(Object.fromEntries(Array.from(counts, ([, of, count]) => [of, Number(count)])), {
+    [labels("GET", 203, "/")]: 1,
+    [labels("GET", 203, "/items/{id}")]: 2,
+    [labels("GET", 404, "/items/{id}")]: 1,
+    [labels("DELETE", 409, "/items/{id}")]: 1,
+    [labels("GET", 203, "_other")]: 2,
+    [labels("GET", 203, "/files/*")]: 1,
+    [labels("GET", 404, "_session")]: 1,
+    [labels("GET", 400, "_none")]: 1,
+  });
+  const bounds = page.matchAll(
+    /^http_server_request_duration_seconds_bucket\{.*route="\/files\/\*",le="(.*)"\} (\d+)$/gm,
+  );
+  const filled = Array.from(bounds, ([, bound]) => bound);
+  assert.deepEqual(filled, ["0.1", "0.3", "0.5", "1", "3", "+Inf"]);
+});
+
+test("clients cannot invent routes, and invalid settings are refused", async (t) => {
+  const vestibule = await deployment(t);
+  for (let n = 0; n < 20; n += 1) {
+    await send(vestibule.port, { target: `/made-up-${n}?status=203` });
+  }
+  const page = await pageWith(vestibule.url, 20);
+  assert.match(page, /_count\{tenant="default",method="GET",status="203",route="_other"\} 20$/m);
+  assert.doesNotMatch(page, /made-up/);
+  for (const [name, value] of [
+    ["METRICS_BUCKETS", "3,1"],
+    ["ROUTES", "/a?b"],
+    ["SERVICE_NAME", 'a"b'],
+  ]) {
+    const wrong = await deployment(t, { vars: { [name]: value } });
+    const { status, body } = await send(wrong.port, {});
+    assert.equal(status, 500, body);
+    assert.match(body, new RegExp(name));
+    const [line] = await until(() => wrong.logged("misconfigured"), { what: "the log line" });
+    assert.equal(line?.service ?? "vestibule", "vestibule");
+  }
+});
+
+test("the memory of wasm instances is a gauge", async (t) => {
+  const vestibule = await deployment(t);
+  await visit(vestibule.url);
+  const page = await pageWith(vestibule.url, VISITED);
+  for (const name of ["vestibule_wasm_memory_bytes", "vestibule_wasm_memory_max_bytes"]) {
+    const found = new RegExp(`^${name}\\{module="core"\\} (\\d+)$`, "m").exec(page);
+    const bytes = Number(found?.[1]);
+    assert.ok(bytes >= 1_048_576 && bytes <= 64 * 1_048_576 && bytes % 65_536 === 0, found?.[0]);
+  }
 });
 
 test("a wrong token gets 401, and Prometheus reports the target as down", { skip }, async (t) => {

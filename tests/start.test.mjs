@@ -104,7 +104,7 @@ test("npm start says where metrics, logs and traces are seen", async (t) => {
 test("npm start with own servers shows the Worker's log without wrangler's output", async (t) => {
   const run = await started(t);
   assert.equal(await (await fetch(`${run.url}/hello`)).text(), "mine");
-  await until(() => /^\{.*"level":"info","event":"request".*"origin":"mine"/m.test(run.printed), {
+  await until(() => /^\{.*"level":"info".*"event":"request".*"origin":"mine"/m.test(run.printed), {
     what: "the request's log line",
   });
   assert.doesNotMatch(run.printed, /\[wrangler:info\]|env\.SESSIONS/);

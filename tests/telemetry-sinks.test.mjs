@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { loadEdge } from "./harness/edge-module.mjs";
 import { freshKey } from "./harness/workerd.mjs";
 
-const LABELS = "acme\ta\t\thit\tactive\t\tGET";
+const LABELS = "acme\ta\t\thit\tactive\t\t_other\tGET";
 
 /** Loads a new isolate of the Worker, without counts. @param {Record<string, unknown>} env */
 async function isolate(env) {

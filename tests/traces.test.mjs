@@ -1,6 +1,7 @@
 /** Tests exported traces as a collector receives them, and that a failing collector does not affect visitors. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { enrol } from "./harness/accounts.mjs";
 import { Collector, collectorMissing } from "./harness/collector.mjs";
 import { read } from "./harness/cookie.mjs";
 import { KvServer } from "./harness/kv.mjs";
@@ -13,7 +14,10 @@ import { Vestibule } from "./harness/workerd.mjs";
 const HOST = "acme.localhost";
 const ADMIN = "an-admin-token-for-tests";
 const PARENT = "b7ad6b7169203331";
-const NAMES = ["cookie", "cache", "kv", "object", "login", "choose origin", "origin", "write-back"];
+const NAMES = [
+  ...["session lookup", "cookie", "cache", "kv", "object", "choose origin", "origin"],
+  ...["serialise session", "write-back"],
+];
 
 /** Spans are sent after the response, and counts some seconds later. */
 const SOON = { within: 30_000 };
@@ -31,9 +35,9 @@ function context({ sampled }) {
 /**
  * Opens a tenant with the given sampling, and a receiver of traces.
  * @param {import("node:test").TestContext} t
- * @param {{ sample?: number, endpoint?: string, vars?: Record<string, string> }} [options]
+ * @param {{ sample?: number, endpoint?: string, vars?: Record<string, string>, password?: string }} [options]
  */
-async function deployment(t, { sample = 0, endpoint, vars = {} } = {}) {
+async function deployment(t, { sample = 0, endpoint, vars = {}, password } = {}) {
   const receiver = await OtlpReceiver.start(t);
   const origin = await Origin.start(t, (request, reply) => {
     if (request.url?.startsWith("/store"))
@@ -47,7 +51,9 @@ async function deployment(t, { sample = 0, endpoint, vars = {} } = {}) {
     hosts: [HOST],
     origins: [{ name: "a", url: origin.url }],
     telemetry: { trace_one_in: sample, trace_callers: true },
+    login: password === undefined ? {} : { mode: "optional", methods: { password: true } },
   };
+  if (password !== undefined) enrol({ tenants }, "acme", { user: "ada", password });
   tenants.plant(`host:${HOST}`, "acme");
   tenants.plant("tenant:acme", JSON.stringify(document));
   const vestibule = await Vestibule.start(t, {
@@ -126,7 +132,10 @@ test("every span lies within its parent, and all descend from the root", async (
   const [cookie] = header(first, "set-cookie").map((line) => line.split(";")[0]);
   const { traceId, line } = context({ sampled: true });
   await visit({ target: "/store", lines: [line, `Cookie: ${cookie}`] });
-  const expected = ["cookie", "choose origin", "origin", "write-back"];
+  const expected = [
+    ...["session lookup", "cookie", "choose origin", "origin"],
+    ...["serialise session", "write-back"],
+  ];
   const { root, spans } = await arrived(receiver, traceId, expected);
   assert.equal(new Set(spans.map(({ spanId }) => spanId)).size, spans.length);
   const names = spans.filter((span) => span !== root).map(({ name }) => name);
@@ -134,6 +143,17 @@ test("every span lies within its parent, and all descend from the root", async (
     names.filter((name) => !NAMES.includes(name)),
     [],
   );
+  const parents = Object.fromEntries(
+    spans.map(({ name, parentSpanId }) => [
+      name,
+      spans.find(({ spanId }) => spanId === parentSpanId)?.name,
+    ]),
+  );
+  assert.equal(parents["session lookup"], root.name);
+  assert.equal(parents.cookie, "session lookup");
+  assert.equal(parents["serialise session"], root.name);
+  const [{ attributes }] = spans.filter(({ name }) => name === "serialise session");
+  assert.ok(Number(attributes["vestibule.bytes"]) > 0, JSON.stringify(attributes));
   for (const span of spans) {
     if (span === root) continue;
     const parent = spans.find(({ spanId }) => spanId === span.parentSpanId);
@@ -143,6 +163,62 @@ test("every span lies within its parent, and all descend from the root", async (
   const now = BigInt(Date.now()) * 1_000_000n;
   assert.ok(now - root.start < 60_000_000_000n && root.end <= now + 1_000_000_000n, "the clock");
 });
+
+test("a lookup in storage is part of the session's lookup", async (t) => {
+  const { receiver, visit, vestibule } = await deployment(t);
+  const first = await visit({ target: "/store" });
+  const [cookie] = header(first, "set-cookie").map((line) => line.split(";")[0]);
+  await vestibule.restart();
+  const { traceId, line } = context({ sampled: true });
+  await visit({ lines: [line, `Cookie: ${cookie}`] });
+  const { spans } = await arrived(receiver, traceId, ["session lookup"]);
+  const [lookup] = spans.filter(({ name }) => name === "session lookup");
+  assert.match(String(lookup.attributes["vestibule.session"]), /^(?:miss|object)$/);
+  const below = spans.filter(({ parentSpanId }) => parentSpanId === lookup.spanId);
+  const names = below.map(({ name }) => name);
+  assert.ok(names.includes("cookie") && names.includes("cache"), names.join());
+  assert.ok(names.includes("kv") || names.includes("object"), names.join());
+});
+
+const PASSWORD = "correct horse battery staple";
+
+for (const [password, result] of [
+  [PASSWORD, "ok"],
+  ["a wrong one", "refused"],
+]) {
+  test(`a sign-in by password is a span with its hash below it: ${result}`, async (t) => {
+    const { receiver, visit } = await deployment(t, { password: PASSWORD });
+    const { traceId, line } = context({ sampled: true });
+    const body = new URLSearchParams({ username: "ada", password }).toString();
+    await visit({
+      method: "POST",
+      target: "/_session/login",
+      lines: [
+        line,
+        "Content-Type: application/x-www-form-urlencoded",
+        `Content-Length: ${body.length}`,
+        `Origin: http://${HOST}`,
+      ],
+      body,
+    });
+    const { root, spans } = await arrived(receiver, traceId, ["sign in", "login"]);
+    const [signIn] = spans.filter(({ name }) => name === "sign in");
+    assert.equal(signIn.parentSpanId, root.spanId);
+    assert.deepEqual(
+      [
+        signIn.attributes["vestibule.sign_in.method"],
+        signIn.attributes["vestibule.sign_in.result"],
+      ],
+      ["password", result],
+    );
+    const logins = spans.filter(({ name }) => name === "login");
+    assert.ok(
+      logins.length > 0 && logins.every(({ parentSpanId }) => parentSpanId === signIn.spanId),
+    );
+    const changes = spans.filter(({ name }) => name === "serialise session");
+    assert.equal(changes.length > 0, result === "ok");
+  });
+}
 
 test("failed requests are exported unsampled, successful ones are not", async (t) => {
   const { receiver, origin, visit } = await deployment(t, { sample: 0 });

@@ -43,7 +43,7 @@ test("a forwarding decision is parsed into named fields", () => {
     kept: "+-+",
     requestLabels: {
       flags: "lwxm",
-      labels: "acme\tblue\tv2\thit\tactive\t\tGET",
+      labels: "acme\tblue\tv2\thit\tactive\t\t_other\tGET",
       members:
         '"tenant":"acme","trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"b7ad6b7169203331",' +
         '"method":"GET","session":"hit","state":"active","origin":"blue","release":"v2",' +

@@ -6,6 +6,7 @@ use super::summary;
 use crate::cookie::set_cookie;
 use crate::encoding::json;
 use crate::gateway::authenticate::{Caller, Visitor};
+use crate::gateway::update::CHANGES;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::keys::UserTag;
 use crate::response::Answer;
@@ -73,7 +74,7 @@ pub(super) fn end_my_session(
     if !own && visitor.session.tags.is_empty() {
         return Err(Problem::NotFound.into());
     }
-    let change_key = format!("change {}", handle.to_text());
+    let change_key = format!("{CHANGES}{}", handle.to_text());
     let has_begun =
         context.answers.found(&change_key).is_some() || context.answers.written().is_some();
     if !own && !has_begun {

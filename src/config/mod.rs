@@ -16,6 +16,7 @@ mod parse;
 mod release_line;
 pub(crate) mod releases;
 pub(crate) mod renamed;
+pub(crate) mod route_pattern;
 pub(crate) mod service;
 pub(crate) mod telemetry;
 pub(crate) mod unknown_variables;

@@ -50,7 +50,7 @@ object! {
         assets: FlatMap<String, Replacement>,
         /// Look of Vestibule's own pages.
         branding: Branding,
-        /// Logs and traces of the tenant's requests.
+        /// Logs, metrics and traces of the tenant's requests.
         telemetry: Telemetry,
     }
 }

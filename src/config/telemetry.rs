@@ -4,11 +4,12 @@ use serde_json::{Map, Value};
 
 use super::object_macro::{choice, object};
 use super::parse::{FromDocument, Reader, described};
+use super::route_pattern::RoutePattern;
 use crate::encoding::json;
 use crate::policy::LogLevel;
 
 object! {
-    /// Logs and traces of the tenant's requests.
+    /// Logs, metrics and traces of the tenant's requests.
     pub(crate) struct Telemetry {
         /// info: a line per request. warn: failed requests and events. error: events that need action. off: nothing.
         log: LogLevel = "info",
@@ -18,6 +19,8 @@ object! {
         trace_callers: bool = false,
         /// true: responses carry Server-Timing.
         server_timing: bool = false,
+        /// Path patterns, at most 32, by which the duration of requests is counted: /items/{id} for any one segment, /files/* for everything below. The first match counts; requests that match none are _other.
+        routes: Vec<RoutePattern>,
     }
 }
 

@@ -6,18 +6,20 @@ use super::variables;
 use crate::secrets::Secrets;
 
 /// Settings that no document has, and bindings.
-const OTHERS: [&str; 20] = [
+const OTHERS: [&str; 22] = [
     "ADMIN_TOKEN",
     "ANALYTICS",
     "ATTEMPT_OBJECTS",
     "CONSOLE_HOST",
     "DIRECTORY_OBJECTS",
+    "METRICS_BUCKETS",
     "NEW_SESSION_LIMITER",
     "ORIGIN_KEY",
     "OTLP_ENDPOINT",
     "OTLP_HEADERS",
     "POOL_OBJECTS",
     "PREFIX",
+    "SERVICE_NAME",
     "SESSIONS",
     "SESSION_KEYS",
     "SESSION_OBJECTS",

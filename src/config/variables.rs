@@ -110,6 +110,7 @@ const VARIABLES: [(&str, Kind, &str); 46] = [
     ("TRACE_ONE_IN", Kind::Number, "telemetry.trace_one_in"),
     ("TRACE_CALLERS", Kind::Flag, "telemetry.trace_callers"),
     ("SERVER_TIMING", Kind::Flag, "telemetry.server_timing"),
+    ("ROUTES", Kind::List, "telemetry.routes"),
 ];
 
 /// Iterates over the names of the variables.

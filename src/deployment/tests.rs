@@ -155,6 +155,34 @@ fn impossible_console_host_is_rejected() {
 }
 
 #[test]
+fn impossible_buckets_and_service_names_are_rejected() {
+    for (name, value, is_good) in [
+        ("METRICS_BUCKETS", "0.1,0.3,0.5,1,3", true),
+        ("METRICS_BUCKETS", "1,0.5", false),
+        ("METRICS_BUCKETS", "0.1s", false),
+        ("SERVICE_NAME", "front-door.eu_1", true),
+        ("SERVICE_NAME", "front door", false),
+        ("SERVICE_NAME", "a\"b", false),
+        ("SERVICE_NAME", &"a".repeat(65), false),
+    ] {
+        let read = read(&json!({ name: value }));
+        let service = read.as_ref().map(|deployment| deployment.service.clone());
+        match (name, service) {
+            ("SERVICE_NAME", Ok(service)) => assert_eq!(service, value),
+            (_, Ok(service)) => assert_eq!(service, DEFAULT_SERVICE),
+            (_, Err(_)) => {}
+        }
+        let faults = read.err();
+        let mut told = faults.iter().flatten();
+        assert_eq!(
+            !told.any(|f| f.starts_with(name)),
+            is_good,
+            "{value}: {faults:?}"
+        );
+    }
+}
+
+#[test]
 fn missing_objects_are_reported_with_strong_consistency_only() {
     let read_without = |consistency: &str| {
         let bindings = json!({

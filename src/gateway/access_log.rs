@@ -8,7 +8,7 @@ use crate::effect::Seed;
 use crate::http::request::Request;
 use crate::policy::LogLevel;
 use crate::telemetry::event_metrics;
-use crate::telemetry::labels::{RequestLabels, method_label};
+use crate::telemetry::labels::{RequestLabels, Route, method_label};
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
 use crate::upstream::trace_context::Trace;
@@ -47,6 +47,13 @@ impl Recorder {
         }
     }
 
+    /// Returns the route of an origin's path.
+    pub(super) fn route_of(&self, path: &str) -> Route {
+        let mut routes = self.tenant.routes.iter();
+        let route = routes.find(|route| route.matches(path));
+        route.map_or(Route::Other, |route| Route::Pattern(route.text()))
+    }
+
     /// Returns the [flags](RequestLabels::flags) of a request whose decision comes from the decision cache, and whose
     /// trace is not sampled.
     #[must_use]
@@ -57,6 +64,9 @@ impl Recorder {
     pub(crate) fn emit(&mut self, event: Event) {
         let event = event.of(&self.tenant.id).during(&self.labels.trace_id);
         event_metrics::count(&mut self.series, &event);
+        if let Some((method, result)) = event_metrics::sign_in_of(&event) {
+            self.labels.sign_in = Some((method.to_owned(), result));
+        }
         let level = match event.level() {
             Level::Info => LogLevel::Info,
             Level::Warn => LogLevel::Warn,

@@ -114,6 +114,7 @@ impl Gateway {
             any_target: tenant.login_exceptions.is_empty()
                 && tenant.assets.is_empty()
                 && tenant.public_paths.is_empty()
+                && tenant.routes.is_empty()
                 && tenant.vault.is_empty()
                 && visitor.session.record.vault.0.is_empty()
                 && tenant.proof.is_none(),

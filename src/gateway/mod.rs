@@ -75,6 +75,7 @@ use crate::http::request::{Location, Request};
 use crate::http::{limits, websocket};
 use crate::response::Answer;
 use crate::response::problem::{Audience, Problem};
+use crate::telemetry::labels::Route;
 use crate::telemetry::log::Event;
 use crate::tenant::{ApiKey, Pauses, Streams, Tenant};
 use crate::upstream::trace_context::Trace;
@@ -261,7 +262,10 @@ impl Gateway {
     fn forward(&mut self, context: &RequestContext<'_>) -> Result<Forward, Interrupt> {
         limits::check(context.request).map_err(Problem::from)?;
         match self.classify(&context.request.location) {
-            PathClass::Origin => {}
+            PathClass::Origin => {
+                let path = context.request.location.path;
+                self.recorder.labels.route = self.recorder.route_of(path);
+            }
             PathClass::Reserved(route) => return Err(self.respond(route, context)),
             PathClass::Ambiguous => return Err(Problem::BadPath.into()),
         }
@@ -287,6 +291,7 @@ impl Gateway {
 
     /// Lets the API answer a reserved path. Any result but a refusal counts as a change of state.
     fn respond(&mut self, route: &str, context: &RequestContext<'_>) -> Interrupt {
+        self.recorder.labels.route = Route::Reserved;
         let interrupt = (self.reserved)(self, route, context);
         self.recorder.state_changed |= !matches!(interrupt, Interrupt::Reject { .. });
         interrupt

@@ -355,9 +355,12 @@ impl Sessions {
     }
 }
 
+/// Prefix of the keys of answers of sessions' objects.
+pub(crate) const LOOKUPS: &str = "read ";
+
 /// Returns the key of the answer of a session's object.
 pub(crate) fn object_key(handle: Handle) -> String {
-    format!("read {}", handle.to_text())
+    format!("{LOOKUPS}{}", handle.to_text())
 }
 
 fn lookup_of(

@@ -23,6 +23,9 @@ use crate::store::cache::Known;
 use crate::store::revocations::Freshness;
 use crate::tenant::Consistency;
 
+/// Prefix of the keys of answers to changes.
+pub(crate) const CHANGES: &str = "change ";
+
 /// Change of a session, with its conditions.
 pub(crate) struct Update<'a> {
     /// The change.
@@ -141,7 +144,7 @@ impl Sessions {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<UpdateOutcome, Vec<Need>> {
-        let first = format!("change {}", update.handle.to_text());
+        let first = format!("{CHANGES}{}", update.handle.to_text());
         // A token that has ended never holds again.
         let wait = match update.lease {
             Some(_) => Seconds(0),

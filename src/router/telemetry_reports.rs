@@ -14,6 +14,7 @@ use crate::response::{Answer, DATA_POLICY};
 use crate::telemetry::aggregator::Collection;
 use crate::telemetry::batch::Batch;
 use crate::telemetry::gauge::Milli;
+use crate::telemetry::histogram::Bounds;
 use crate::telemetry::labels::RequestLabels;
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::message::{self, Command, Scope};
@@ -40,11 +41,12 @@ pub(super) struct TelemetryReports {
 impl TelemetryReports {
     pub(super) fn new(deployment: &Deployment, number: u64) -> Self {
         let has_object = deployment.secrets.has(OBJECTS);
+        let buckets = deployment.secrets.of_deployment("METRICS_BUCKETS");
         Self {
             isolate: format!("{number:016x}"),
             batches: 0,
             batch: Batch::default(),
-            own: (!has_object).then(Collection::default),
+            own: (!has_object).then(|| Collection::within(Bounds::of_setting(buckets))),
             version: version(deployment.defaults.to_string().as_bytes()),
         }
     }

@@ -176,6 +176,9 @@ impl PublicName {
     }
 }
 
+/// Prefix of the storage keys of records.
+pub(crate) const RECORDS: &str = "s:";
+
 /// Storage key of a session's record: `s:<tenant>:<43 base64url characters>`. It stays the same for the session's whole
 /// life, so a rotation is one atomic write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -186,7 +189,7 @@ impl RecordName {
     #[must_use]
     pub(crate) fn derive(tenant: &TenantId, handle: Handle) -> Self {
         let hash = encoding::base64url(&hash("record", tenant, &handle.0));
-        Self(format!("s:{tenant}:{hash}"))
+        Self(format!("{RECORDS}{tenant}:{hash}"))
     }
 
     /// Returns the key of the copy of an unreadable record, kept for the operator.

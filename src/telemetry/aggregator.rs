@@ -16,6 +16,7 @@ mod golden;
 mod tests;
 
 use super::gauge::{Gauge, Milli};
+use super::histogram::Bounds;
 use super::message::{Added, Command, Delivery, Query, Scope};
 use super::metric::{self, Metric};
 use super::prometheus::Page;
@@ -49,6 +50,8 @@ struct IsolateReports {
 /// Aggregate of all reports.
 #[derive(Debug, Default)]
 pub(crate) struct Collection {
+    /// Of the histograms whose bounds can be set: what comes with others is moved to these.
+    bounds: Bounds,
     series: Series,
     /// Number of batches that this instance has counted.
     batches: u64,
@@ -61,6 +64,15 @@ pub(crate) struct Collection {
 }
 
 impl Collection {
+    /// Returns an empty collection that keeps histograms with settable bounds within these.
+    #[must_use]
+    pub(crate) fn within(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            ..Self::default()
+        }
+    }
+
     /// Applies a command, and returns the answer.
     pub(crate) fn apply(&mut self, command: Command, now: UnixMillis) -> String {
         match command {
@@ -84,7 +96,7 @@ impl Collection {
             lines,
             number,
             seen,
-            series,
+            mut series,
         } = delivery;
         self.forget(now);
         let reports = self.isolates.or_default(isolate);
@@ -100,6 +112,7 @@ impl Collection {
             for line in lines {
                 self.tail.push(line);
             }
+            series.rebucket(&self.bounds);
             self.count_batch(&series, now);
         }
         Added {
@@ -136,8 +149,11 @@ impl Collection {
             }
             for (name, labels, value) in &reports.gauges {
                 let sum = sums.or_default((name, labels));
-                // Timestamps and load ratios are not summed; the highest counts.
-                if matches!(*name, metric::CONFIG_LAST_ERROR | metric::ORIGIN_LOAD) {
+                // Timestamps, load ratios and maxima are not summed; the highest counts.
+                if matches!(
+                    *name,
+                    metric::CONFIG_LAST_ERROR | metric::ORIGIN_LOAD | metric::WASM_MEMORY_MAX
+                ) {
                     *sum = (*sum).max(*value);
                 } else {
                     sum.0 += value.0;
@@ -247,7 +263,8 @@ impl Collection {
 
     /// Merges stored series.
     pub(crate) fn restore(&mut self, kept: &str) {
-        if let Ok(series) = message::read::<Series>(kept.as_bytes()) {
+        if let Ok(mut series) = message::read::<Series>(kept.as_bytes()) {
+            series.rebucket(&self.bounds);
             self.series.merge(&series);
         }
     }

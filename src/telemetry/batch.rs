@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::gauge::{Gauge, Milli};
+use super::histogram::{Bounds, Histogram};
 use super::kmv_sketch::KmvSketch;
 use super::message::{Command, Delivery};
 use super::metric::{self, Kind, Metric};
-use super::series::{Histogram, SEPARATOR, Series};
+use super::series::{SEPARATOR, Series};
 use crate::encoding;
 use crate::flat_map::FlatMap;
 
@@ -28,8 +29,10 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(crate) struct RequestCount<'a> {
     /// Labels of [`RequestLabels`](super::labels::RequestLabels), and the status.
-    labels: [&'a str; 8],
+    labels: [&'a str; 9],
     count: u64,
+    /// Durations until the response headers.
+    whole: Histogram,
     /// Durations in the gateway, at all tried origins, and at the origin that answered.
     edge: Histogram,
     origin: Histogram,
@@ -38,15 +41,16 @@ pub(crate) struct RequestCount<'a> {
 
 impl<'a> RequestCount<'a> {
     /// Parses the data plane's counts: labels separated by tabs, and three durations per request in milliseconds. A
-    /// negative duration means none.
+    /// negative duration means none. `bounds` are the settable ones.
     #[must_use]
-    pub(crate) fn read(labels: &'a str, durations: &[f64]) -> Option<Self> {
+    pub(crate) fn read(labels: &'a str, durations: &[f64], bounds: &Bounds) -> Option<Self> {
         let mut values = labels.split(SEPARATOR);
-        let labels: [Option<&str>; 8] = core::array::from_fn(|_| values.next());
+        let labels: [Option<&str>; 9] = core::array::from_fn(|_| values.next());
         labels.last()?.as_ref()?;
         let mut counted = Self {
             labels: labels.map(Option::unwrap_or_default),
             count: 0,
+            whole: Histogram::within(bounds.clone()),
             edge: Histogram::default(),
             origin: Histogram::default(),
             answer: Histogram::default(),
@@ -63,6 +67,8 @@ impl<'a> RequestCount<'a> {
                     histogram.observe(whole(*ms));
                 }
             }
+            let parts = request.iter().take(2).filter(|ms| **ms >= 0.0);
+            counted.whole.observe(whole(parts.sum()));
         }
         Some(counted)
     }
@@ -75,12 +81,15 @@ impl<'a> RequestCount<'a> {
         [edge, origin]: [Histogram; 2],
     ) -> Option<Self> {
         let answer = origin.clone();
+        let mut whole = Histogram::within(Bounds::default());
+        whole.merge(&origin);
         Some(Self {
             count,
+            whole,
             edge,
             origin,
             answer,
-            ..Self::read(labels, &[])?
+            ..Self::read(labels, &[], &Bounds::default())?
         })
     }
 
@@ -102,6 +111,7 @@ impl Batch {
             lookup,
             state,
             reason,
+            route,
             method,
             status,
         ] = counted.labels;
@@ -113,6 +123,8 @@ impl Batch {
             &of(&[method, status_label(status)]),
             count,
         );
+        let labels = of(&[method, status_label(status), route]);
+        series.spread(metric::SERVER_DURATION, &labels, &counted.whole);
         series.spread(metric::DURATION, &of(&["edge"]), &counted.edge);
         series.spread(metric::DURATION, &of(&["origin"]), &counted.origin);
         series.count(metric::LOOKUPS, &of(&[lookup]), count);

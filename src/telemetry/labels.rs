@@ -4,6 +4,7 @@
 //! the members of the log line. Neither contains anything without a field here.
 
 use core::fmt::Write as _;
+use std::rc::Rc;
 
 use crate::effect::Seed;
 use crate::policy::LogLevel;
@@ -48,16 +49,46 @@ impl Lookup {
     }
 }
 
+/// Route of a request: a label with few values, whatever paths clients request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Refused before the path was known.
+    #[default]
+    None,
+    /// Reserved path.
+    Reserved,
+    /// Path that matches no pattern of the tenant.
+    Other,
+    /// Path that matches this pattern of the tenant.
+    Pattern(Rc<str>),
+}
+
+impl Route {
+    /// Returns the label's value.
+    #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::None => "_none",
+            Self::Reserved => "_session",
+            Self::Other => "_other",
+            Self::Pattern(pattern) => pattern,
+        }
+    }
+}
+
 /// Methods counted by name (RFC 9110 section 9, RFC 5789); all others share one label.
 const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE",
 ];
 
+/// Label of all other methods.
+const OTHER_METHOD: &str = "_OTHER";
+
 /// Returns the label of a method, by OpenTelemetry's convention.
 #[must_use]
 pub(crate) fn method_label(method: &str) -> &'static str {
     let known = METHODS.iter().find(|known| **known == method);
-    known.copied().unwrap_or("_OTHER")
+    known.copied().unwrap_or(OTHER_METHOD)
 }
 
 /// Labels of the request in progress.
@@ -73,6 +104,8 @@ pub(crate) struct RequestLabels {
     pub parent_id: String,
     /// Method.
     pub method: &'static str,
+    /// Route of its path.
+    pub route: Route,
     /// Public handle of the session.
     pub handle: Option<Handle>,
     /// Place where the session was found.
@@ -85,6 +118,8 @@ pub(crate) struct RequestLabels {
     pub release: String,
     /// Problem code, if the gateway answered.
     pub reason: &'static str,
+    /// Method and result of the sign-in, if the request is one.
+    pub sign_in: Option<(String, &'static str)>,
     /// Seed of the span ids, if the trace begins here.
     pub seed: Seed,
     /// Minimum level of log lines.
@@ -100,7 +135,7 @@ pub(crate) struct RequestLabels {
 }
 
 impl RequestLabels {
-    /// Returns the metric labels: tenant, origin, release, lookup, state, reason, method.
+    /// Returns the metric labels: tenant, origin, release, lookup, state, reason, route, method.
     #[must_use]
     pub(crate) fn labels(&self) -> String {
         [
@@ -110,7 +145,12 @@ impl RequestLabels {
             self.lookup.as_str(),
             self.state,
             self.reason,
-            self.method,
+            self.route.as_str(),
+            match self.method {
+                // What is no request of HTTP has none.
+                "" => OTHER_METHOD,
+                method => method,
+            },
         ]
         .join("\t")
     }
@@ -138,6 +178,10 @@ impl RequestLabels {
     #[must_use]
     pub(crate) fn members(&self) -> String {
         let mut text = String::with_capacity(256);
+        let (sign_in, result) = match &self.sign_in {
+            Some((method, result)) => (method.as_str(), *result),
+            None => ("", ""),
+        };
         // Only a release can contain characters that JSON escapes.
         for (name, value) in [
             ("tenant", self.tenant.as_str()),
@@ -149,6 +193,8 @@ impl RequestLabels {
             ("state", self.state),
             ("origin", &self.origin),
             ("reason", self.reason),
+            ("sign_in", sign_in),
+            ("sign_in_result", result),
         ] {
             if !value.is_empty() {
                 for part in ["\"", name, "\":\"", value, "\","] {
@@ -180,6 +226,8 @@ mod tests {
             method: method_label("BREW"),
             lookup: Lookup::Hit,
             release: "a\"b".to_owned(),
+            route: Route::Pattern("/items/{id}".into()),
+            sign_in: Some(("password".to_owned(), "refused")),
             ..RequestLabels::default()
         };
         let line: serde_json::Value =
@@ -191,10 +239,15 @@ mod tests {
                 "trace_id": "0af7651916cd43dd8448eb211c80319c",
                 "method": "_OTHER",
                 "session": "hit",
+                "sign_in": "password",
+                "sign_in_result": "refused",
                 "release": "a\"b",
             })
         );
-        assert_eq!(labels.labels(), "acme\t\ta\"b\thit\t\t\t_OTHER");
+        assert_eq!(
+            labels.labels(),
+            "acme\t\ta\"b\thit\t\t\t/items/{id}\t_OTHER"
+        );
         assert_eq!(labels.flags(), "lw");
     }
 }

@@ -179,15 +179,54 @@ impl Event {
         value.unwrap_or_default()
     }
 
-    /// Formats the line.
+    /// Formats the line, with the member names that log programs look for.
     #[must_use]
-    pub(crate) fn to_line(&self) -> String {
-        serde_json::to_string(&self.fields).unwrap_or_default()
+    pub(crate) fn to_line(&self, timestamp: &str, service: &str) -> String {
+        let message = self.name.replace('_', " ");
+        let common = [
+            ("timestamp", timestamp),
+            ("service", service),
+            ("message", &message),
+        ];
+        let mut line = self.fields.clone();
+        for (name, value) in common {
+            line.insert(name.to_owned(), value.into());
+        }
+        serde_json::to_string(&line).unwrap_or_default()
     }
 
     /// Returns the line as a JSON object.
     #[must_use]
     pub(crate) fn to_json(&self) -> Value {
         Value::Object(self.fields.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn line_has_the_members_that_log_programs_look_for() {
+        let event = Event::new(Level::Warn, "kv_write_failed")
+            .with("at", 1_795_960_828_123_u64)
+            .during("0af7651916cd43dd8448eb211c80319c");
+        let line: Value =
+            serde_json::from_str(&event.to_line("2026-11-29T14:00:28.123Z", "chat")).unwrap();
+        assert_eq!(
+            line,
+            json!({
+                "timestamp": "2026-11-29T14:00:28.123Z",
+                "service": "chat",
+                "level": "warn",
+                "message": "kv write failed",
+                "event": "kv_write_failed",
+                "at": 1_795_960_828_123_u64,
+                "trace_id": "0af7651916cd43dd8448eb211c80319c",
+            })
+        );
+        // The console has them anyway.
+        assert_eq!(event.to_json().get("service"), None);
     }
 }

@@ -10,7 +10,7 @@ pub(crate) enum Kind {
     Counter,
     /// Current value per isolate; the page shows the sum.
     Gauge,
-    /// Durations in [`BOUNDS`].
+    /// Durations in [`BOUNDS`], or in those that are set.
     Histogram,
 }
 
@@ -42,13 +42,10 @@ impl Metric {
 }
 
 /// Upper bounds of the histogram buckets, in milliseconds: those that OpenTelemetry advises for HTTP, and one below
-/// them.
+/// them. Releases read counts by position, so these bounds never change.
 pub(crate) const BOUNDS: [u32; 15] = [
     1, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000,
 ];
-
-/// Number of buckets, including the one for longer durations.
-pub(crate) const BUCKETS: usize = BOUNDS.len() + 1;
 
 const fn counter(
     name: &'static str,
@@ -89,6 +86,8 @@ const fn histogram(
 pub(crate) const REQUESTS: &str = "http_requests_total";
 /// Durations of requests.
 pub(crate) const DURATION: &str = "http_request_duration_seconds";
+/// How long they took, by method, status and route: OpenTelemetry's `http.server.request.duration`.
+pub(crate) const SERVER_DURATION: &str = "http_server_request_duration_seconds";
 /// Requests that an origin answered.
 pub(crate) const ORIGIN_REQUESTS: &str = "vestibule_origin_requests_total";
 /// Durations at origins.
@@ -143,6 +142,10 @@ pub(crate) const CONFIG_ERRORS: &str = "vestibule_config_errors_total";
 pub(crate) const CONFIG_LAST_ERROR: &str = "vestibule_config_last_error_timestamp_seconds";
 /// Running release.
 pub(crate) const BUILD: &str = "vestibule_build_info";
+/// Wasm memory of all isolates.
+pub(crate) const WASM_MEMORY: &str = "vestibule_wasm_memory_bytes";
+/// Wasm memory of the isolate with most.
+pub(crate) const WASM_MEMORY_MAX: &str = "vestibule_wasm_memory_max_bytes";
 /// Batches that were counted.
 pub(crate) const BATCHES: &str = "vestibule_telemetry_batches_total";
 /// Batches that were given up.
@@ -169,6 +172,11 @@ pub(crate) const ALL: &[Metric] = &[
         DURATION,
         &["tenant", "part"],
         "Time to the first byte of the answer: spent in the gateway (edge: storage and sign-in, because a Worker's clock stops while it computes) and waiting for the origin (origin).",
+    ),
+    histogram(
+        SERVER_DURATION,
+        &["tenant", "method", "status", "route"],
+        "Time from a request to the headers of its answer, the origin's part included; route is a pattern of the tenant's, or _other, _session (reserved paths) or _none (refused before).",
     ),
     counter(
         ORIGIN_REQUESTS,
@@ -297,6 +305,16 @@ pub(crate) const ALL: &[Metric] = &[
         "Time of the last refusal of a tenant's document.",
     ),
     gauge(BUILD, &["version"], "How many isolates run this release."),
+    gauge(
+        WASM_MEMORY,
+        &["module"],
+        "Memory of wasm instances, of all isolates together: core, and argon2 in isolates that hashed passwords. It never shrinks; JavaScript's heap is not in it.",
+    ),
+    gauge(
+        WASM_MEMORY_MAX,
+        &["module"],
+        "The same, of the isolate with most; an isolate has 128 MB for everything.",
+    ),
     counter(BATCHES, &[], "Batches taken in from isolates."),
     counter(
         BATCHES_LOST,

@@ -4,6 +4,7 @@ pub(crate) mod aggregator;
 pub(crate) mod batch;
 pub(crate) mod event_metrics;
 pub(crate) mod gauge;
+pub(crate) mod histogram;
 pub(crate) mod kmv_sketch;
 pub(crate) mod labels;
 pub(crate) mod log;

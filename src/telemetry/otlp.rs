@@ -2,13 +2,24 @@
 //! (<https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>).
 //!
 //! A Worker's clock stops while it computes. So steps that only compute (cookie check, cache lookup, choice of an
-//! origin) have spans without duration, with the result as an attribute. Steps that wait have their true duration.
+//! origin, serialisation) have spans without duration, with the result as an attribute. Steps that wait have their true
+//! duration.
 
 use serde_json::Value;
 
 use crate::encoding;
 use crate::encoding::json;
 use crate::span_id::SpanId;
+
+/// Parents of stages.
+pub(crate) const LOOKUP: &str = "session lookup";
+pub(crate) const SIGN_IN: &str = "sign in";
+
+/// Stage in which a session is serialised; its result is the number of bytes.
+pub(crate) const SERIALISED: &str = "serialise";
+
+/// Stage after the origin's response.
+const WRITE_BACK: &str = "write-back";
 
 /// `SPAN_KIND_…`
 const INTERNAL: u32 = 1;
@@ -67,6 +78,19 @@ pub(crate) struct Stage {
     pub ended: u64,
     /// Result: `error`, or another word.
     pub result: String,
+    /// Parent: [`LOOKUP`], [`SIGN_IN`], or empty.
+    pub parent: String,
+}
+
+/// Span below that of the request.
+struct Span<'a> {
+    parent: SpanId,
+    kind: u32,
+    name: &'a str,
+    /// Begin and end.
+    times: (u64, u64),
+    is_error: bool,
+    attributes: Vec<Value>,
 }
 
 /// Returns the URL for traces at a collector (`OTEL_EXPORTER_OTLP_ENDPOINT`).
@@ -90,7 +114,7 @@ pub(crate) fn headers(setting: &str) -> Vec<(String, String)> {
 
 /// Builds an export of requests.
 #[must_use]
-pub(crate) fn export(requests: &[Request]) -> Export {
+pub(crate) fn export(requests: &[Request], service: &str) -> Export {
     let spans: Vec<Value> = requests
         .iter()
         .flat_map(|request| TracedRequest::of(request).spans())
@@ -101,7 +125,7 @@ pub(crate) fn export(requests: &[Request]) -> Export {
     let body = serde_json::json!({
         "resourceSpans": [{
             "resource": { "attributes": [
-                attribute("service.name", "vestibule"),
+                attribute("service.name", service),
                 attribute("service.version", version),
             ] },
             "scopeSpans": [{ "scope": { "name": "vestibule", "version": version }, "spans": spans }],
@@ -135,57 +159,72 @@ impl<'r> TracedRequest<'r> {
             return Vec::new();
         };
         let Request { begun, ended, .. } = *self.request;
+        let stages = &self.request.stages;
         // Work after the response belongs to the request, too.
-        let ends = self.request.stages.iter().map(|stage| stage.ended);
-        let mut spans = vec![self.root(own, ends.fold(ended, u64::max))];
-        // The origin received the id of this span as its parent.
+        let ends = stages.iter().map(|stage| stage.ended);
+        let mut spans = Spans {
+            all: vec![self.root(own, ends.fold(ended, u64::max))],
+            traced: self,
+            own,
+            last: 1,
+        };
         if let Some(wait) = &self.request.origin {
-            let times = (wait.sent, wait.ended, !wait.is_answered);
-            let attributes = [attribute("vestibule.origin", self.member("origin"))];
-            spans.push(self.child(own.of_stage(1), own, CLIENT, "origin", times, &attributes));
+            spans.add_origin(wait);
         }
         let session = self.member("session");
-        let mut instants = vec![("cookie", "vestibule.session", session)];
+        let until = stages_of(stages, LOOKUP).map(|stage| stage.ended);
+        let lookup = spans.add(&Span {
+            parent: own,
+            kind: INTERNAL,
+            name: LOOKUP,
+            times: (begun, until.fold(begun, u64::max)),
+            is_error: false,
+            attributes: vec![attribute("vestibule.session", session)],
+        });
+        spans.add_instant(lookup, "cookie", ("vestibule.session", session));
         if matches!(session, "hit" | "stale" | "miss" | "object") {
-            instants.push(("cache", "vestibule.cache", session));
+            spans.add_instant(lookup, "cache", ("vestibule.cache", session));
         }
-        if !self.member("origin").is_empty() {
-            instants.push(("choose origin", "vestibule.origin", self.member("origin")));
+        let origin = self.member("origin");
+        if !origin.is_empty() {
+            spans.add_instant(own, "choose origin", ("vestibule.origin", origin));
         }
-        let mut number = 1;
-        for (name, key, value) in instants {
-            number += 1;
-            let times = (begun, begun, false);
-            let attributes = [attribute(key, value)];
-            spans.push(self.child(
-                own.of_stage(number),
-                own,
-                INTERNAL,
-                name,
-                times,
-                &attributes,
-            ));
+        let method = self.member("sign_in");
+        let sign_in = (!method.is_empty()).then(|| {
+            let from = stages_of(stages, SIGN_IN).map(|stage| stage.begun).min();
+            let from = from.unwrap_or(begun);
+            let until = stages_of(stages, SIGN_IN).map(|stage| stage.ended);
+            let result = self.member("sign_in_result");
+            spans.add(&Span {
+                parent: own,
+                kind: INTERNAL,
+                name: SIGN_IN,
+                times: (from, until.fold(from, u64::max)),
+                is_error: result == "failed",
+                attributes: vec![
+                    attribute("vestibule.sign_in.method", method),
+                    attribute("vestibule.sign_in.result", result),
+                ],
+            })
+        });
+        for stage in stages {
+            let parent = match stage.parent.as_str() {
+                LOOKUP if stage.precedes_response() => lookup,
+                SIGN_IN if stage.precedes_response() => sign_in.unwrap_or(own),
+                _ => own,
+            };
+            spans.add_stage(parent, stage);
         }
-        for stage in &self.request.stages {
-            number += 1;
-            let times = (stage.begun, stage.ended, stage.result == "error");
-            let attributes = [attribute("vestibule.result", &stage.result)];
-            spans.push(self.child(
-                own.of_stage(number),
-                own,
-                CLIENT,
-                &stage.name,
-                times,
-                &attributes,
-            ));
-        }
-        spans
+        spans.all
     }
 
     fn root(&self, own: SpanId, ended: u64) -> Value {
         let mut attributes = vec![
             attribute("http.request.method", self.member("method")),
-            json!({ "key": "http.response.status_code", "value": json!({ "intValue": self.request.status.to_string() }) }),
+            number(
+                "http.response.status_code",
+                &self.request.status.to_string(),
+            ),
             attribute("url.scheme", &self.request.scheme),
         ];
         for (key, name) in [
@@ -215,29 +254,102 @@ impl<'r> TracedRequest<'r> {
         })
     }
 
-    /// Builds a child span of the request from its begin, end and error flag.
-    fn child(
-        &self,
-        id: SpanId,
-        parent: SpanId,
-        kind: u32,
-        name: &str,
-        (begun, ended, is_error): (u64, u64, bool),
-        attributes: &[Value],
-    ) -> Value {
+    /// Builds a child span of the request.
+    fn child(&self, id: SpanId, span: &Span<'_>) -> Value {
+        let (begun, ended) = span.times;
         let begun = begun.max(self.request.begun);
         json!({
             "traceId": self.member("trace_id"),
             "spanId": id.to_hex(),
-            "parentSpanId": parent.to_hex(),
-            "name": name,
-            "kind": kind,
+            "parentSpanId": span.parent.to_hex(),
+            "name": span.name,
+            "kind": span.kind,
             "startTimeUnixNano": nanos(begun),
             "endTimeUnixNano": nanos(ended.max(begun)),
-            "attributes": attributes,
-            "status": status(is_error),
+            "attributes": span.attributes,
+            "status": status(span.is_error),
         })
     }
+}
+
+/// Builds the spans of a request.
+struct Spans<'t, 'r> {
+    traced: &'t TracedRequest<'r>,
+    /// Id of the request's span.
+    own: SpanId,
+    /// Number of the last span; the origin's is the first.
+    last: u64,
+    all: Vec<Value>,
+}
+
+impl Spans<'_, '_> {
+    /// Adds a span, and returns its id.
+    fn add(&mut self, span: &Span<'_>) -> SpanId {
+        self.last += 1;
+        let id = self.own.of_stage(self.last);
+        self.all.push(self.traced.child(id, span));
+        id
+    }
+
+    /// Adds the wait for an origin. The origin received the id of this span as its parent.
+    fn add_origin(&mut self, wait: &Wait) {
+        let span = Span {
+            parent: self.own,
+            kind: CLIENT,
+            name: "origin",
+            times: (wait.sent, wait.ended),
+            is_error: !wait.is_answered,
+            attributes: vec![attribute("vestibule.origin", self.traced.member("origin"))],
+        };
+        let id = self.own.of_stage(1);
+        self.all.push(self.traced.child(id, &span));
+    }
+
+    /// Adds a step without duration, with its result.
+    fn add_instant(&mut self, parent: SpanId, name: &str, (key, value): (&str, &str)) {
+        let begun = self.traced.request.begun;
+        self.add(&Span {
+            parent,
+            kind: INTERNAL,
+            name,
+            times: (begun, begun),
+            is_error: false,
+            attributes: vec![attribute(key, value)],
+        });
+    }
+
+    /// Adds a wait, or a serialisation.
+    fn add_stage(&mut self, parent: SpanId, stage: &Stage) {
+        let is_serialised = stage.name == SERIALISED;
+        self.add(&Span {
+            parent,
+            kind: if is_serialised { INTERNAL } else { CLIENT },
+            name: if is_serialised {
+                "serialise session"
+            } else {
+                &stage.name
+            },
+            times: (stage.begun, stage.ended),
+            is_error: stage.result == "error",
+            attributes: vec![if is_serialised {
+                number("vestibule.bytes", &stage.result)
+            } else {
+                attribute("vestibule.result", &stage.result)
+            }],
+        });
+    }
+}
+
+impl Stage {
+    fn precedes_response(&self) -> bool {
+        self.name != WRITE_BACK
+    }
+}
+
+/// Returns the stages of this parent that precede the response.
+fn stages_of<'s>(stages: &'s [Stage], parent: &'static str) -> impl Iterator<Item = &'s Stage> {
+    let is_part = move |stage: &&Stage| stage.parent == parent && stage.precedes_response();
+    stages.iter().filter(is_part)
 }
 
 fn status(is_error: bool) -> Value {
@@ -252,118 +364,16 @@ fn attribute(key: &str, value: &str) -> Value {
     json!({ "key": key, "value": json!({ "stringValue": value }) })
 }
 
+/// Builds an attribute with a whole number, which is text in JSON.
+fn number(key: &str, value: &str) -> Value {
+    json!({ "key": key, "value": json!({ "intValue": value }) })
+}
+
 /// Formats nanoseconds as text, because JSON lacks 64-bit numbers.
 fn nanos(ms: u64) -> String {
     format!("{ms}000000")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stage(name: &str, begun: u64, ended: u64) -> Stage {
-        let (name, result) = (name.to_owned(), "ok".to_owned());
-        Stage {
-            name,
-            begun,
-            ended,
-            result,
-        }
-    }
-
-    fn request(status: u16, members: &str) -> Request {
-        Request {
-            status,
-            begun: 1_000,
-            ended: 1_050,
-            origin: None,
-            scheme: "https".to_owned(),
-            members: members.to_owned(),
-            stages: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn collector_settings_are_parsed_as_opentelemetry_says() {
-        for endpoint in ["https://collector.example", "https://collector.example//"] {
-            assert_eq!(traces_url(endpoint), "https://collector.example/v1/traces");
-        }
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        for (setting, expected) in [
-            ("", vec![]),
-            ("rubbish,,", vec![]),
-            (
-                "authorization=Bearer%20a=b",
-                vec![pair("authorization", "Bearer a=b")],
-            ),
-            (" a = 1 ,b=2+3", vec![pair("a", "1"), pair("b", "2+3")]),
-            ("a=100%zz", vec![pair("a", "100%zz")]),
-            ("a=%C3", vec![pair("a", "%C3")]),
-        ] {
-            assert_eq!(headers(setting), expected, "{setting}");
-        }
-    }
-
-    #[test]
-    fn a_request_is_a_span_with_one_for_each_stage() {
-        let members = concat!(
-            "\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\",\"span_id\":\"00000000000000a0\",",
-            "\"parent_id\":\"b7ad6b7169203331\",\"method\":\"GET\",\"session\":\"miss\",\"origin\":\"a\",",
-            "\"tenant\":\"acme\"",
-        );
-        let exported = export(&[
-            Request {
-                origin: Some(Wait {
-                    sent: 1_010,
-                    ended: 1_040,
-                    is_answered: true,
-                }),
-                stages: vec![stage("kv", 1_001, 1_010), stage("write-back", 1_050, 1_080)],
-                ..request(503, members)
-            },
-            request(200, "\"span_id\":\"zz\""),
-            request(200, "rubbish"),
-        ]);
-        let body: Value = serde_json::from_str(&exported.body).unwrap();
-        let spans = body["resourceSpans"][0]["scopeSpans"][0]["spans"]
-            .as_array()
-            .unwrap();
-        assert_eq!((exported.spans, spans.len()), (7, 7));
-        let summaries: Vec<_> = spans
-            .iter()
-            .map(|span| {
-                let text = |name: &str| span[name].as_str().unwrap();
-                (
-                    text("name"),
-                    text("spanId"),
-                    text("startTimeUnixNano"),
-                    text("endTimeUnixNano"),
-                )
-            })
-            .collect();
-        assert_eq!(
-            summaries,
-            [
-                ("GET", "00000000000000a0", "1000000000", "1080000000"),
-                ("origin", "00000000000000a1", "1010000000", "1040000000"),
-                ("cookie", "00000000000000a2", "1000000000", "1000000000"),
-                ("cache", "00000000000000a3", "1000000000", "1000000000"),
-                (
-                    "choose origin",
-                    "00000000000000a4",
-                    "1000000000",
-                    "1000000000"
-                ),
-                ("kv", "00000000000000a5", "1001000000", "1010000000"),
-                ("write-back", "00000000000000a6", "1050000000", "1080000000"),
-            ]
-        );
-        assert_eq!(spans[0]["parentSpanId"], "b7ad6b7169203331");
-        assert_eq!(spans[0]["status"]["code"], 2);
-        assert!(
-            spans[1..]
-                .iter()
-                .all(|span| span["parentSpanId"] == "00000000000000a0")
-        );
-    }
-}
+#[path = "otlp/tests.rs"]
+mod tests;

@@ -4,8 +4,9 @@
 use core::fmt::Write as _;
 
 use super::gauge::{Gauge, Milli};
-use super::metric::{ALL, BOUNDS, Kind, Metric};
-use super::series::{Histogram, SEPARATOR, Series};
+use super::histogram::Histogram;
+use super::metric::{ALL, Kind, Metric};
+use super::series::{SEPARATOR, Series};
 
 /// Media type of the page.
 pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -74,7 +75,7 @@ fn head(metric: &Metric) -> String {
 fn buckets(text: &mut String, metric: &Metric, labels: &str, histogram: &Histogram) {
     let name = metric.name;
     let mut so_far = 0;
-    for (bound, count) in BOUNDS.iter().zip(histogram.counts) {
+    for (bound, count) in histogram.bounds().iter().zip(histogram.counts()) {
         so_far += count;
         let bound = Milli(u64::from(*bound)).to_string();
         sample(

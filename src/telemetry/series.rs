@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use super::metric::{self, BOUNDS, BUCKETS, Kind, Metric};
+use super::histogram::{Bounds, Histogram};
+use super::metric::{self, Kind, Metric};
 use crate::encoding::json;
 use crate::message::Unexpected;
 
@@ -18,57 +19,6 @@ pub(crate) const MAX_SERIES: usize = 20_000;
 
 /// Label value of the series that collects counts beyond [`MAX_SERIES`].
 pub(crate) const OTHER: &str = "_other";
-
-/// Distribution of durations.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Histogram {
-    /// Counts by bucket (not cumulative); the last one is for longer durations.
-    pub counts: [u64; BUCKETS],
-    /// Sum of all durations, in milliseconds.
-    pub sum_ms: u64,
-}
-
-impl Histogram {
-    /// Adds a duration in milliseconds.
-    pub(crate) fn observe(&mut self, ms: u64) {
-        let at = BOUNDS.partition_point(|bound| u64::from(*bound) < ms);
-        if let Some(count) = self.counts.get_mut(at) {
-            *count += 1;
-        }
-        self.sum_ms += ms;
-    }
-
-    /// Returns the number of durations.
-    #[must_use]
-    pub(crate) fn count(&self) -> u64 {
-        self.counts
-            .iter()
-            .fold(0, |sum, count| sum.saturating_add(*count))
-    }
-
-    /// Adds another histogram.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        for (own, others) in self.counts.iter_mut().zip(other.counts) {
-            *own = own.saturating_add(others);
-        }
-        self.sum_ms = self.sum_ms.saturating_add(other.sum_ms);
-    }
-
-    /// Formats the histogram for the console: bounds, counts, sum and count.
-    #[must_use]
-    pub(crate) fn to_json(&self) -> Value {
-        let bounds = BOUNDS.map(|bound| f64::from(bound) / 1_000.0);
-        let sum = seconds(self.sum_ms);
-        json!({ "bounds": bounds, "counts": self.counts, "sum": sum, "count": self.count() })
-    }
-}
-
-/// Converts milliseconds to seconds.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-pub(crate) fn seconds(ms: u64) -> f64 {
-    ms as f64 / 1_000.0
-}
 
 /// Metric name and label values.
 pub(crate) type Key = (&'static str, String);
@@ -98,7 +48,8 @@ impl Counted {
     }
 }
 
-/// Counts by key. As a message: `[[[name, labels, n], …], [[name, labels, milliseconds, [counts]], …]]`.
+/// Counts by key. As a message: `[[[name, labels, n], …], [[name, labels, milliseconds, [counts]], …]]`; settable bounds follow
+/// their counts.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "Value")]
 pub(crate) struct Series(BTreeMap<Key, Counted>);
@@ -140,6 +91,17 @@ impl Series {
             Some(own) => own.merge(counted),
             None => {
                 self.0.insert(key, counted.clone());
+            }
+        }
+    }
+
+    /// Moves the histograms with settable bounds to these bounds.
+    pub(crate) fn rebucket(&mut self, bounds: &Bounds) {
+        for ((name, _), counted) in &mut self.0 {
+            if let Counted::Durations(histogram) = counted
+                && *name == metric::SERVER_DURATION
+            {
+                histogram.rebucket(bounds);
             }
         }
     }
@@ -206,15 +168,8 @@ impl Series {
         }
         for entry in value.get(1)?.as_array()? {
             let labels = entry.get(1)?.as_str()?;
-            let mut histogram = Histogram {
-                sum_ms: entry.get(2)?.as_u64()?,
-                ..Histogram::default()
-            };
-            let counts = entry.get(3)?.as_array()?;
-            for (own, count) in histogram.counts.iter_mut().zip(counts) {
-                *own = count.as_u64()?;
-            }
-            if let Some(metric) = of_kind(entry, Kind::Histogram)? {
+            let histogram = Histogram::read(entry.as_array()?.get(2..)?)?;
+            if let (Some(metric), Some(histogram)) = (of_kind(entry, Kind::Histogram)?, histogram) {
                 series.spread(metric.name, labels, &histogram);
             }
         }
@@ -230,7 +185,7 @@ impl Serialize for Series {
             .collect();
         let histograms: Vec<Value> = self
             .all_histograms()
-            .map(|(name, labels, one)| json!([name, labels, one.sum_ms, one.counts]))
+            .map(|(name, labels, one)| one.to_entry(name, labels))
             .collect();
         (counters, histograms).serialize(serializer)
     }
@@ -303,8 +258,8 @@ mod tests {
         assert_eq!(requests, [("acme\tGET\t200", 6), ("globex\tGET\t200", 2)]);
         let (_, histogram) = series.histograms(metric::DURATION).next().unwrap();
         assert_eq!(histogram.count(), 10);
-        assert_eq!(histogram.counts[..3], [4, 2, 2]);
-        assert_eq!(histogram.counts[BUCKETS - 1], 2);
+        assert_eq!(histogram.counts()[..3], [4, 2, 2]);
+        assert_eq!(histogram.counts().last(), Some(&2));
     }
 
     #[test]

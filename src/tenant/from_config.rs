@@ -26,6 +26,9 @@ const MIN_LIFETIME: Seconds = Seconds(60);
 /// Maximum limit: browsers keep no cookie longer than 400 days.
 const MAX_LIFETIME: Seconds = Seconds(400 * 86_400);
 
+/// Maximum number of routes: each has a histogram per method and status.
+const MAX_ROUTES: usize = 32;
+
 /// Binding of the platform's rate limiter for new sessions per address.
 const NEW_SESSION_LIMITER: &str = "NEW_SESSION_LIMITER";
 
@@ -78,6 +81,9 @@ impl Tenant {
         let mapped_headers = mapped_headers(document, &mut faults);
         let assets = assets(document, secrets, &mut faults);
         public_paths(document, &mut faults);
+        if document.telemetry.routes.len() > MAX_ROUTES {
+            faults.add("telemetry.routes", "use at most 32");
+        }
         let mut api_keys = |name: &str| api_keys(id, name, secrets, &mut faults);
         let (origin_keys, admin_tokens) = (api_keys("ORIGIN_KEY"), api_keys("ADMIN_TOKEN"));
         let proof = session
@@ -165,6 +171,7 @@ impl Tenant {
                 },
                 server_timing: document.telemetry.server_timing,
             },
+            routes: document.telemetry.routes.clone(),
         })
     }
 }

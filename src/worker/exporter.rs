@@ -13,10 +13,12 @@ use super::io::fetch;
 use super::log::report;
 use super::runtime::{self, Counted, InFlight, RequestTrace, TraceStage};
 use super::timing::{sleep, within};
-use super::{counters, futures, io, millis, objects, with_ready};
+use super::{counters, futures, io, millis, objects, service, with_ready};
 use crate::balancer::load::Activity;
 use crate::effect::Class;
 use crate::telemetry::batch::RequestCount;
+use crate::telemetry::gauge::Milli;
+use crate::telemetry::histogram::Bounds;
 use crate::telemetry::reporter::{Reporter, WINDOW_LOST_AFTER_MS, interval};
 use crate::telemetry::{metric, otlp};
 
@@ -29,6 +31,9 @@ const MAX_TRACES: u32 = 200;
 
 /// Maximum time of the telemetry object and of the collector, in milliseconds.
 const DEADLINE_MS: u32 = 5_000;
+
+/// Size of a page of wasm memory, in bytes.
+const WASM_PAGE_BYTES: u64 = 65_536;
 
 /// Name of the telemetry object.
 const OBJECT: &str = "telemetry";
@@ -79,10 +84,11 @@ pub(super) async fn flush_if_idle(env: &Env) {
 #[wasm_bindgen(js_name = takeIn)]
 pub fn take_in(counted: &Counted, env: &Env) {
     let kinds: Vec<(String, JsValue)> = entries(&counted.requests()).collect();
+    let bounds = Bounds::of_setting(setting(env, "METRICS_BUCKETS").as_deref());
     let requests: Vec<RequestCount<'_>> = kinds
         .iter()
         .filter_map(|(labels, durations)| {
-            RequestCount::read(labels, &Float64Array::new(durations).to_vec())
+            RequestCount::read(labels, &Float64Array::new(durations).to_vec(), &bounds)
         })
         .collect();
     write_data_points(env, &requests);
@@ -150,6 +156,15 @@ async fn report_batch(env: &Env) {
     for line in recorder.take_lines() {
         counters::with_batch(|batch| batch.show_line(&line));
     }
+    counters::with_batch(|batch| {
+        let own = core::arch::wasm32::memory_size::<0>() as u64 * WASM_PAGE_BYTES;
+        for (module, bytes) in [("core", Some(own)), ("argon2", io::password_memory())] {
+            let Some(bytes) = bytes else { continue };
+            for name in [metric::WASM_MEMORY, metric::WASM_MEMORY_MAX] {
+                batch.set_gauge(name, module.to_owned(), Milli::of(bytes));
+            }
+        }
+    });
     let batch = counters::take();
     let command = with_ready(|router| {
         router.take_in(batch);
@@ -266,7 +281,7 @@ async fn export_traces(env: &Env) {
         return;
     };
     let requests: Vec<otlp::Request> = traces.iter().map(request).collect();
-    let otlp::Export { body, spans } = otlp::export(&requests);
+    let otlp::Export { body, spans } = otlp::export(&requests, &service());
     let result = match post(env, &endpoint, &body).await {
         Ok(response) if response.is_ok() => {
             response.discard().await;
@@ -311,6 +326,7 @@ fn request(trace: &RequestTrace) -> otlp::Request {
         begun: at(stage.begun()),
         ended: at(stage.ended()),
         result: stage.result(),
+        parent: stage.parent(),
     };
     otlp::Request {
         status: trace.status(),

@@ -5,7 +5,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
 
-use super::{ISOLATE, Isolate, futures, io, log, millis, runtime, serve, with_ready};
+use super::{ISOLATE, Isolate, futures, io, log, millis, runtime, serve, service, with_ready};
 use crate::clock::Seconds;
 use crate::deployment::Deployment;
 use crate::effect;
@@ -77,6 +77,13 @@ pub fn reserved_prefix() -> String {
         Isolate::Ready(router) => router.prefix().to_owned(),
         Isolate::Misconfigured(_) => String::new(),
     })
+}
+
+/// Returns the name of this Worker in log lines.
+#[wasm_bindgen(js_name = serviceName)]
+#[must_use]
+pub fn service_name() -> String {
+    service()
 }
 
 /// Records that an origin responded well after a gateway error. `place` is `tenant/origin`.

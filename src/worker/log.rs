@@ -1,11 +1,11 @@
 //! Logs edge events: one JSON line each, written at once. They are counted and shown in the console like the core's
 //! events.
 
-use js_sys::Error;
+use js_sys::{Date, Error};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 
-use super::{counters, io};
+use super::{counters, io, service};
 use crate::telemetry::log::{Detail, Event, Level};
 use crate::telemetry::metric;
 
@@ -98,7 +98,8 @@ fn emit(event: Event) {
 
 /// Writes an event to the runtime's log.
 pub(super) fn write(event: &Event) {
-    let line = event.to_line();
+    let timestamp = String::from(Date::new_0().to_iso_string());
+    let line = event.to_line(&timestamp, &service());
     match event.level() {
         Level::Info => console_log(&line),
         Level::Warn => console_warn(&line),

@@ -47,7 +47,7 @@ pub use embedded::{Error, Vestibule};
 pub(crate) use health_checks::check_health;
 
 use crate::clock::UnixMillis;
-use crate::deployment::Deployment;
+use crate::deployment::{DEFAULT_SERVICE, Deployment};
 use crate::effect::{Answers, Seed};
 use crate::router::Router;
 
@@ -61,6 +61,8 @@ enum Isolate {
 
 thread_local! {
     static ISOLATE: RefCell<Isolate> = const { RefCell::new(Isolate::Misconfigured(String::new())) };
+    /// What log lines and traces call this Worker.
+    static SERVICE: RefCell<String> = RefCell::new(DEFAULT_SERVICE.to_owned());
 }
 
 /// Error without a source of random numbers.
@@ -72,9 +74,15 @@ pub(crate) struct NoRandomSource;
 fn serve(deployment: Deployment) -> Result<(), NoRandomSource> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| NoRandomSource)?;
+    SERVICE.replace(deployment.service.clone());
     let router = Router::new(deployment, ChaCha20Rng::from_seed(seed));
     ISOLATE.set(Isolate::Ready(Box::new(router)));
     Ok(())
+}
+
+/// Returns the name of this Worker in log lines and traces.
+fn service() -> String {
+    SERVICE.with_borrow(Clone::clone)
 }
 
 /// Keeps the seed of a decision with needs, so that its repetition continues the same trace.

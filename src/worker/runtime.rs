@@ -49,10 +49,11 @@ extern "C" {
 }
 
 impl RequestContext {
-    /// Adds a finished stage to the request's trace; `begun` is in milliseconds since 1970.
-    pub fn passed(&self, stage: &str, begun: f64, result: &str) {
+    /// Adds a finished stage to the request's trace; `begun` is in milliseconds since 1970, and `parent`
+    /// is empty if the stage is part of the request alone.
+    pub fn passed(&self, stage: &str, begun: f64, result: &str, parent: &str) {
         if let Some(trace) = self.trace() {
-            trace.passed(stage, begun, result);
+            trace.passed(stage, begun, result, parent);
         }
     }
 
@@ -157,7 +158,7 @@ extern "C" {
 
     /// Adds a finished stage.
     #[wasm_bindgen(method)]
-    fn passed(this: &RequestTrace, stage: &str, begun: f64, result: &str);
+    fn passed(this: &RequestTrace, stage: &str, begun: f64, result: &str, parent: &str);
 
     /// Returns the response's status.
     #[wasm_bindgen(method, getter)]
@@ -213,6 +214,10 @@ extern "C" {
     /// Returns its result.
     #[wasm_bindgen(method, getter)]
     pub fn result(this: &TraceStage) -> String;
+
+    /// Returns what it is part of; empty if that is only the request.
+    #[wasm_bindgen(method, getter)]
+    pub fn parent(this: &TraceStage) -> String;
 }
 
 #[wasm_bindgen(raw_module = "vestibule-runtime")]

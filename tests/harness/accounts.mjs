@@ -29,7 +29,7 @@ export function hashed(password, { memory, passes } = CHEAP) {
 
 /**
  * Stores an account.
- * @param {import("./sign-in.mjs").Sites} sites
+ * @param {{ tenants: import("./kv.mjs").KvServer }} sites
  * @param {string} tenant
  * @param {Record<string, unknown> & { user: string, password: string }} account with its password as typed,
  *   or as stored

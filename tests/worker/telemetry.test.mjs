@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { count, countRequest, takeCounted } from "../../src/worker/js/telemetry/counters.js";
 import { answered, begin, end, inFlight, isDue } from "../../src/worker/js/telemetry/in_flight.js";
-import { buffer, writeLater, writeLines } from "../../src/worker/js/telemetry/log_buffer.js";
+import {
+  buffer,
+  timestampOf,
+  writeLater,
+  writeLines,
+} from "../../src/worker/js/telemetry/log_buffer.js";
 import { RequestTrace } from "../../src/worker/js/telemetry/request_trace.js";
 
 const NOT_ASKED = { edgeMs: 0, originMs: -1, answerMs: -1 };
@@ -124,19 +129,21 @@ test("durations of edge and origin are separate", (t) => {
 test("stages after the origin's response are written back", (t) => {
   t.mock.timers.enable({ apis: ["Date"], now: 1_005 });
   const request = trace();
-  request.passed("kv", 1_000, "ok");
+  request.passed("kv", 1_000, "ok", "session lookup");
   request.answered = 1_050;
   t.mock.timers.tick(85);
-  request.passed("object", 1_060, "error");
+  request.passed("serialise", 1_090, "345", "");
+  request.passed("object", 1_060, "error", "");
   assert.deepEqual(request.stages, [
-    { name: "kv", begun: 1_000, ended: 1_005, result: "ok" },
-    { name: "write-back", begun: 1_060, ended: 1_090, result: "error" },
+    { name: "kv", begun: 1_000, ended: 1_005, result: "ok", parent: "session lookup" },
+    { name: "serialise", begun: 1_090, ended: 1_090, result: "345", parent: "" },
+    { name: "write-back", begun: 1_060, ended: 1_090, result: "error", parent: "" },
   ]);
 });
 
 test("Server-Timing sums stages of one name", () => {
   const stage = (/** @type {string} */ name, /** @type {number} */ ms) => ({
-    ...{ name, result: "ok", begun: 1_000, ended: 1_000 + ms },
+    ...{ name, result: "ok", begun: 1_000, ended: 1_000 + ms, parent: "" },
   });
   const request = trace({ stages: [stage("kv", 3), stage("object", 5), stage("kv", 4)] });
   assert.equal(
@@ -156,6 +163,12 @@ test("request lines are written together", (t) => {
     mock.calls.map(({ arguments: [text] }) => text),
     ["1\n2"],
   );
+});
+
+test("timestamps equal those of a date, within a second and across two", () => {
+  for (const ms of [1_795_283_256_297, 1_795_283_256_000, 1_795_283_256_999, 1_795_283_257_007]) {
+    assert.equal(timestampOf(ms), new Date(ms).toISOString());
+  }
 });
 
 test("the console gets failures always, and other requests while an operator watches", () => {

@@ -86,7 +86,7 @@ fn events_contain_no_secret() {
         .recorder
         .take_events()
         .iter()
-        .map(Event::to_line)
+        .map(|event| event.to_json().to_string())
         .collect();
     assert_eq!(lines.len(), 3, "{lines:?}");
     let secret = world.jar.unwrap();

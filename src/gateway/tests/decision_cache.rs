@@ -77,6 +77,7 @@ fn only_plain_requests_are_cached() {
 fn decisions_by_path_are_cached_per_url() {
     for settings in [
         json!({ "VAULT": "access_token" }),
+        json!({ "ROUTES": "/items/{id}" }),
         json!({ "PROOF": "true", "ORIGIN_KEY": "A".repeat(43) }),
     ] {
         let repeat = repeated(&settings);

@@ -34,7 +34,6 @@ use crate::encoding::base64url;
 use crate::http::request::Request;
 use crate::response::Answer;
 use crate::simulation::fake_io::{self, FakeIo};
-use crate::telemetry::log::Event;
 use crate::upstream::response_headers::Edits;
 
 /// Gateway with fake I/O, a clock and one browser.

@@ -58,7 +58,7 @@ fn session_is_shown_redacted_and_logged() {
             .recorder
             .take_events()
             .iter()
-            .map(Event::to_line)
+            .map(|event| event.to_json().to_string())
             .collect();
         assert!(lines.contains("audit_session_viewed"), "{lines}");
 

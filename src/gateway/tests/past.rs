@@ -53,14 +53,16 @@ pub(super) fn settings() -> impl Strategy<Value = Value> {
         prop::sample::select(origins),
         prop::sample::select(vec!["true", "false"]),
         prop::sample::select(vec!["v2:50", "v2:off"]),
+        prop::sample::select(vec!["", "/chat,/api/*"]),
     )
-        .prop_map(|(consistency, login, origins, strict, canary)| {
+        .prop_map(|(consistency, login, origins, strict, canary, routes)| {
             json!({
                 "CONSISTENCY": consistency,
                 "LOGIN_MODE": login,
                 "ORIGINS": origins,
                 "STRICT_PINS": strict,
                 "CANARY": canary,
+                "ROUTES": routes,
             })
         })
 }

@@ -102,6 +102,33 @@ fn origins_get_env_and_mapped_headers() {
 }
 
 #[test]
+fn requests_are_labelled_with_the_first_route_that_matches() {
+    let mut world = World::new();
+    let routes = json!(["/", "/items/{id}", "/items/new", "/files/*"]);
+    world.tenant("acme", &json!({ "telemetry": { "routes": routes } }));
+    world.tenant("plain", &json!({}));
+    for (url, route) in [
+        ("https://acme.example/", "/"),
+        ("https://acme.example/?items/1", "/"),
+        ("https://acme.example/items/1", "/items/{id}"),
+        ("https://acme.example/items/new", "/items/{id}"),
+        ("https://acme.example/x/../items/1", "/items/{id}"),
+        ("https://acme.example/files/a/b", "/files/*"),
+        ("https://acme.example/items", "_other"),
+        ("https://plain.example/items/1", "_other"),
+        ("https://acme.example/_session/me", "_session"),
+        ("https://acme.example/_session/healthz", "_session"),
+        ("https://acme.example/_session/admin/metrics", "_session"),
+        ("https://acme.example/%5fsession/me", "_none"),
+        ("https://nobody.example/items/1", "_none"),
+    ] {
+        world.get(url, &[]);
+        let labels = world.router.labels();
+        assert_eq!(labels.route.as_str(), route, "{url}");
+    }
+}
+
+#[test]
 fn login_exceptions_apply_by_path() {
     let mut world = World::new();
     let exceptions = json!([

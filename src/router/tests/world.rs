@@ -143,7 +143,7 @@ impl World {
         let events = self.router.take_events();
         events
             .iter()
-            .map(crate::telemetry::log::Event::to_line)
+            .map(|event| event.to_json().to_string())
             .collect()
     }
 }

@@ -70,7 +70,7 @@ impl World {
                         let events = self.isolates[place].gateway.recorder.take_events();
                         task.lost = events
                             .iter()
-                            .any(|event| event.to_line().contains("session_change_lost"));
+                            .any(|event| event.name() == "session_change_lost");
                         match done {
                             ResponseAction::Edited(edits) => {
                                 self.deliver_response(&task, &edits.append);

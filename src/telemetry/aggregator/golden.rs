@@ -67,6 +67,14 @@ fn additions_of_a_later_release_are_ignored() {
     let mut later: Value = serde_json::from_str(&command.to_text()).unwrap();
     let counters = later["series"][0].as_array_mut().unwrap();
     counters.push(json!(["vestibule_new_total", "acme", 1]));
+    let histograms = later["series"][1].as_array_mut().unwrap();
+    histograms.push(json!([
+        "vestibule_new_duration_seconds",
+        "acme",
+        1,
+        [1, 0],
+        [5]
+    ]));
     let gauges = later["gauges"].as_array_mut().unwrap();
     gauges.push(json!(["vestibule_new", "acme", 1]));
     later["new"] = json!(1);

@@ -10,7 +10,8 @@ use crate::encoding::json;
 use crate::flat_map::FlatMap;
 use crate::sorted;
 use crate::telemetry::gauge::Gauge;
-use crate::telemetry::series::{Series, seconds};
+use crate::telemetry::histogram::seconds;
+use crate::telemetry::series::Series;
 
 /// Interval between points, in milliseconds.
 const EVERY_MS: u64 = 5_000;

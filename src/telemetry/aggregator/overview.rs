@@ -8,9 +8,10 @@ use crate::encoding::json;
 use crate::encoding::object;
 use crate::flat_map::FlatMap;
 use crate::telemetry::gauge::Gauge;
+use crate::telemetry::histogram::Histogram;
 use crate::telemetry::message::Query;
 use crate::telemetry::metric;
-use crate::telemetry::series::{Histogram, SEPARATOR, Series, first};
+use crate::telemetry::series::{SEPARATOR, Series, first};
 
 /// Totals and current values.
 #[derive(Clone, Debug, Default, PartialEq)]

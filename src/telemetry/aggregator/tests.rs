@@ -2,9 +2,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::telemetry::batch::{Batch, RequestCount};
+use crate::telemetry::histogram::Histogram;
 use crate::telemetry::log::Level;
-use crate::telemetry::metric::BUCKETS;
-use crate::telemetry::series::Histogram;
+use crate::telemetry::metric::BOUNDS;
 
 pub(super) const NOW: UnixMillis = UnixMillis(1_763_740_000_000);
 
@@ -15,18 +15,19 @@ fn later(ms: u64) -> UnixMillis {
 /// Adds requests of one kind. All have equal durations in the gateway and at the origin, given as bucket and sum.
 fn add_requests(batch: &mut Batch, labels: &str, count: u64, durations: [(usize, u64); 2]) {
     let histograms = durations.map(|(bucket, sum_ms)| {
-        let mut counts = [0; BUCKETS];
-        counts[bucket] = count;
-        Histogram { counts, sum_ms }
+        let mut histogram = Histogram::default();
+        (0..count).for_each(|_| histogram.observe(BOUNDS[bucket].into()));
+        histogram.sum_ms = sum_ms;
+        histogram
     });
     batch.add_requests(&RequestCount::with(labels, count, histograms).unwrap());
 }
 
 pub(super) fn batch(requests: u32) -> Batch {
     let mut batch = Batch::default();
-    let acme = "acme\ta\t\thit\tactive\t\tGET\t200";
+    let acme = "acme\ta\t\thit\tactive\t\t_other\tGET\t200";
     add_requests(&mut batch, acme, requests.into(), [(0, 0), (1, 9)]);
-    let globex = "globex\tb\t\tmiss\tactive\t\tGET\t503";
+    let globex = "globex\tb\t\tmiss\tactive\t\t_other\tGET\t503";
     add_requests(&mut batch, globex, 1, [(1, 2), (1, 9)]);
     batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA");
     batch.count(metric::STORAGE, "kv_read\tok", 2);
@@ -135,6 +136,57 @@ fn stored_state_is_restored() {
     }
     next.restore("rubbish");
     assert_eq!(next.series, collection.series);
+}
+
+/// Two settings of the bounds side by side, or one that changed: the object's own counts.
+#[test]
+fn histograms_have_the_objects_bounds_whatever_isolates_send() {
+    let mut before = Collection::default();
+    before.apply(batch(10).into_command("a", 1), NOW);
+    let mut collection = Collection::within(Bounds::parse("0.003,0.3").unwrap());
+    for (_, text) in &before.unkept() {
+        collection.restore(text);
+    }
+    collection.apply(batch(10).into_command("a", 2), NOW);
+    let page = collection.page(&Query::default(), NOW);
+    let labels = "tenant=\"acme\",method=\"GET\",status=\"200\",route=\"_other\"";
+    let own: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("http_server") && line.contains(labels))
+        .map(|line| line.split_once("_seconds_").unwrap().1)
+        .collect();
+    let line = |part: &str, le: &str, value: &str| format!("{part}{{{labels}{le}}} {value}");
+    // Those of at most 5 ms may have taken 4.
+    assert_eq!(
+        own,
+        [
+            line("bucket", ",le=\"0.003\"", "0"),
+            line("bucket", ",le=\"0.3\"", "20"),
+            line("bucket", ",le=\"+Inf\"", "20"),
+            line("sum", "", "0.018"),
+            line("count", "", "20"),
+        ]
+    );
+    // The others keep theirs.
+    assert!(page.contains(
+        "http_request_duration_seconds_bucket{tenant=\"acme\",part=\"edge\",le=\"7.5\"} 20\n"
+    ));
+}
+
+#[test]
+fn memory_is_added_up_and_the_most_of_an_isolate_is_kept_apart() {
+    let mut collection = Collection::default();
+    for (isolate, bytes) in [("a", 65_536), ("b", 3 * 65_536)] {
+        let mut batch = Batch::default();
+        for name in [metric::WASM_MEMORY, metric::WASM_MEMORY_MAX] {
+            batch.set_gauge(name, "core".to_owned(), Milli::of(bytes));
+        }
+        collection.apply(batch.into_command(isolate, 1), NOW);
+    }
+    let page = collection.page(&Query::default(), NOW);
+    assert!(page.contains("\nvestibule_wasm_memory_bytes{module=\"core\"} 262144\n"));
+    assert!(page.contains("\nvestibule_wasm_memory_max_bytes{module=\"core\"} 196608\n"));
+    assert!(!collection.page(&of("acme"), NOW).contains("memory"));
 }
 
 #[test]

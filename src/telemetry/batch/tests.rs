@@ -23,7 +23,7 @@ fn merged_batches_add_up() {
     let mut durations = batch.series.histograms(metric::STORAGE_DURATION);
     let (_, duration) = durations.next().unwrap();
     assert_eq!(
-        (duration.sum_ms, duration.counts[1], duration.counts[2]),
+        (duration.sum_ms, duration.counts()[1], duration.counts()[2]),
         (12, 1, 1)
     );
     assert_eq!(
@@ -41,16 +41,19 @@ fn data_planes_counts_become_series() {
     let mut batch = Batch::default();
     for (labels, durations) in [
         (
-            "acme\ta\tv2\thit\tactive\t\tGET\t200",
+            "acme\ta\tv2\thit\tactive\t\t/items/{id}\tGET\t200",
             &[0.0, 10.0, 10.0, 0.0, 12.0, 6.0, 4.0, 8.0, 4.0] as &[f64],
         ),
         (
-            "acme\t\t\tforged\t\tno-session\tGET\t401",
+            "acme\t\t\tforged\t\tno-session\t_other\tGET\t401",
             &[0.0, -1.0, -1.0, 0.0, -1.0, -1.0],
         ),
-        ("acme\ta\t\tnone\tnew\t\tPOST\t299", &[0.0, 4.0, 4.0]),
+        (
+            "acme\ta\t\tnone\tnew\t\t_other\tPOST\t299",
+            &[0.0, 4.0, 4.0],
+        ),
     ] {
-        batch.add_requests(&RequestCount::read(labels, durations).unwrap());
+        batch.add_requests(&RequestCount::read(labels, durations, &Bounds::default()).unwrap());
     }
     for handle in [
         "AAAAAAAAAAAAAAAAAAAAAA",
@@ -91,6 +94,18 @@ fn data_planes_counts_become_series() {
             .collect::<Vec<_>>(),
         [("acme\tedge", 6, 4), ("acme\torigin", 4, 34)]
     );
+    let whole: Vec<_> = series.histograms(metric::SERVER_DURATION).collect();
+    assert_eq!(
+        whole
+            .iter()
+            .map(|(labels, one)| (*labels, one.count(), one.sum_ms, one.bounds().len()))
+            .collect::<Vec<_>>(),
+        [
+            ("acme\tGET\t200\t/items/{id}", 3, 34, 11),
+            ("acme\tGET\t401\t_other", 2, 0, 11),
+            ("acme\tPOST\t2xx\t_other", 1, 4, 11),
+        ]
+    );
     assert_eq!(batch.seen.get("acme").unwrap().count(), 2);
     let command = batch.into_command("ab", 7).to_text();
     let command: Value = serde_json::from_str(&command).unwrap();
@@ -105,8 +120,9 @@ fn data_planes_counts_become_series() {
 
 #[test]
 fn unknown_counts_are_left_out() {
-    assert!(RequestCount::read("acme\ta\tv2", &[0.0; 3]).is_none());
-    assert!(RequestCount::read("a\tb\tc\td\te\tf\tg\th", &[0.0; 4]).is_none());
+    let bounds = Bounds::default();
+    assert!(RequestCount::read("a\tb\tc\td\te\tf\tg\th", &[0.0; 3], &bounds).is_none());
+    assert!(RequestCount::read("a\tb\tc\td\te\tf\tg\th\ti", &[0.0; 4], &bounds).is_none());
     let mut batch = Batch::default();
     batch.add_number("vestibule_unheard_of_total", 1.0);
     batch.add_number("vestibule_storage_operations_total\tkv_read", 1.0);
@@ -120,7 +136,11 @@ fn unknown_counts_are_left_out() {
 
 #[test]
 fn request_counts_are_data_points() {
-    let counted = RequestCount::read("acme\ta\tv2\thit\tactive\t\tGET\t200", &[0.0; 9]);
+    let counted = RequestCount::read(
+        "acme\ta\tv2\thit\tactive\t\t/\tGET\t200",
+        &[0.0; 9],
+        &Bounds::default(),
+    );
     let point = counted.unwrap().point();
     assert_eq!(point, (["acme", "GET", "200", "a"], 3));
 }

@@ -43,7 +43,7 @@ impl RequestContext {
     }
 
     /// Does nothing: a library does not trace stages.
-    pub(super) fn passed(&self, _stage: &str, _begun: f64, _result: &str) {}
+    pub(super) fn passed(&self, _stage: &str, _begun: f64, _result: &str, _parent: &str) {}
 
     /// Does nothing: a library does not repeat decisions on another instance, so a trap loses the work in progress.
     pub(super) fn note(&self, _key: &str, _text: &str) {}

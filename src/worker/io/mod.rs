@@ -19,6 +19,8 @@ mod webcrypto;
 use core::error::Error;
 
 pub(super) use kv::store_in_background;
+#[cfg(feature = "standalone")]
+pub(super) use password::memory as password_memory;
 
 use js_sys::futures::JsFuture;
 use js_sys::{Date, Uint8Array};
@@ -30,7 +32,11 @@ use super::runtime::RequestContext;
 use super::timing::sleep;
 use crate::clock::UnixMillis;
 use crate::effect::asset::Asset;
-use crate::effect::{Answers, Body, Found, Need, Write};
+use crate::effect::{Answers, Body, Class, Found, Need, Write};
+use crate::gateway::session_lookup::LOOKUPS;
+use crate::gateway::update::CHANGES;
+use crate::session::id::RECORDS;
+use crate::telemetry::otlp;
 
 /// Result of a need.
 pub(super) enum Answered {
@@ -117,13 +123,51 @@ fn stage(need: &Need) -> Option<&'static str> {
     }
 }
 
+/// Returns the parent of a stage: the session lookup, a sign-in, or none.
+fn parent(need: &Need) -> &'static str {
+    match need {
+        Need::Read { key, .. } if key.starts_with(RECORDS) => otlp::LOOKUP,
+        Need::Call { class, key, .. } => match class {
+            Class::Session if key.starts_with(LOOKUPS) => otlp::LOOKUP,
+            Class::Attempts => otlp::SIGN_IN,
+            _ => "",
+        },
+        Need::Fetch { .. }
+        | Need::Verify { .. }
+        | Need::CheckPassword { .. }
+        | Need::HashPassword { .. } => otlp::SIGN_IN,
+        _ => "",
+    }
+}
+
+/// Returns the size of the session data that a need stores, if it stores any: of a sealed record, or of a change as the
+/// session's object receives it.
+fn serialised(need: &Need, writes: &[Write]) -> Option<usize> {
+    match need {
+        Need::Store => {
+            let mut records = writes.iter().filter(|write| write.key.starts_with(RECORDS));
+            records.next().map(|record| record.value.len())
+        }
+        Need::Call {
+            class: Class::Session,
+            command,
+            key,
+            ..
+        } => key.starts_with(CHANGES).then_some(command.len()),
+        _ => None,
+    }
+}
+
 /// Performs a need, and adds it to the request's trace. `writes` are the values of [`Need::Store`].
 pub(super) async fn perform(need: Need, writes: Vec<Write>, context: &RequestContext) -> Answered {
-    let stage = stage(&need);
+    let (stage, parent) = (stage(&need), parent(&need));
     let begun = Date::now();
+    if let Some(bytes) = serialised(&need, &writes) {
+        context.passed(otlp::SERIALISED, begun, &bytes.to_string(), "");
+    }
     let answered = answer(need, writes, millis(begun), context).await;
     if let Some(stage) = stage {
-        context.passed(stage, begun, answered.result());
+        context.passed(stage, begun, answered.result(), parent);
     }
     answered
 }

@@ -157,6 +157,20 @@ fn with_instance<T>(
     Ok(result)
 }
 
+/// Returns how much memory the isolate's instance has, in bytes, if there is one.
+#[cfg(feature = "standalone")]
+pub(in crate::worker) fn memory() -> Option<u64> {
+    let instance = INSTANCE.take()?;
+    let bytes = instance
+        .exports
+        .memory()
+        .buffer()
+        .unchecked_into::<js_sys::ArrayBuffer>();
+    let length = u64::from(bytes.byte_length());
+    INSTANCE.set(Some(instance));
+    Some(length)
+}
+
 impl Instance {
     fn start(most: u32) -> Result<Self, JsValue> {
         let instance = WebAssembly::Instance::new(&runtime::argon2_module(), &Object::new())?;

@@ -35,9 +35,7 @@ export class RequestContext {
   /**
    * Sends a request that may be sent only once, although the decision may be driven again.
    * @param {string} question distinguishes it from others
-   * @param {string} url
-   * @param {RequestInit} init
-   * @param {number} limit
+   * @param {string} url @param {RequestInit} init @param {number} limit
    */
   sendOnce(question, url, init, limit) {
     this.#sent ??= new Map();

@@ -40,12 +40,7 @@ export class Exchange extends RequestContext {
   /** Whether the core decided more than once. Such a decision may rest on older state, so it is not cached. */
   #isDriven = false;
 
-  /**
-   * @param {Request} request
-   * @param {Env} env
-   * @param {ExecutionContext} context
-   * @param {number} now
-   */
+  /** @param {Request} request @param {Env} env @param {ExecutionContext} context @param {number} now */
   constructor(request, env, context, now) {
     const trace = new RequestTrace(now, request.url.startsWith("https:") ? "https" : "http");
     super(env, trace, request);
@@ -111,8 +106,7 @@ export class Exchange extends RequestContext {
    * Sends the request to the origin, with a deadline for the response's headers. An abort signal would stay attached to
    * the body and cut long responses. After the deadline's response is sent, the runtime drops the unanswered request by
    * itself.
-   * @param {ForwardDecision} forward
-   * @returns {Promise<Response>}
+   * @param {ForwardDecision} forward @returns {Promise<Response>}
    */
   #send(forward) {
     const { request, trace, context } = this;
@@ -165,9 +159,7 @@ export class Exchange extends RequestContext {
 
   /**
    * Passes the origin's response on, unchanged unless something in it concerns the core.
-   * @param {Response} response
-   * @param {ForwardDecision} forward
-   * @returns {Response | Promise<Response>}
+   * @param {Response} response @param {ForwardDecision} forward @returns {Response | Promise<Response>}
    */
   #receive(response, { flags, pauses, place, responseContext, session }) {
     const { status, headers, webSocket } = response;

@@ -48,8 +48,8 @@ export let bindings;
 /** The same bindings as JSON for the core. */
 let settings = "";
 
-/** The text that every reserved path contains, in lower case; empty before the first request. */
-export let reservedWord = "";
+/** Text that every reserved path contains, in lower case (empty before the first request), and the name in log lines. */
+export let [reservedWord, serviceName] = ["", "vestibule"];
 
 glue.initSync({ module });
 
@@ -104,6 +104,7 @@ export function configure(env) {
   settings = JSON.stringify(Object.fromEntries(entries));
   glue.configure(settings);
   reservedWord = glue.reservedPrefix().slice(1).toLowerCase();
+  serviceName = glue.serviceName();
 }
 
 /** Makes a decision: synchronously if it lacks nothing. @type {Decide} */
@@ -195,8 +196,8 @@ export function guard(exports) {
 function died(error) {
   if (isDead) return;
   isDead = true;
-  const trapped = { at: Date.now(), level: "error", event: "trapped", detail: String(error) };
-  console.error(JSON.stringify(trapped));
+  const line = { timestamp: new Date(), service: serviceName, level: "error", message: "trapped" };
+  console.error(JSON.stringify({ ...line, at: Date.now(), event: "trapped", detail: `${error}` }));
   if (serving) serving.isToBlame = true;
   serving = undefined;
   for (const lost of waiting) lost();

@@ -57,7 +57,12 @@ export interface TraceStage {
   begun: number;
   ended: number;
   result: string;
+  /** What it is part of; empty if that is only the request. */
+  parent: string;
 }
+
+/** Adds a stage that has ended to a request's trace. */
+export type Passed = (name: string, begun: number, result: string, parent: string) => void;
 
 /** Headers of a request, in the order in which the runtime gives them. */
 export type HeaderList = [string, string][];

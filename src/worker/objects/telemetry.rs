@@ -15,6 +15,7 @@ use crate::flat_map::FlatMap;
 use crate::store::session_index::object::sql;
 use crate::telemetry::aggregator::Collection;
 use crate::telemetry::aggregator::keeping::{KEEP_AFTER_MS, Keeping, Room};
+use crate::telemetry::histogram::Bounds;
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::message::Command;
 use crate::telemetry::metric;
@@ -41,6 +42,8 @@ pub struct TelemetryObject(Rc<Telemetry>);
 struct Telemetry {
     state: State,
     storage: Storage,
+    /// Bounds of the histograms with settable bounds.
+    bounds: Bounds,
     /// Context with the batches that are not stored yet; it outlives the instance.
     context: RequestContext,
     has_table: Cell<bool>,
@@ -52,12 +55,15 @@ impl TelemetryObject {
     /// Creates the object.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: DurableObjectState, _env: Env, context: RequestContext) -> Self {
+    pub fn new(state: DurableObjectState, env: Env, context: RequestContext) -> Self {
         let state = State::from(state);
         let storage = Storage::of(&state);
+        let buckets = env.var("METRICS_BUCKETS").ok();
+        let buckets = buckets.map(|buckets| buckets.to_string());
         Self(Rc::new(Telemetry {
             state,
             storage,
+            bounds: Bounds::of_setting(buckets.as_deref()),
             context,
             has_table: Cell::new(false),
             keeping: RefCell::default(),
@@ -133,7 +139,7 @@ impl Telemetry {
     }
 
     fn restored(&self) -> Result<Collection, JsValue> {
-        let mut collection = Collection::default();
+        let mut collection = Collection::within(self.bounds.clone());
         let rows = self.storage.run("SELECT series FROM counted", Vec::new())?;
         for cell in rows.into_iter().flatten() {
             if let sql::Cell::Text(series) = cell {

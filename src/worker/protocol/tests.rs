@@ -4,7 +4,7 @@ use super::*;
 use crate::clock::UnixMillis;
 use crate::gateway::CachePolicy;
 use crate::session::id::Handle;
-use crate::telemetry::labels::Lookup;
+use crate::telemetry::labels::{Lookup, Route};
 use crate::upstream::response_headers::Edits;
 
 const DESCRIPTION: &str = include_str!("../../../tests/golden/wire/description.txt");
@@ -18,6 +18,7 @@ fn labels() -> RequestLabels {
         trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
         span_id: "b7ad6b7169203331".to_owned(),
         method: "GET",
+        route: Route::Other,
         handle: Some(Handle([7; 16])),
         lookup: Lookup::Hit,
         state: "active",

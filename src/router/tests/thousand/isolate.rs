@@ -230,7 +230,7 @@ impl Isolate {
 
     fn check_log(&mut self, output: Output<'_>) {
         for event in self.router.take_events() {
-            let line = event.to_line();
+            let line = event.to_json().to_string();
             self.leaks.look(output, "a log line", &line);
             self.log.push_str(&line);
         }

@@ -1,8 +1,7 @@
 /** Counts requests, active sessions, events and open connections until the control plane takes the counts. */
 
 /** Maximum number of label sets plus sessions, and of requests; then the counts are taken early. */
-const MAX_KINDS = 5_000;
-const MAX_REQUESTS = 50_000;
+const [MAX_KINDS, MAX_REQUESTS] = [5_000, 50_000];
 
 /** The gauge of open connections; all other metrics only grow. */
 const GAUGE = "vestibule_streams_active\t";

@@ -30,11 +30,11 @@ export class RequestTrace {
     this.wasted += Math.max(this.gaveUp - this.sent, 0);
   }
 
-  /** Records the end of a stage. @param {string} name @param {number} begun @param {string} result */
-  passed(name, begun, result) {
+  /** Records the end of a stage. @type {import("../types.js").Passed} */
+  passed(name, begun, result, parent) {
     // Stages after the origin's response are write-backs.
-    const stage = this.answered > 0 ? "write-back" : name;
-    this.stages.push({ name: stage, begun, ended: Date.now(), result });
+    const stage = this.answered > 0 && name !== "serialise" ? "write-back" : name;
+    this.stages.push({ name: stage, begun, ended: Date.now(), result, parent });
   }
 
   /** Returns the durations of the origin that answered, of all origins, and of everything else. @returns {Durations} */

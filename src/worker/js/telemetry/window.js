@@ -3,10 +3,10 @@
  * control plane reports the counts (`worker/exporter.rs`).
  */
 import { waitUntil } from "cloudflare:workers";
-import { keepTrace, reportWindow, takeIn, WINDOW_LOST_AFTER } from "../instance.js";
+import { keepTrace, reportWindow, serviceName, takeIn, WINDOW_LOST_AFTER } from "../instance.js";
 import { countRequest, takeCounted } from "./counters.js";
 import { inFlight } from "./in_flight.js";
-import { buffer, writeLater, writeLines } from "./log_buffer.js";
+import { buffer, timestampOf, writeLater, writeLines } from "./log_buffer.js";
 
 /** Time at which the open window counts as lost, in milliseconds since 1970; 0 if none is open. */
 let openUntil = 0;
@@ -40,9 +40,9 @@ export function recordRequest(trace, response, session, env) {
   const durations = trace.durations();
   if (flags.includes("l") || (failed && flags.includes("w"))) {
     const { edgeMs, originMs } = durations;
-    const level = failed ? "warn" : "info";
+    const message = `${labels.slice(labels.lastIndexOf("\t") + 1)} ${status} in ${edgeMs + Math.max(originMs, 0)} ms`;
     const origin = originMs < 0 ? "" : `,"origin_ms":${originMs}`;
-    const line = `{"at":${begun},"level":"${level}","event":"request",${members},"status":${status},"edge_ms":${edgeMs}${origin}}`;
+    const line = `{"timestamp":"${timestampOf(begun)}","service":"${serviceName}","level":"${failed ? "warn" : "info"}","message":"${message}","at":${begun},"event":"request",${members},"status":${status},"edge_ms":${edgeMs}${origin}}`;
     writeLater(line, !flags.includes("q"), failed);
     if (env.LOG_LINES === "each" || env.TELEMETRY_EVERY === "0") writeLines();
   }
