@@ -176,7 +176,7 @@ for (const STREAMS of ["pass-through", "revocable"])
     const visitor = new Browser(vestibule.url);
     while ((await (await visitor.fetch("/")).text()) !== "0") visitor.jar.clear();
     const headers = { cookie: visitor.cookie };
-    for (let number = 0; number < 30; number += 1) {
+    for (let number = 0; number < 60; number += 1) {
       const socket = new WebSocket(`ws://127.0.0.1:${vestibule.port}/ws`, {
         headers,
         origin: vestibule.url,
@@ -184,10 +184,11 @@ for (const STREAMS of ["pass-through", "revocable"])
       t.after(() => socket.terminate());
       await once(socket, "open");
     }
-    assert.equal(sockets.clients.size, 30);
+    assert.equal(sockets.clients.size, 60);
     // The isolate reads the counters now and then.
-    await until(async () => !("0" in (await places(vestibule.url, 20))), { what: "the count" });
-    assert.deepEqual(await places(vestibule.url, 40), { 1: 40 });
+    await until(async () => !("0" in (await places(vestibule.url, 4))), { what: "the count" });
+    const { 0: there = 0 } = await places(vestibule.url, 40);
+    assert.ok(there <= 4, `${there} of 40 where 60 sockets are open`);
   });
 
 test("passed-through sockets count towards an origin's capacity", async (t) => {

@@ -1,6 +1,7 @@
 //! Leases over the session API and in responses: what they withhold, and how callers wait.
 
 use super::*;
+use crate::telemetry::log::Event;
 
 const KEY: &str = "an-origin-key-of-some-length";
 
