@@ -170,6 +170,13 @@ impl Answers {
         self.read(key).map(|read| read.found)
     }
 
+    /// Returns what follows `prefix` in the first key that begins with it.
+    #[must_use]
+    pub(crate) fn key_after(&self, prefix: &str) -> Option<&str> {
+        let keys = self.reads.iter().map(|answer| answer.key.as_str());
+        keys.filter_map(|key| key.strip_prefix(prefix)).next()
+    }
+
     /// Returns whether storage acknowledged the durable writes; `None` before they were tried.
     #[must_use]
     pub(crate) fn written(&self) -> Option<bool> {

@@ -13,17 +13,20 @@ use serde_json::Value;
 use super::authenticate::Visitor;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::clock::{Seconds, UnixSeconds};
-use crate::effect::{Found, Need};
+use crate::cookie::token::Token;
+use crate::effect::{Answers, Found, Need};
 use crate::encoding;
 use crate::encoding::json;
-use crate::keys::TenantKey;
+use crate::keys::{KeyRing, TenantKey};
 use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::session::record::Version;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Tenant;
-use crate::upstream::request_headers::ASSERTION;
+
+/// What a new guest's assertion is filed under begins so.
+const OF_NEW_GUEST: &str = "assertion of new guest ";
 
 /// Time for which an assertion is valid.
 const VALID: Seconds = Seconds(120);
@@ -120,15 +123,16 @@ impl Assertions {
         {
             return Ok(Some(made.token.clone()));
         }
-        match context.answers.found(ASSERTION) {
+        let key = filed_under(visitor);
+        match context.answers.found(&key) {
             None => {
-                let key = self.tenant.keys.signing();
-                let header = json!({ "alg": "ES256", "kid": kid(key), "typ": KIND });
+                let signing = self.tenant.keys.signing();
+                let header = json!({ "alg": "ES256", "kid": kid(signing), "typ": KIND });
                 let claims = self.claims(visitor, &issuer, now);
                 let part = |value: &Value| encoding::base64url(value.to_string().as_bytes());
                 Err(Interrupt::Pending(vec![Need::Sign {
-                    key: ASSERTION.to_owned(),
-                    private: key.assertion_key,
+                    key,
+                    private: signing.assertion_key,
                     input: format!("{}.{}", part(&header), part(&claims)),
                 }]))
             }
@@ -203,6 +207,22 @@ impl Assertions {
         answer.headers.retain(|(name, _)| *name != "cache-control");
         Ok(answer.with("cache-control", "public, max-age=300"))
     }
+}
+
+/// Returns what a visitor's assertion is filed under. For a new guest that is its cookie: the step is asked again
+/// with the signature, and must not begin another guest then.
+fn filed_under(visitor: &Visitor) -> String {
+    if visitor.is_new {
+        [OF_NEW_GUEST, &visitor.cookie].concat()
+    } else {
+        format!("assertion of {}", visitor.session.handle)
+    }
+}
+
+/// Returns the guest that this step has begun already, to have its assertion signed.
+pub(super) fn begun_guest(answers: &Answers, keys: &KeyRing) -> Option<Token> {
+    let cookie = answers.key_after(OF_NEW_GUEST)?;
+    Token::opened(cookie, keys)
 }
 
 fn kid(key: &TenantKey) -> String {

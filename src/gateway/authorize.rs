@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::assertion;
 use super::authenticate::{Authenticated, Caller, Visitor, credential, unstored};
 use super::{Gateway, Interrupt, RequestContext};
 use crate::auth::return_url;
@@ -110,13 +111,18 @@ impl Gateway {
             Presented::Genuine { verified, .. } if was_idle => Some(verified.token),
             _ => None,
         };
-        let id = self.new_session_id(former.as_ref(), context)?;
-        let token = Token {
-            handle: Handle::derive(&self.tenant.id, &id),
-            id,
-            created: now,
-            issued: Token::guest_issued(now, false),
-            least_version: Version::UNSTORED,
+        let token = match assertion::begun_guest(context.answers, &self.tenant.keys) {
+            Some(begun) => begun,
+            None => {
+                let id = self.new_session_id(former.as_ref(), context)?;
+                Token {
+                    handle: Handle::derive(&self.tenant.id, &id),
+                    id,
+                    created: now,
+                    issued: Token::guest_issued(now, false),
+                    least_version: Version::UNSTORED,
+                }
+            }
         };
         let session = Rc::new(self.sessions.prepared(unstored(&token)));
         Ok(Visitor {

@@ -121,10 +121,13 @@ impl FakeIo {
             // Sign-ins have tests of their own.
             Need::Fetch { key, .. }
             | Need::Verify { key, .. }
-            | Need::Sign { key, .. }
             | Need::PublicKey { key, .. }
             | Need::CheckPassword { key, .. }
             | Need::HashPassword { key, .. } => answers.add(key, Found::Unavailable, now),
+            Need::Sign { key, input, .. } => {
+                let signed = format!("{input}.signature");
+                answers.add(key, Found::Bytes(signed.into_bytes()), now);
+            }
             Need::Note { key, text } | Need::Fold { key, text } => {
                 answers.add(key, Found::Bytes(text.clone().into_bytes()), now);
             }

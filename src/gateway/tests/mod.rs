@@ -3,6 +3,7 @@
 mod access;
 mod affinity;
 mod api;
+mod assertions;
 mod decision_cache;
 mod ending;
 mod explain;
