@@ -29,6 +29,9 @@ use crate::tenant::Consistency;
 /// Key of a reply.
 const REPLY: &str = "said";
 
+/// Key of the reply to a command that is sent again, once the record that it needs has begun.
+const REPLY_AFTER_BEGIN: &str = "said after begin";
+
 /// Default duration of a lease.
 const LEASE: Seconds = Seconds(30);
 
@@ -127,6 +130,7 @@ fn patch(
         },
         lease,
         wait,
+        begins: name.sign_in.is_none(),
         ..Update::of_named(name, change)
     };
     let updated =
@@ -142,6 +146,9 @@ fn patch(
             )),
         },
         UpdateOutcome::Ended => Err(Problem::NotFound.into()),
+        UpdateOutcome::Not(UpdateError::Absent) if update.begins => {
+            Err(Problem::NotRecorded.into())
+        }
         UpdateOutcome::Not(error) => Err(problem(&error, context.now).into()),
     }
 }
@@ -180,7 +187,11 @@ fn take_lease(
     }
     let attempt = LeaseWait::new(context.answers, wait);
     let order = Operation::Lease(command);
-    let reply = send(gateway, name, order, &attempt.key(REPLY), context)?;
+    let mut reply = send(gateway, name, order.clone(), &attempt.key(REPLY), context)?;
+    if reply.is == Status::Absent {
+        begin_record(gateway, name, context)?;
+        reply = send(gateway, name, order, REPLY_AFTER_BEGIN, context)?;
+    }
     if let Some(pause) = attempt.pause(REPLY, &reply, context.now, gateway.random.next_u32()) {
         return Err(Interrupt::Pending(vec![pause]));
     }
@@ -195,6 +206,27 @@ fn take_lease(
         }
         (Status::Ended | Status::Absent | Status::Outdated, _) => Err(Problem::NotFound.into()),
         _ => Err(Problem::StoreUnavailable.into()),
+    }
+}
+
+/// Gives the object a record to lease: that of the namespace, or else a new one for a guest.
+fn begin_record(
+    gateway: &mut Gateway,
+    name: PublicName,
+    context: &RequestContext<'_>,
+) -> Result<(), Interrupt> {
+    let update = Update {
+        begins: name.sign_in.is_none(),
+        ..Update::of_named(name, Change::default())
+    };
+    let begun =
+        gateway
+            .sessions
+            .update(&mut gateway.recorder, &update, context.answers, context.now);
+    match begun.map_err(Interrupt::Pending)? {
+        UpdateOutcome::Live { .. } => Ok(()),
+        UpdateOutcome::Ended => Err(Problem::NotFound.into()),
+        UpdateOutcome::Not(error) => Err(problem(&error, context.now).into()),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::session::prepared::Prepared;
 use crate::session::record::{IdMatch, Record, Version};
 use crate::telemetry::labels::Lookup;
 use crate::telemetry::log::{Event, Level};
-use crate::tenant::Tenant;
+use crate::tenant::{Consistency, Tenant};
 
 /// Caller of a request.
 pub(crate) enum Caller {
@@ -181,6 +181,15 @@ impl Sessions {
         Caller::Visitor(self.visitor(session, token, Some(&cookie)))
     }
 
+    /// Returns whether an origin may have recorded the guest who has this cookie, without a response that could say so:
+    /// through the session API, while the guest has a WebSocket or an event stream open.
+    fn may_be_recorded_by_origin(&self, token: &Token) -> bool {
+        let tenant = &self.tenant;
+        tenant.consistency == Consistency::Strong
+            && !tenant.origin_keys.is_empty()
+            && (token.guest_opened().is_some() || self.openings.at(token.handle).is_some())
+    }
+
     /// Authenticates a guest without stored data from the cookie alone, without reading storage.
     fn authenticate_guest(&self, verified: Verified, value: &str, now: UnixMillis) -> Caller {
         let token = verified.token;
@@ -233,7 +242,10 @@ impl Sessions {
         let now = context.now;
         recorder.labels.handle = Some(token.handle);
         let is_guests = token.least_version == Version::UNSTORED;
-        if is_guests && self.cache.get(token.handle, now).is_none() {
+        if is_guests
+            && self.cache.get(token.handle, now).is_none()
+            && !self.may_be_recorded_by_origin(&token)
+        {
             recorder.labels.lookup = Lookup::Guest;
             return Ok(self.authenticate_guest(verified, value, now));
         }
@@ -254,6 +266,20 @@ impl Sessions {
             Err(Interrupt::Pending(mut needs)) => {
                 needs.extend(missing);
                 return Err(Interrupt::Pending(needs));
+            }
+            // Storage knows nothing of the guest, or does not answer: the cookie is enough.
+            Ok(SessionLookup::Over(Problem::SessionUnknown)) if is_guests => {
+                recorder.labels.lookup = Lookup::Guest;
+                return Ok(self.authenticate_guest(verified, value, now));
+            }
+            Err(Interrupt::Reject { problem, .. })
+                if is_guests && *problem == Problem::StoreUnavailable =>
+            {
+                let mut caller = self.authenticate_guest(verified, value, now);
+                if let Caller::Visitor(visitor) = &mut caller {
+                    visitor.degraded = true;
+                }
+                return Ok(caller);
             }
             other => other?,
         };

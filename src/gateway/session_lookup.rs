@@ -11,14 +11,15 @@ use crate::effect::{Answers, Found, Need, Write};
 use crate::policy::PROPAGATION;
 use crate::response::problem::Problem;
 use crate::session::codec::{self, Unreadable};
-use crate::session::id::{Handle, RecordName};
+use crate::session::id::{Handle, RecordName, SessionId};
 use crate::session::prepared::Prepared;
-use crate::session::record::{IdMatch, Version};
+use crate::session::record::{IdMatch, Record, Version};
 use crate::session_object::command::{Command, Operation, Reply, Status};
 use crate::store::cache::{Hit, Known};
 use crate::telemetry::labels::Lookup;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::{Consistency, Fail};
+use crate::tenant_id::TenantId;
 
 /// Delays before each repeated read of a stale namespace, in milliseconds.
 const STALE_RETRY_MS: [u32; 3] = [50, 150, 400];
@@ -76,9 +77,10 @@ impl Sessions {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<SessionLookup, Interrupt> {
+        let tenant = Rc::clone(&self.tenant);
         let lookup = |known: Known, degraded| {
             Ok(match known {
-                Known::Live(session) => lookup_of(session, token, degraded, now),
+                Known::Live(session) => lookup_of(&tenant.id, session, token, degraded, now),
                 Known::Ended => SessionLookup::Over(Problem::SessionEnded),
                 Known::Absent(_) => SessionLookup::Over(Problem::SessionUnknown),
             })
@@ -242,7 +244,13 @@ impl Sessions {
             // Storage is behind the version that this browser has seen.
             LookupResult::Found(Known::Live(session)) => match again() {
                 Some(need) => Err(Interrupt::Pending(vec![need])),
-                None => Ok(lookup_of(session.clone(), token, true, now)),
+                None => Ok(lookup_of(
+                    &self.tenant.id,
+                    session.clone(),
+                    token,
+                    true,
+                    now,
+                )),
             },
             LookupResult::Found(_) => Ok(SessionLookup::Over(Problem::SessionEnded)),
             LookupResult::Corrupt => Ok(SessionLookup::Over(Problem::SessionCorrupt)),
@@ -251,7 +259,7 @@ impl Sessions {
                 Some(Known::Live(session))
                     if is_young && session.record.version >= token.least_version =>
                 {
-                    Ok(lookup_of(session, token, false, now))
+                    Ok(lookup_of(&self.tenant.id, session, token, false, now))
                 }
                 _ if is_young => match again() {
                     Some(need) => Err(Interrupt::Pending(vec![need])),
@@ -272,7 +280,7 @@ impl Sessions {
                     }),
                 ) if age_ms <= grace.0.saturating_mul(1000) => {
                     recorder.emit(Event::new(Level::Warn, "served_in_grace"));
-                    Ok(lookup_of(session, token, true, now))
+                    Ok(lookup_of(&self.tenant.id, session, token, true, now))
                 }
                 _ => Err(Problem::StoreUnavailable.into()),
             },
@@ -364,11 +372,15 @@ pub(crate) fn object_key(handle: Handle) -> String {
 }
 
 fn lookup_of(
+    tenant: &TenantId,
     session: Rc<Prepared>,
     token: &Token,
     degraded: bool,
     now: UnixMillis,
 ) -> SessionLookup {
+    let Some(session) = claimed(tenant, session, token) else {
+        return SessionLookup::Over(Problem::SessionUnknown);
+    };
     let fit = if session.record.version < token.least_version {
         // The cookie is genuine and newer than the record, so its id is the right one.
         IdMatch::Current
@@ -384,4 +396,25 @@ fn lookup_of(
             degraded,
         },
     }
+}
+
+/// The session, as its cookie has it. A record that an origin began by the session's name belongs to the first id, which
+/// the handle is the hash of. For another id there is none: its own record ran out before.
+fn claimed(tenant: &TenantId, session: Rc<Prepared>, token: &Token) -> Option<Rc<Prepared>> {
+    if !session.record.is_unclaimed() || token.id == SessionId::UNKNOWN {
+        return Some(session);
+    }
+    let is_first = token.least_version == Version::UNSTORED
+        || Handle::derive(tenant, &token.id) == token.handle;
+    is_first.then(|| {
+        let record = Record {
+            id: token.id,
+            created: token.created,
+            ..session.record.clone()
+        };
+        Rc::new(Prepared {
+            record,
+            ..Prepared::clone(&session)
+        })
+    })
 }

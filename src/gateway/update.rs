@@ -13,7 +13,7 @@ use crate::cookie::token::Token;
 use crate::effect::{Answers, Found, Need};
 use crate::session::change::{Change, LEASED};
 use crate::session::codec::Unreadable;
-use crate::session::id::{Handle, PublicName, RecordName, SignIn};
+use crate::session::id::{Handle, PublicName, RecordName, SessionId, SignIn};
 use crate::session::prepared::Prepared;
 use crate::session::record::{Entry, Version};
 use crate::session_object::command::{
@@ -37,6 +37,8 @@ pub(crate) struct Update<'a> {
     pub(crate) named: Option<Option<SignIn>>,
     /// Cookie of the caller; `None` for a caller that needs none.
     pub(crate) token: Option<&'a Token>,
+    /// Whether the session begins with this change if nothing is recorded of it. Without a cookie only a guest's can.
+    pub(crate) begins: bool,
     /// Device and country, if this change records the session.
     pub(crate) client: Client<'a>,
     /// Version that the session must have.
@@ -55,6 +57,7 @@ impl<'a> Update<'a> {
             handle,
             named: None,
             token: None,
+            begins: false,
             client: Client::default(),
             if_version: None,
             lease: None,
@@ -74,6 +77,7 @@ impl<'a> Update<'a> {
     pub(crate) fn by(token: &'a Token, change: Change) -> Self {
         Self {
             token: Some(token),
+            begins: token.least_version == Version::UNSTORED,
             ..Self::of(token.handle, change)
         }
     }
@@ -200,6 +204,18 @@ impl Sessions {
         let name = RecordName::derive(&self.tenant.id, update.handle);
         match answers.found(name.as_str()) {
             None => Err(vec![Need::read(name.as_str())]),
+            Some(Found::Absent) if update.begins && update.token.is_none() => {
+                let mut command = self.change_command(recorder, update, answers, now);
+                if let Operation::Change(changing) = &mut command.order {
+                    changing.begin = Some(InitialState {
+                        id: SessionId::UNKNOWN,
+                        created: now.seconds(),
+                        device: None,
+                        country: None,
+                    });
+                }
+                Err(vec![command.need(&self.tenant.id, update.handle, key)])
+            }
             Some(Found::Absent) => Ok(UpdateOutcome::Not(UpdateError::Absent)),
             Some(Found::Unavailable) => Ok(UpdateOutcome::Not(UpdateError::Silent)),
             Some(Found::Bytes(sealed)) => {
@@ -223,10 +239,7 @@ impl Sessions {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<bool, Vec<Need>> {
-        let begins = !update.change.end
-            && update
-                .token
-                .is_some_and(|token| token.least_version == Version::UNSTORED);
+        let begins = update.begins && !update.change.end;
         let signs_in = update.change.identify.is_some();
         let has_polled = self.learn_revocations(recorder, answers, now) > 0;
         let knows = self.revocations.is_known();
@@ -249,10 +262,9 @@ impl Sessions {
         now: UnixMillis,
     ) -> Command {
         let once = self.idempotency_key(recorder, &update.change, answers);
-        // A session that ends need not begin first.
-        let unstored = update
-            .token
-            .filter(|token| token.least_version == Version::UNSTORED && !update.change.end);
+        // A session that ends need not begin first. The cookie claims a record that an origin began.
+        let begins = update.begins || self.is_unclaimed(update.handle, now);
+        let unstored = update.token.filter(|_| begins && !update.change.end);
         let mut change = update.change.clone();
         // The record takes over the opening that the guest's cookie notes.
         change.open |= unstored.is_some_and(|token| token.guest_opened().is_some());
@@ -272,6 +284,14 @@ impl Sessions {
             named: update.named,
             ..self.command(Operation::Change(Box::new(changing)))
         }
+    }
+
+    /// Returns whether this isolate knows the session as one that an origin began by its name.
+    fn is_unclaimed(&mut self, handle: Handle, now: UnixMillis) -> bool {
+        let hit = self.cache.get(handle, now);
+        hit.is_some_and(
+            |hit| matches!(hit.known, Known::Live(session) if session.record.is_unclaimed()),
+        )
     }
 
     /// Returns a key that distinguishes this change from others of the session. It derives from the step's seed. So a

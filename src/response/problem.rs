@@ -142,6 +142,8 @@ pub(crate) enum Problem {
     Leased(u64),
     /// This needs Durable Objects, which KV alone cannot replace.
     NeedsObjects,
+    /// The session is a guest's without a record, and cannot get one here.
+    NotRecorded,
     /// The deployment has configuration errors.
     Misconfigured(String),
     /// Vestibule itself failed.

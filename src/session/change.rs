@@ -300,7 +300,9 @@ impl Change {
                 next.sign_in = Some(next.id.sign_in());
             }
         }
-        let changed = next != *record;
+        // What an origin begins by its name is recorded though it holds nothing yet.
+        let begins = !stored && record.is_unclaimed();
+        let changed = next != *record || begins;
         if changed {
             next.version = record.version.next();
         }

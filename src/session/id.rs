@@ -30,6 +30,10 @@ impl fmt::Debug for SessionId {
 }
 
 impl SessionId {
+    /// First id of a session that an origin recorded by its name, which says only the id's hash
+    /// ([`Handle::derive`]).
+    pub(crate) const UNKNOWN: Self = Self([0; SESSION_ID_BYTES]);
+
     /// Generates an id from a cryptographic random source.
     #[must_use]
     pub(crate) fn generate(random: &mut impl Rng) -> Self {

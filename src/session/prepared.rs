@@ -9,7 +9,7 @@ use super::record::Record;
 use super::token_set::TokenSet;
 
 /// Live record with the header values of its requests.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Prepared {
     /// Record of the session.
     pub record: Record,

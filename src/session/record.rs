@@ -159,6 +159,12 @@ impl Record {
         }
     }
 
+    /// Returns whether an origin began the record by the session's name, and no cookie has claimed it yet.
+    #[must_use]
+    pub(crate) fn is_unclaimed(&self) -> bool {
+        self.id == SessionId::UNKNOWN
+    }
+
     /// Returns the value of `X-Session-Id`. It changes at a sign-in: a guest's first cookie names no version and is
     /// never looked up, so it must not equal the user's session.
     #[must_use]

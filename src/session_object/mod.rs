@@ -162,7 +162,10 @@ impl<R: Rng> Executor<'_, R> {
         row: &mut Option<Row>,
     ) -> (Reply, bool) {
         let record = match self.subject(command, changing, row.as_ref()) {
-            Ok(record) => record,
+            Ok(record) => match self.claimed(record, changing) {
+                Some(record) => record,
+                None => return (Reply::is(Status::Outdated), false),
+            },
             // Return the unreadable record: the caller may have its key, or the release that reads it.
             Err(is) => return (self.reply_as(is, row.as_ref()), false),
         };
@@ -241,6 +244,26 @@ impl<R: Rng> Executor<'_, R> {
             (None, _) if self.is_unread(command) => Err(Status::Unreadable),
             (None, Some(begin)) => Ok(self.first(begin)),
             (None, None) => Err(Status::Absent),
+        }
+    }
+
+    /// Returns the record with the id of the cookie that asks for the change. A record that an origin began by the
+    /// session's name belongs to the session's first id; the handle is its hash.
+    fn claimed(&self, record: Record, changing: &UpdateCommand) -> Option<Record> {
+        let Some(id) = changing.id.filter(|_| record.is_unclaimed()) else {
+            return Some(record);
+        };
+        match &changing.begin {
+            Some(begin) => Some(Record {
+                id,
+                created: begin.created,
+                device: begin.device.clone(),
+                country: begin.country.clone(),
+                ..record
+            }),
+            None => {
+                (Handle::derive(self.tenant, &id) == self.handle).then_some(Record { id, ..record })
+            }
         }
     }
 

@@ -15,6 +15,7 @@ mod operator;
 mod origins;
 mod passwords;
 mod past;
+mod recorded_by_origin;
 mod releases;
 mod revocation;
 mod storage;

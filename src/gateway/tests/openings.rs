@@ -44,7 +44,7 @@ impl World {
         forward
     }
 
-    fn socket(&mut self) -> Forward {
+    pub(super) fn socket(&mut self) -> Forward {
         let forward = self.open(&SOCKET, 101, "");
         if forward.opens {
             self.revalidate(&forward);

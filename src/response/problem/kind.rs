@@ -311,6 +311,12 @@ impl Problem {
                 "Leased",
                 "Another caller holds the session's lease, or the lease you name has ended. Try again after Retry-After, or name `wait`: 1 to 10 seconds.",
             ),
+            Self::NotRecorded => (
+                404,
+                "not_recorded",
+                "No record",
+                "No session is recorded under this name. A guest's record begins with an answer's X-Session-Patch or, with CONSISTENCY=strong, with this call.",
+            ),
             Self::NeedsObjects => (
                 409,
                 "needs_objects",

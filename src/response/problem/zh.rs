@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     /// Problems that browsers do not cause by themselves, and those of API callers only.
-    const FOR_PROGRAMS: [&str; 19] = [
+    const FOR_PROGRAMS: [&str; 20] = [
         "console_unconfigured",
         "not_allowed",
         "too_many_guesses",
@@ -258,6 +258,7 @@ mod tests {
         "version_required",
         "leased",
         "needs_objects",
+        "not_recorded",
         "token_invalid",
         "asset_is_page",
     ];
