@@ -22,7 +22,7 @@ pub(crate) struct Proved<'a> {
 
 impl Proved<'_> {
     /// Returns the header's value: `v1;t=<unix>;k=<start of the key's SHA-256>;mac=<HMAC-SHA256>`. The MAC is base64url
-    /// over method, path, handle, user and t, one per line.
+    /// over method, path, handle, user and t, one per line. `kits/vectors/proof.json` has examples.
     #[must_use]
     pub(crate) fn sign(&self, key: &ProofKey, now: UnixSeconds) -> String {
         let Self {
@@ -41,27 +41,56 @@ impl Proved<'_> {
 mod tests {
     use super::*;
 
+    use serde::Deserialize;
+
+    /// The vectors that the tests of `kits/` read too.
+    const VECTORS: &str = include_str!("../../kits/vectors/proof.json");
+
+    #[derive(Deserialize)]
+    struct Vectors {
+        valid: Vec<Vector>,
+        invalid: Vec<Vector>,
+    }
+
+    #[derive(Deserialize)]
+    struct Vector {
+        name: String,
+        key: String,
+        method: String,
+        path: String,
+        id: String,
+        user: String,
+        t: u64,
+        proof: String,
+    }
+
+    impl Vector {
+        fn sign(&self) -> String {
+            let proved = Proved {
+                method: &self.method,
+                path: &self.path,
+                handle: &self.id,
+                user: &self.user,
+            };
+            let key = ProofKey::new(&self.key).unwrap();
+            proved.sign(&key, UnixSeconds(self.t))
+        }
+    }
+
     #[test]
-    fn proof_matches_a_reference_value() {
-        let key = ProofKey::new("an-origin-key-of-32-characters!!").unwrap();
-        let proved = Proved {
-            method: "GET",
-            path: "/chat",
-            handle: "h",
-            user: "alice",
-        };
-        // printf 'GET\n/chat\nh\nalice\n1700000000' | openssl dgst -sha256 -hmac "$KEY" -binary | base64
-        assert_eq!(
-            proved.sign(&key, UnixSeconds(1_700_000_000)),
-            "v1;t=1700000000;k=58cdc2e8;mac=VtvNhjxkVf3lEtcYRvI7g4Iylm4rGRh_w8dOwiVyT3U"
-        );
-        let guest = Proved { user: "", ..proved };
-        let posted = Proved {
-            method: "POST",
-            ..guest
-        };
-        let now = UnixSeconds(1);
-        assert_ne!(guest.sign(&key, now), posted.sign(&key, now));
+    fn proof_matches_the_published_vectors() {
+        let Vectors { valid, invalid } = serde_json::from_str(VECTORS).unwrap();
+        assert!(valid.len() >= 8 && invalid.len() >= 8);
+        for vector in valid {
+            assert_eq!(vector.sign(), vector.proof, "{}", vector.name);
+        }
+        for vector in invalid {
+            assert_ne!(vector.sign(), vector.proof, "{}", vector.name);
+        }
+    }
+
+    #[test]
+    fn empty_key_signs_nothing() {
         assert!(ProofKey::new("").is_none());
     }
 }

@@ -1,0 +1,49 @@
+"""Verify, read and change the sessions that a Vestibule gateway hands to your Python server."""
+
+from .assertion import AssertionVerifier
+from .change import Change, Identity
+from .channel import current_session
+from .errors import (
+    ChangeRefused,
+    Conflict,
+    Misconfigured,
+    MissingProof,
+    NeedsResponse,
+    NoSession,
+    SessionError,
+    Unavailable,
+    Unverified,
+)
+from .middleware import SessionMiddleware
+from .origin_api import Lease, OriginApi
+from .proof import ProofVerifier
+from .session import Session, State, parse_session
+from .verification import Assertion, PrivateNetwork, Proof, Settings, Verifier
+
+__all__ = [
+    "Assertion",
+    "AssertionVerifier",
+    "Change",
+    "ChangeRefused",
+    "Conflict",
+    "Identity",
+    "Lease",
+    "Misconfigured",
+    "MissingProof",
+    "NeedsResponse",
+    "NoSession",
+    "OriginApi",
+    "PrivateNetwork",
+    "Proof",
+    "ProofVerifier",
+    "Session",
+    "SessionError",
+    "SessionMiddleware",
+    "Settings",
+    "State",
+    "Unavailable",
+    "Unverified",
+    "Verifier",
+    "current_session",
+    "parse_session",
+]
