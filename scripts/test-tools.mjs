@@ -9,6 +9,7 @@ import path from "node:path";
 import { ensureStreamlit } from "../tests/apps/streamlit.mjs";
 import { ensureChainlit } from "../tests/chainlit/venv.mjs";
 import { collectorMissing } from "../tests/harness/collector.mjs";
+import { ensureKit } from "../tests/kit/venv.mjs";
 import { buildEmbed, buildPlanted } from "./build.mjs";
 import { ensureChromium } from "./chromium.mjs";
 import { Fault, main, print } from "./progress.mjs";
@@ -31,6 +32,7 @@ const BY_APT = [
 const BY_PIP = [
   ["tests/chainlit/venv.mjs", ensureChainlit],
   ["tests/apps/streamlit.mjs", ensureStreamlit],
+  ["tests/kit/venv.mjs", ensureKit],
 ];
 
 /** By cargo. @type {Tool[]} */

@@ -13,20 +13,24 @@ const TARGET = path.resolve(import.meta.dirname, "../../target");
  * @property {string} name also its command
  * @property {string} title
  * @property {string} requirements the file that pins it
+ * @property {string} [project] a folder of this repository that is installed as it is, with its extra `test`
  */
 
 /**
- * Returns the command that starts it.
+ * Returns the command that starts it, or another one of its environment.
  * @param {Application} application
+ * @param {string} [command]
  */
-export function commandOf({ name }) {
-  return path.join(TARGET, `${name}-venv/bin`, name);
+export function commandOf({ name }, command = name) {
+  return path.join(TARGET, `${name}-venv/bin`, command);
 }
 
 /** @param {Application} application */
-export async function ensureVenv({ name, title, requirements }) {
+export async function ensureVenv({ name, title, requirements, project }) {
   const venv = path.join(TARGET, `${name}-venv`);
-  const wanted = createHash("sha256").update(readFileSync(requirements)).digest("hex");
+  const hash = createHash("sha256").update(readFileSync(requirements));
+  if (project) hash.update(readFileSync(path.join(project, "pyproject.toml")));
+  const wanted = hash.digest("hex");
   const stamp = path.join(venv, "installed");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   if (output("python3", ["--version"]) === null) {
@@ -42,6 +46,7 @@ export async function ensureVenv({ name, title, requirements }) {
       "--disable-pip-version-check",
       "-r",
       requirements,
+      ...(project ? ["--editable", `${project}[test]`] : []),
     ]);
   });
   writeFileSync(stamp, wanted);
