@@ -29,7 +29,7 @@ const HALF_WIDTH = /\p{Script=Han}[,;:?!()]|[,;:?!()]\p{Script=Han}|\p{Script=Ha
 
 /** What is named like a setting: variables of other programs, methods, and a tenant's own secrets (`ACME__NAME`). */
 const FOREIGN =
-  /^(?:CHAINLIT_|OPENDAL_|CONSOLE_(?:WEB|API)_URL|(?:APP|SERVICE)_(?:API|WEB)_URL|FILES_URL|SECRET_KEY|SESSION_STORE|NAME|GET|POST|PUT|PATCH|DELETE|HEAD|[A-Z]+__)/;
+  /^(?:CHAINLIT_|VESTIBULE_|OPENDAL_|CONSOLE_(?:WEB|API)_URL|(?:APP|SERVICE)_(?:API|WEB)_URL|FILES_URL|SECRET_KEY|SESSION_STORE|NAME|GET|POST|PUT|PATCH|DELETE|HEAD|[A-Z]+__)/;
 
 const chinese = pages().filter(isChinese);
 

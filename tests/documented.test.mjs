@@ -8,6 +8,7 @@ import { connect } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 import { createServer } from "node:tls";
+import { conversations } from "./chainlit/conversations.mjs";
 import { CHAINLIT, ensureChainlit } from "./chainlit/venv.mjs";
 import { Visitor } from "./chainlit/visitor.mjs";
 import { Checkout } from "./harness/checkout.mjs";
@@ -17,6 +18,7 @@ import { KvServer } from "./harness/kv.mjs";
 import { listen } from "./harness/ports.mjs";
 import { until } from "./harness/until.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
+import { ensureKit, PYTHON } from "./kit/venv.mjs";
 
 const ADMIN_TOKEN = "an-admin-token-for-tests";
 
@@ -192,6 +194,47 @@ test("the guide to three tenants with one chat server works step by step", SLOW,
   }
 });
 
+test("several processes: a mounted Chainlit keeps its conversations", SLOW, async (t) => {
+  await ensureKit();
+  const page = "docs/guide/several-processes.md";
+  const block = (/** @type {string} */ part) => documented.block(page, part).text;
+  const [, named] = block("ORIGINS=").match(/^ORIGINS="(.*)"$/m) ?? [];
+  const checkout = mounted(t, block("mount_chainlit"));
+  for (const [way, command] of Object.entries({
+    "the kit": block("vestibule_session.serve"),
+    "the loop": block("for port in"),
+  })) {
+    await t.test(`started by ${way}`, async (t) => {
+      const servers = checkout.start(command, { within: "app" });
+      t.after(() => servers.stop());
+      await answeringAt([8001, 8002, 8003, 8004], servers);
+      const printed = servers.printed.match(/^ORIGINS=(.*)$/m)?.[1];
+      assert.equal(printed !== undefined, way === "the kit");
+      const origins = (printed ?? named).split(",");
+      const vestibule = await Vestibule.start(t, { origins });
+      const { whole, broken } = await conversations(40, () => visitorOf(vestibule));
+      assert.deepEqual(broken, []);
+      assert.equal(new Set(whole).size, 4, "every process has conversations");
+    });
+  }
+});
+
+test("several processes behind one port break conversations, and the log says so", async (t) => {
+  await ensureKit();
+  const page = readFileSync("docs/guide/several-processes.md", "utf8");
+  const [, main] = page.match(/```python\n([\s\S]*?)```/) ?? [];
+  const checkout = mounted(t, main);
+  const servers = checkout.start("uvicorn main:app --workers 2 --port 8001", { within: "app" });
+  await answeringAt([8001], servers);
+  const vestibule = await Vestibule.start(t, { origins: ["both=http://127.0.0.1:8001"] });
+  const { broken } = await conversations(20, () => visitorOf(vestibule));
+  assert.ok(broken.length > 0);
+  const events = () =>
+    vestibule.logs.filter(({ event }) => event === "origin_is_several_processes");
+  await until(() => events().length > 0, { what: "the event" });
+  assert.equal(events()[0].origin, "both");
+});
+
 test("every block of commands in README and docs/ is run by a test", () => {
   assert.deepEqual(documented.left, []);
 });
@@ -256,4 +299,34 @@ async function tlsBefore(t, checkout, to) {
   });
   t.after(() => void server.close());
   return listen(server);
+}
+
+/**
+ * Makes a folder `app` with a FastAPI application and the Chainlit that it mounts, which names its process.
+ * @param {import("node:test").TestContext} t
+ * @param {string} main
+ */
+function mounted(t, main) {
+  const checkout = Checkout.make(t, {
+    PATH: `${path.dirname(PYTHON)}:${process.env.PATH}`,
+    CHAINLIT_AUTH_SECRET: "the-same-secret-in-every-process",
+    HEADER_LOG: "/dev/null",
+  });
+  const chat = readFileSync("tests/chainlit/app.py", "utf8");
+  checkout.write("app/main.py", main);
+  checkout.write("app/chat.py", chat.replace('os.environ["PROCESS_NAME"]', "str(os.getpid())"));
+  return checkout;
+}
+
+/** @param {Vestibule} vestibule */
+function visitorOf({ url }) {
+  return new Visitor(url, { within: 30_000, attempts: 5 }, {}, "/chat");
+}
+
+/**
+ * @param {number[]} ports
+ * @param {{ printed: string }} servers
+ */
+async function answeringAt(ports, servers) {
+  for (const port of ports) await answering(`http://127.0.0.1:${port}/chat/auth/config`, servers);
 }

@@ -11,6 +11,7 @@ export class Visitor {
   #url;
   #patience;
   #headers;
+  #base;
   #sessionId = randomUUID();
   /** @type {any} */
   #socket;
@@ -19,27 +20,31 @@ export class Visitor {
    * @param {string} url
    * @param {Patience} patience how long to wait for an answer, and how often to reconnect
    * @param {Record<string, string>} [headers] sent along with everything, as a proxy would
+   * @param {string} [base] the path at which Chainlit is mounted
    */
-  constructor(url, patience, headers = {}) {
+  constructor(url, patience, headers = {}, base = "") {
     this.#url = url;
     this.#browser = new Browser(url);
     this.#patience = patience;
     this.#headers = headers;
+    this.#base = base;
   }
 
   async signIn() {
     const headers = this.#headers;
-    await this.#browser.fetch("/", { headers });
-    const signIn = await this.#browser.fetch("/auth/header", { method: "POST", headers });
+    await this.#browser.fetch(`${this.#base}/`, { headers });
+    const path = `${this.#base}/auth/header`;
+    const signIn = await this.#browser.fetch(path, { method: "POST", headers });
     if (!signIn.ok) throw new Error(`sign-in: ${signIn.status}`);
     const body = JSON.stringify({ session_id: this.#sessionId });
     const json = { ...headers, "content-type": "application/json" };
-    await this.#browser.fetch("/set-session-cookie", { method: "POST", headers: json, body });
+    const setCookie = `${this.#base}/set-session-cookie`;
+    await this.#browser.fetch(setCookie, { method: "POST", headers: json, body });
   }
 
   async connect() {
     const socket = io(this.#url, {
-      path: "/ws/socket.io",
+      path: `${this.#base}/ws/socket.io`,
       forceNew: true,
       reconnectionAttempts: this.#patience.attempts,
       reconnectionDelay: 50,
