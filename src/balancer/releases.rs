@@ -80,6 +80,14 @@ impl Releases {
         only.map(|release| release.name.as_str())
     }
 
+    /// Decides whether a session that begins now can be in a release: its first origin is not yet to come.
+    #[must_use]
+    pub(crate) fn can_begin_in(&self, release: &str, now: UnixSeconds) -> bool {
+        let mut named = self.named.iter();
+        self.named.len() == 1
+            || named.any(|known| known.name == release && known.since <= now)
+    }
+
     /// Returns the gray release of an origin.
     #[must_use]
     pub(crate) fn of_origin(&self, origin: &Origin) -> Option<&str> {

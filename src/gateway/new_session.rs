@@ -224,7 +224,12 @@ impl Balancer {
         let facts = facts(context.request, None);
         let mut random = self.random.clone();
         let (_, verdict) = releases.decide(&facts, &mut || random.next_u32())?;
-        verdict.release.map(str::to_owned)
+        // No handle belongs to a release whose servers come later, so none is drawn for it.
+        let now = context.now.seconds();
+        let release = verdict.release;
+        release
+            .filter(|release| releases.can_begin_in(release, now))
+            .map(str::to_owned)
     }
 
     /// Returns whether an origin accepts a new session.

@@ -40,6 +40,17 @@ fn rule_gives_a_share_of_those_that_match_and_of_no_others() {
 }
 
 #[test]
+fn release_whose_servers_come_later_gets_no_session_yet() {
+    let origins = format!("{ORIGINS};since=2100-01-01T00:00:00Z");
+    let settings = json!({ "ORIGINS": origins, "RELEASES": "v3: 100 if user-agent contains MobileApp; v2: 0" });
+    let mut world = World::new(&settings);
+    for _ in 0..20 {
+        let origin = newcomer(&mut world, &[("user-agent", APP)]);
+        assert!(["a", "b"].contains(&origin.as_str()), "{origin}");
+    }
+}
+
+#[test]
 fn document_says_the_same_as_the_line() {
     let rules = json!([{
         "release": "v2",
