@@ -22,7 +22,7 @@
 //! | --- | --- |
 //! | finds the tenant by host | `src/router.rs` |
 //! | passes the stages, one a line | `forward` in `src/gateway/mod.rs` |
-//! | rejects a forged cookie | detected in `src/cookie/token.rs`; counted in `src/gateway/authenticate.rs` (429 over the limit); in `src/gateway/authorize.rs` a guest's session or a refusal |
+//! | rejects a forged cookie | detected in `src/cookie/token.rs`; counted in `src/gateway/authenticate.rs` (429 over the limit); `src/gateway/authorize.rs` begins a guest's session or refuses |
 //! | selects the origin of a new session, and moves sessions | `src/gateway/new_session.rs`; `choice` in `src/gateway/select_origin.rs` |
 //! | handles an object that does not answer | `UpdateError::Silent` in `src/gateway/update.rs` |
 //! | handles the origin's response | `handle_response` in `src/gateway/response.rs` |

@@ -119,7 +119,9 @@ impl Balancer {
     /// - the origin is down, or its release is off;
     /// - the origin is ejected, or lost (no connection);
     /// - the origin failed this request, and is gone;
-    /// - the pinned origin is no longer in the list.
+    /// - the pinned origin is no longer in the list;
+    /// - the list changed, so that its handle leads elsewhere;
+    /// - a sign-in pinned it to another release (`release_of_user.rs`).
     ///
     /// With `STRICT_PINS` a session does not leave an origin that is ejected, lost or failed. `change_session` in
     /// `response.rs` stores the move with the response.

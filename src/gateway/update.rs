@@ -114,7 +114,7 @@ pub(crate) enum UpdateError {
     /// The record is of a newer release, or under a key that has not arrived here.
     NotYetReadable,
     /// An object did not answer within two seconds, after three attempts at most (`worker/io/objects.rs`), or KV did
-    /// not.
+    /// not, or this isolate has never read the revocations.
     ///
     /// A change by the origin, a sign-in, a sign-out and a `PATCH` get 503, although the object may have applied them.
     /// A noted use, a pin and a renewal of the access token are skipped, and the request continues.

@@ -196,6 +196,10 @@ def _error(status: int, problem: Mapping[str, Any]) -> SessionError:
             f"{said} The session is over, or somebody has signed in since and its name changed: "
             "read X-Session-Id from a newer request."
         )
+    if status == 404 and code == "not_recorded":
+        return NoSession(
+            f"{said} Begin the record with a change in a response, or set CONSISTENCY=strong."
+        )
     if status == 404:
         return Misconfigured(f"{said} Check VESTIBULE_URL: it must lead to Vestibule itself.")
     if status in (409, 412):
