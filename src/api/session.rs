@@ -10,7 +10,7 @@ use crate::gateway::parts::{Limits, Recorder};
 use chacha20::rand_core::Rng as _;
 use serde_json::{Map, Value};
 
-use crate::clock::{Seconds, UnixMillis};
+use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::effect::Found;
 use crate::gateway::lease_wait::{self, LeaseWait};
 use crate::gateway::update::{Update, UpdateError, UpdateOutcome};
@@ -20,7 +20,7 @@ use crate::http::rate_limit::Verdict;
 use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::session::change::{Change, MAX_LEASE_WAIT};
-use crate::session::id::PublicName;
+use crate::session::id::{PublicName, SessionId};
 use crate::session::record::{Record, Version};
 use crate::session_object::command::{Command, LeaseCommand, Operation, Reply, Status};
 use crate::telemetry::log::{Event, Level};
@@ -115,7 +115,9 @@ fn patch(
         change,
         lease,
         wait,
+        begin,
     } = read_patch(&body)?;
+    let since = start_of(gateway, name, begin, context.now)?;
     if let Some(idle) = change.idle
         && !gateway.tenant.lifetime.allows_idle(idle)
     {
@@ -130,7 +132,8 @@ fn patch(
         },
         lease,
         wait,
-        begins: name.sign_in.is_none(),
+        begins: since.is_some(),
+        since,
         ..Update::of_named(name, change)
     };
     let updated =
@@ -146,7 +149,7 @@ fn patch(
             )),
         },
         UpdateOutcome::Ended => Err(Problem::NotFound.into()),
-        UpdateOutcome::Not(UpdateError::Absent) if update.begins => {
+        UpdateOutcome::Not(UpdateError::Absent) if name.sign_in.is_none() => {
             Err(Problem::NotRecorded.into())
         }
         UpdateOutcome::Not(error) => Err(problem(&error, context.now).into()),
@@ -166,11 +169,13 @@ fn take_lease(
         exclusive: false,
     };
     let mut wait = Seconds(0);
+    let mut begin = None;
     if context.request.header("content-type").is_some() {
         for (member, value) in &body::object(context)? {
             match (member.as_str(), value) {
                 ("exclusive", Value::Bool(is)) => command.exclusive = *is,
                 ("wait", value) => wait = read_wait(value)?,
+                ("begin", value) => begin = Some(read_begin(value)?),
                 (member, value) => match (member, value.as_u64()) {
                     ("seconds", Some(requested)) if (1..=300).contains(&requested) => {
                         command.seconds = Seconds(requested);
@@ -178,7 +183,7 @@ fn take_lease(
                     ("token", Some(held)) => command.token = Some(held),
                     _ => {
                         return Err(invalid(
-                            "The body may hold `seconds`: 1 to 300, `exclusive`: true or false, `wait`: 0 to 10 seconds, and `token`: that of a lease to extend.",
+                            "The body may hold `seconds`: 1 to 300, `exclusive`: true or false, `wait`: 0 to 10 seconds, `begin`: the number in X-Session-Created, and `token`: that of a lease to extend.",
                         ));
                     }
                 },
@@ -189,7 +194,7 @@ fn take_lease(
     let order = Operation::Lease(command);
     let mut reply = send(gateway, name, order.clone(), &attempt.key(REPLY), context)?;
     if reply.is == Status::Absent {
-        begin_record(gateway, name, context)?;
+        begin_record(gateway, name, begin, context)?;
         reply = send(gateway, name, order, REPLY_AFTER_BEGIN, context)?;
     }
     if let Some(pause) = attempt.pause(REPLY, &reply, context.now, gateway.random.next_u32()) {
@@ -213,10 +218,13 @@ fn take_lease(
 fn begin_record(
     gateway: &mut Gateway,
     name: PublicName,
+    begin: Option<UnixSeconds>,
     context: &RequestContext<'_>,
 ) -> Result<(), Interrupt> {
+    let since = start_of(gateway, name, begin, context.now)?;
     let update = Update {
-        begins: name.sign_in.is_none(),
+        begins: since.is_some(),
+        since,
         ..Update::of_named(name, Change::default())
     };
     let begun =
@@ -226,6 +234,9 @@ fn begin_record(
     match begun.map_err(Interrupt::Pending)? {
         UpdateOutcome::Live { .. } => Ok(()),
         UpdateOutcome::Ended => Err(Problem::NotFound.into()),
+        UpdateOutcome::Not(UpdateError::Absent) if name.sign_in.is_none() => {
+            Err(Problem::NotRecorded.into())
+        }
         UpdateOutcome::Not(error) => Err(problem(&error, context.now).into()),
     }
 }
@@ -353,6 +364,8 @@ struct Patch {
     change: Change,
     lease: Option<u64>,
     wait: Seconds,
+    /// Start of the guest's session, to begin a record that does not exist.
+    begin: Option<UnixSeconds>,
 }
 
 /// Parses the body of a `PATCH`. Identity and id change only in a response to the browser, which must get the new
@@ -368,6 +381,7 @@ fn read_patch(body: &Map<String, Value>) -> Result<Patch, Interrupt> {
             },
             ("lease", value) if value.is_u64() => patch.lease = value.as_u64(),
             ("wait", value) => patch.wait = read_wait(value)?,
+            ("begin", value) => patch.begin = Some(read_begin(value)?),
             ("patch" | "lease", _) => {
                 return Err(invalid(
                     "`patch` must be an object, `lease` the token of a lease.",
@@ -375,12 +389,40 @@ fn read_patch(body: &Map<String, Value>) -> Result<Patch, Interrupt> {
             }
             _ => {
                 return Err(invalid(
-                    "The body may hold `patch`, `ttl`, `lease` and `wait`.",
+                    "The body may hold `patch`, `ttl`, `lease`, `wait` and `begin`.",
                 ));
             }
         }
     }
     Ok(patch)
+}
+
+/// Reads when the session of a guest began whose record shall begin.
+fn read_begin(value: &Value) -> Result<UnixSeconds, Interrupt> {
+    let since = value.as_u64().map(UnixSeconds);
+    since.ok_or_else(|| invalid("`begin` must be the number in X-Session-Created."))
+}
+
+/// Returns the start of a guest's session whose record may begin. The caller names it, so that a late change does not
+/// begin another session under the name of one that has ended.
+///
+/// # Errors
+/// Returns [`Problem::NotFound`] if the session has reached its absolute limit.
+fn start_of(
+    gateway: &Gateway,
+    name: PublicName,
+    begin: Option<UnixSeconds>,
+    now: UnixMillis,
+) -> Result<Option<UnixSeconds>, Interrupt> {
+    let Some(since) = begin.filter(|_| name.sign_in.is_none()) else {
+        return Ok(None);
+    };
+    let now = now.seconds();
+    let guest = Record::unstored(name.handle, SessionId::UNKNOWN, since, now);
+    if since > now || gateway.tenant.lifetime.absolute_end(&guest.span()) <= now {
+        return Err(Problem::NotFound.into());
+    }
+    Ok(Some(since))
 }
 
 /// Reads how long a caller waits for a lease.

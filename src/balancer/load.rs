@@ -22,7 +22,7 @@ pub(crate) struct Activity {
     pub under_way: u32,
     /// Average time to the first byte of a response, in milliseconds.
     pub first_byte_ms: u32,
-    /// Number of sockets opened since the isolate began, without followed ones.
+    /// Number of sockets opened since the last report, without followed ones.
     pub opened: u32,
 }
 
@@ -34,8 +34,6 @@ struct State {
     first_byte_ms: u32,
     /// New sessions assigned since the last count.
     given: u32,
-    /// Value of [`Activity::opened`] at the last count.
-    opened: u32,
     /// Estimated number of open sockets at `held_at`.
     held: f64,
     held_at: UnixMillis,
@@ -55,10 +53,9 @@ impl Load {
         state.under_way = seen.under_way;
         state.first_byte_ms = seen.first_byte_ms;
         state.given = 0;
-        if seen.opened != state.opened {
-            state.held = state.held(now) + f64::from(seen.opened.saturating_sub(state.opened));
+        if seen.opened > 0 {
+            state.held = state.held(now) + f64::from(seen.opened);
             state.held_at = now;
-            state.opened = seen.opened;
         }
     }
 
@@ -224,15 +221,15 @@ mod tests {
         };
         load.observe("a", opened(60), at(0));
         assert_eq!(load.held("a", at(0)), 60);
-        load.observe("a", opened(60), at(1));
+        load.observe("a", opened(0), at(1));
         assert_eq!(load.held("a", at(15)), 22, "60 / e");
-        load.observe("a", opened(70), at(15));
+        load.observe("a", opened(10), at(15));
         assert_eq!(load.held("a", at(15)), 32);
         assert_eq!((load.held("a", at(600)), load.held("b", at(0))), (0, 0));
-        load.observe("a", opened(80), at(600));
+        load.observe("a", opened(10), at(600));
         load.forget_sockets("a");
         assert_eq!(load.held("a", at(600)), 0);
-        load.observe("a", opened(81), at(600));
+        load.observe("a", opened(1), at(600));
         assert_eq!(load.held("a", at(600)), 1);
     }
 

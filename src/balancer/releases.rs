@@ -84,8 +84,7 @@ impl Releases {
     #[must_use]
     pub(crate) fn can_begin_in(&self, release: &str, now: UnixSeconds) -> bool {
         let mut named = self.named.iter();
-        self.named.len() == 1
-            || named.any(|known| known.name == release && known.since <= now)
+        self.named.len() == 1 || named.any(|known| known.name == release && known.since <= now)
     }
 
     /// Returns the gray release of an origin.

@@ -84,7 +84,8 @@ impl Gateway {
         let is_from_memory = matches!(self.recorder.labels.lookup, Lookup::Hit | Lookup::Guest)
             && context.answers.failures().is_empty();
         // Cached decisions are not counted.
-        let is_counted = self.tenant.requests_per_second.is_some();
+        let tenant = &self.tenant;
+        let is_counted = tenant.requests_per_second.is_some() || tenant.max_in_flight.is_some();
         if is_counted
             || !(is_settled
                 && is_from_memory

@@ -135,7 +135,7 @@ impl Balancer {
         let begins = now.seconds();
         let mut first: Option<(&Origin, SessionId)> = None;
         let mut fallback = None;
-        self.refuse_if_full(recorder, now)?;
+        self.refuse_if_full(recorder, release, now)?;
         for drawn in 0..MAX_DRAWN {
             let (id, handle) = self.draw_of_release(release, begins);
             if drawn >= PATIENT_DRAWS && (first.is_some() || fallback.is_some()) {
@@ -186,13 +186,36 @@ impl Balancer {
         }
     }
 
+    fn release_of(&self, origin: &Origin) -> Option<&str> {
+        self.tenant.releases.as_ref()?.of_origin(origin)
+    }
+
+    /// Returns whether an origin of a release accepts a new session.
+    fn has_room(&self, release: Option<&str>, now: UnixMillis) -> bool {
+        let mut pool = self.tenant.pool.iter();
+        pool.any(|origin| {
+            self.release_of(origin) == release
+                && origin.since <= now.seconds()
+                && self.takes_new(origin, now)
+        })
+    }
+
     /// Refuses without a draw if every open origin is full, because refusals must stay cheap.
     fn refuse_if_full(
         &mut self,
         recorder: &mut Recorder,
+        release: Option<&str>,
         now: UnixMillis,
     ) -> Result<(), Interrupt> {
-        if !self.is_full(now) {
+        // The rules give no release that has no room, so only the usual one may be full while another is not.
+        let is_usual_full = || {
+            release.is_none() && self.tenant.releases.is_some() && {
+                let mut pool = self.tenant.pool.iter();
+                let exists = pool.any(|origin| self.release_of(origin).is_none());
+                exists && !self.has_room(None, now)
+            }
+        };
+        if !self.is_full(now) && !is_usual_full() {
             return Ok(());
         }
         recorder.emit(Event::new(Level::Warn, "new_session_refused"));
@@ -229,6 +252,7 @@ impl Balancer {
         let release = verdict.release;
         release
             .filter(|release| releases.can_begin_in(release, now))
+            .filter(|release| self.has_room(Some(release), context.now))
             .map(str::to_owned)
     }
 

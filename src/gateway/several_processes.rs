@@ -12,8 +12,8 @@ use crate::http::rate_limit::{RateLimit, Verdict};
 use crate::session::id::Handle;
 use crate::telemetry::log::{ConfigName, Event, Level};
 
-/// Number of rejections of one session that a restart may explain, per minute: one for each transport.
-const EXPLAINED: u32 = 2;
+/// Number of rejections of one session that a restart may explain, per minute: two for each of a few tabs.
+const EXPLAINED: u32 = 8;
 
 /// Period in which the log names an origin at most once, in milliseconds.
 const LOG_PERIOD_MS: u64 = 10 * 60_000;
@@ -54,7 +54,7 @@ impl Balancer {
         let RejectedIds { by_session, logged } = &mut self.rejected_ids;
         let verdict = by_session.count(&verified.token.handle, now);
         if matches!(verdict, Verdict::Passed(_)) && logged.count(context.origin, now).is_first() {
-            let event = Event::new(Level::Error, "origin_is_several_processes");
+            let event = Event::new(Level::Warn, "origin_is_several_processes");
             let event = event.with("origin", ConfigName(context.origin));
             recorder.emit(event.with("reason", "run_one_process_per_port"));
         }

@@ -8,7 +8,7 @@ use chacha20::rand_core::Rng as _;
 
 use super::client_info::Client;
 use super::lease_wait::LeaseWait;
-use crate::clock::{Seconds, UnixMillis};
+use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Found, Need};
 use crate::session::change::{Change, LEASED};
@@ -39,6 +39,8 @@ pub(crate) struct Update<'a> {
     pub(crate) token: Option<&'a Token>,
     /// Whether the session begins with this change if nothing is recorded of it. Without a cookie only a guest's can.
     pub(crate) begins: bool,
+    /// Time since which a session lasts that begins without a cookie.
+    pub(crate) since: Option<UnixSeconds>,
     /// Device and country, if this change records the session.
     pub(crate) client: Client<'a>,
     /// Version that the session must have.
@@ -58,6 +60,7 @@ impl<'a> Update<'a> {
             named: None,
             token: None,
             begins: false,
+            since: None,
             client: Client::default(),
             if_version: None,
             lease: None,
@@ -168,18 +171,26 @@ impl Sessions {
             }
             return Err(vec![command.need(&self.tenant.id, update.handle, key)]);
         };
+        // The first try has applied what no lease guards.
+        let earlier = (attempt.tries > 0)
+            .then(|| answers.found(&first).and_then(parse))
+            .flatten();
+        let applied = earlier.as_ref().filter(|reply| reply.is == Status::Live);
         let Some(mut reply) = parse(found) else {
-            return Ok(UpdateOutcome::Not(UpdateError::Silent));
+            return Ok(match applied {
+                Some(applied) => self.updated(update.handle, applied.clone(), now),
+                None => UpdateOutcome::Not(UpdateError::Silent),
+            });
         };
         if let Some(pause) = attempt.pause(&first, &reply, now, self.random.next_u32()) {
             return Err(vec![pause]);
         }
-        if attempt.tries > 0 {
-            // What the first try did not grant is refused for good.
-            let earlier = answers.found(&first).and_then(parse);
-            let refused = earlier.into_iter().flat_map(|reply| reply.refused);
-            reply.refused.extend(refused.filter(|what| what != LEASED));
+        if let (Status::Held, Some(applied)) = (reply.is, applied) {
+            return Ok(self.updated(update.handle, applied.clone(), now));
         }
+        // Refusals of the first try are final, except that for the lease.
+        let refused = earlier.into_iter().flat_map(|reply| reply.refused);
+        reply.refused.extend(refused.filter(|what| what != LEASED));
         if reply.is != Status::Absent {
             return Ok(self.updated(update.handle, reply, now));
         }
@@ -209,7 +220,7 @@ impl Sessions {
                 if let Operation::Change(changing) = &mut command.order {
                     changing.begin = Some(InitialState {
                         id: SessionId::UNKNOWN,
-                        created: now.seconds(),
+                        created: update.since.unwrap_or(now.seconds()),
                         device: None,
                         country: None,
                     });

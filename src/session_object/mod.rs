@@ -38,9 +38,6 @@ pub(crate) use row::BadRow;
 #[cfg(test)]
 pub(crate) use row::{fence_in, sealed_in};
 
-/// Maximum idempotency keys that an object remembers.
-const REMEMBERED: usize = 64;
-
 /// Session of an object, with its keys and randomness.
 pub(crate) struct Executor<'a, R> {
     /// Tenant of the session.
@@ -188,9 +185,19 @@ impl<R: Rng> Executor<'_, R> {
             Some(IdMatch::Grace) => changing.change.clone().in_grace(),
             _ => changing.change.clone(),
         };
+        let is_repeated = row
+            .as_ref()
+            .is_some_and(|row| row.has_applied_part(changing));
+        if is_repeated {
+            change = change.guarded();
+        }
         let withheld = match self.admit(&mut change, changing.lease, &record, row.as_ref()) {
             Admission::Whole => None,
             Admission::Part(held) => Some(held),
+            Admission::Nothing(lease) if is_repeated => {
+                let reply = self.reply(row.as_ref(), &[LEASED.to_owned()]);
+                return (Reply { lease, ..reply }, false);
+            }
             Admission::Nothing(held) => {
                 let reply = Reply {
                     lease: held,
@@ -325,10 +332,7 @@ impl<R: Rng> Executor<'_, R> {
                 self.list(command, record, row);
             }
         }
-        row.applied.push(changing.once);
-        if row.applied.len() > REMEMBERED {
-            row.applied.remove(0);
-        }
+        row.note_applied(changing, outcome.refused.contains(&Refused(LEASED)));
         (self.reply(Some(row), &outcome.refused_names()), true)
     }
 

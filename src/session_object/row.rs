@@ -6,7 +6,10 @@ use thiserror::Error;
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::keys::UserTag;
 
-use super::command::Operation;
+use super::command::{Operation, UpdateCommand};
+
+/// Maximum idempotency keys that an object remembers.
+const REMEMBERED: usize = 64;
 
 /// Error for a row that is damaged or of a later release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -136,6 +139,21 @@ impl Row {
         self.expires = at.0;
     }
 
+    /// Remembers that a change was applied: all of it, or only what no lease guards.
+    pub(super) fn note_applied(&mut self, changing: &UpdateCommand, is_part: bool) {
+        let once = changing.once;
+        self.applied
+            .push(if is_part { in_part(once) } else { once });
+        if self.applied.len() > REMEMBERED {
+            self.applied.remove(0);
+        }
+    }
+
+    /// Returns whether an earlier delivery of a change has applied what no lease guards, and nothing else.
+    pub(super) fn has_applied_part(&self, changing: &UpdateCommand) -> bool {
+        self.applied.contains(&in_part(changing.once))
+    }
+
     /// Returns whether a change was already applied.
     pub(super) fn has_applied(&self, order: &Operation) -> bool {
         matches!(order, Operation::Change(changing) if self.applied.contains(&changing.once))
@@ -208,6 +226,11 @@ impl Row {
     pub(super) fn listed(&self) -> Option<&[u8]> {
         self.listed.as_deref()
     }
+}
+
+/// Returns the idempotency key of what no lease guards in a change.
+fn in_part(once: u64) -> u64 {
+    once ^ (1 << 63)
 }
 
 /// Returns the last token that a row has given to a lease.

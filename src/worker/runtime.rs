@@ -149,7 +149,7 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = firstByteMs)]
     pub fn first_byte_ms(this: &InFlight) -> f64;
 
-    /// Returns the number of WebSockets the origin has accepted since the isolate began.
+    /// Returns the number of WebSockets the origin has accepted since the last report.
     #[wasm_bindgen(method, getter)]
     pub fn opened(this: &InFlight) -> u32;
 

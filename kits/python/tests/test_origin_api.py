@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,6 +97,12 @@ def test_async_and_sync_calls_are_the_same(api: OriginApi, server: Server) -> No
     assert [call[:3] for call in server.seen] == 3 * [server.seen[0][:3]]
 
 
+def test_change_names_the_start_of_the_session(api: OriginApi, server: Server) -> None:
+    begun = replace(SESSION, created=1_700_000_000)
+    api.change(begun, Change(patch={"a": 1}))
+    assert server.seen[-1][2] == {"patch": {"a": 1}, "begin": 1_700_000_000}
+
+
 def test_destroy_is_a_delete(api: OriginApi, server: Server) -> None:
     server.answer = Response(status_code=204)
     assert api.change(SESSION, Change(destroy=True)) == SESSION
@@ -105,7 +112,7 @@ def test_destroy_is_a_delete(api: OriginApi, server: Server) -> None:
 def test_lease_is_taken_used_and_released(api: OriginApi, server: Server) -> None:
     server.answer = JSONResponse({"token": 7, "until": 1_700_000_030})
     lease = api.lease(SESSION, seconds=30)
-    assert (lease.token, server.seen[-1][2]) == (7, {"seconds": 30})
+    assert (lease.token, server.seen[-1][2]) == (7, {"seconds": 30, "exclusive": True})
     server.answer = JSONResponse(RECORD)
     api.change(SESSION, Change(patch={"a": 1}), lease=lease.token)
     assert server.seen[-1][2] == {"patch": {"a": 1}, "lease": 7}
@@ -121,6 +128,7 @@ def test_lease_is_taken_used_and_released(api: OriginApi, server: Server) -> Non
     [
         (401, "api_key", Misconfigured, "ORIGIN_KEY"),
         (404, "not_found", NoSession, "newer request"),
+        (404, "not_recorded", NoSession, "CONSISTENCY=strong"),
         (404, "", Misconfigured, "VESTIBULE_URL"),
         (409, "leased", Conflict, "leased"),
         (412, "version_changed", Conflict, "version_changed"),

@@ -308,10 +308,14 @@ fn reported_processes(target: &str, status: u16, sessions: usize, rejections: us
 #[test]
 fn origin_of_several_processes_is_reported_once_and_a_restarted_one_is_not() {
     const POLL: &str = "/socket.io/?EIO=4&transport=polling&sid=x1";
-    assert_eq!(reported_processes(POLL, 400, 3, 5), 1);
-    assert_eq!(reported_processes(POLL, 400, 50, 2), 0, "restarted");
-    assert_eq!(reported_processes(POLL, 200, 3, 5), 0);
+    assert_eq!(reported_processes(POLL, 400, 3, 12), 1);
+    assert_eq!(
+        reported_processes(POLL, 400, 50, 8),
+        0,
+        "restarted, with four tabs"
+    );
+    assert_eq!(reported_processes(POLL, 200, 3, 12), 0);
     let handshake = "/socket.io/?EIO=4&transport=polling";
-    assert_eq!(reported_processes(handshake, 400, 3, 5), 0);
-    assert_eq!(reported_processes("/?sid=x1", 400, 3, 5), 0);
+    assert_eq!(reported_processes(handshake, 400, 3, 12), 0);
+    assert_eq!(reported_processes("/?sid=x1", 400, 3, 12), 0);
 }

@@ -38,8 +38,16 @@ fn call(world: &mut World, method: &str, path: &str, body: &Value) -> (u16, Valu
     }
 }
 
+/// When the guests of these tests began.
+const BEGAN: u64 = 1_700_000_000;
+
 fn patch(world: &mut World, path: &str, data: &Value) -> (u16, Value) {
-    call(world, "PATCH", path, &json!({ "patch": data }))
+    call(
+        world,
+        "PATCH",
+        path,
+        &json!({ "patch": data, "begin": BEGAN }),
+    )
 }
 
 #[test]
@@ -100,7 +108,12 @@ fn record_begun_by_name_becomes_a_users_and_keeps_its_start() {
 fn lease_begins_the_record_of_a_guest() {
     let (mut world, path) = guest("strong", true);
     let lease = format!("{path}/lease");
-    let (status, taken) = call(&mut world, "POST", &lease, &json!({ "seconds": 30 }));
+    let (status, taken) = call(
+        &mut world,
+        "POST",
+        &lease,
+        &json!({ "seconds": 30, "begin": BEGAN }),
+    );
     assert_eq!(status, 200);
     assert_eq!(call(&mut world, "POST", &lease, &json!({})).0, 409);
     let held = json!({ "patch": { "a": 1 }, "lease": taken["token"] });
@@ -134,6 +147,23 @@ fn nothing_begins_under_the_name_of_a_sign_in_or_of_a_session_that_ended() {
     assert_eq!(call(&mut world, "POST", &lease, &json!({})).0, 404);
     world.move_to_another_isolate();
     assert_eq!(refused(world.get("/")), (401, "session_ended".to_owned()));
+}
+
+#[test]
+fn late_change_begins_no_session() {
+    let (mut world, path) = guest("strong", true);
+    let lease = format!("{path}/lease");
+    let late = json!({ "patch": { "a": 1 } });
+    let (status, problem) = call(&mut world, "PATCH", &path, &late);
+    assert_eq!((status, &problem["code"]), (404, &json!("not_recorded")));
+    assert_eq!(call(&mut world, "POST", &lease, &json!({})).0, 404);
+    let future = json!({ "patch": { "a": 1 }, "begin": BEGAN + 3_600 });
+    assert_eq!(call(&mut world, "PATCH", &path, &future).0, 404);
+    world.wait(8 * 86_400);
+    assert_eq!(patch(&mut world, &path, &json!({ "a": 1 })).0, 404);
+    let begins = json!({ "begin": BEGAN });
+    assert_eq!(call(&mut world, "POST", &lease, &begins).0, 404);
+    assert!(world.io.rows.is_empty());
 }
 
 #[test]

@@ -315,7 +315,7 @@ impl Problem {
                 404,
                 "not_recorded",
                 "No record",
-                "No session is recorded under this name. A guest's record begins with an answer's X-Session-Patch or, with CONSISTENCY=strong, with this call.",
+                "No session is recorded under this name. A guest's record begins with a response's X-Session-Patch or, with CONSISTENCY=strong, with this call if it names the session's start as begin.",
             ),
             Self::NeedsObjects => (
                 409,

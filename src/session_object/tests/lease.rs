@@ -53,6 +53,27 @@ fn change_without_the_token_is_refused_until_the_lease_ends() {
 }
 
 #[test]
+fn repeated_change_says_again_what_the_lease_withheld() {
+    let (mut object, token) = leased();
+    let until = UnixMillis(object.now.0 + 30_000);
+    let mut both = patch(r#"{"a":2}"#, 3);
+    both.change.rotate = true;
+    for delivery in 0..2 {
+        let reply = object.change(both.clone());
+        assert_eq!(
+            (reply.is, reply.lease, reply.refused),
+            (Status::Live, Some((token, until)), vec![LEASED.to_owned()]),
+            "{delivery}"
+        );
+    }
+    assert_eq!(object.data(), r#"{"a":1}"#);
+    object.now = until;
+    let reply = object.change(both);
+    assert_eq!((reply.is, reply.refused), (Status::Live, Vec::new()));
+    assert_eq!(object.data(), r#"{"a":2}"#);
+}
+
+#[test]
 fn lease_that_is_not_exclusive_withholds_nothing() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));

@@ -30,7 +30,7 @@ export interface OriginActivity {
   firstByteMs: number;
   /** Whether its last response was a gateway error, or missing. */
   isFaulty: boolean;
-  /** Number of WebSockets it has accepted. */
+  /** Number of WebSockets it has accepted since the last report to the core. */
   opened: number;
 }
 

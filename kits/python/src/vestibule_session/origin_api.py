@@ -19,11 +19,13 @@ from .session import Session
 
 @dataclass(frozen=True)
 class Lease:
-    """The exclusive right to change a session. A late holder's token is refused."""
+    """The right to change a session's data. A late holder's token is refused."""
 
     token: int
     until: int
     """Unix seconds."""
+    exclusive: bool = True
+    """Whether Vestibule refuses changes without the token. Release 0.2 does not."""
 
 
 class OriginApi:
@@ -106,11 +108,14 @@ class OriginApi:
         body = change.to_body()
         if lease is not None:
             body["lease"] = lease
+        body |= _begin(session)
         # With CONSISTENCY=eventual a condition is required; a merge patch suits any version.
         return self._request("PATCH", session.id, "", body, {"if-match": "*"})
 
     def _lease_request(self, session: Session, seconds: int, token: int | None) -> httpx.Request:
-        body = {"seconds": seconds} if token is None else {"seconds": seconds, "token": token}
+        body: dict[str, Any] = {"seconds": seconds, "exclusive": True, **_begin(session)}
+        if token is not None:
+            body["token"] = token
         return self._request("POST", session.id, "/lease", body)
 
     def _request(
@@ -165,9 +170,14 @@ class OriginApi:
         )
 
 
+def _begin(session: Session) -> dict[str, int]:
+    """Names the start of the session, so that a guest's record may begin, and no other session."""
+    return {"begin": session.created} if session.created else {}
+
+
 def _lease(answer: httpx.Response) -> Lease:
     body = answer.json()
-    return Lease(token=body["token"], until=body["until"])
+    return Lease(body["token"], body["until"], body.get("exclusive", False))
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

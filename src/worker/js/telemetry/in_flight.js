@@ -1,7 +1,4 @@
-/**
- * Counts what is in flight at each origin (unanswered requests, followed streams and sockets), and averages the time
- * to first byte. It changes with every request; the core gets it at intervals.
- */
+/** Counts what is in flight at each origin, and averages the time to first byte. The core gets it at intervals. */
 /** @import { Attempt, Begin, OriginActivity } from "../types.js" */
 
 /** Interval at which the core gets the counts, in milliseconds. */
@@ -55,7 +52,9 @@ export function isDue(now) {
 /** Returns what is in flight, for `worker/runtime.rs`. @param {number} now */
 export function inFlight(now = Date.now()) {
   reportedAt = now;
-  return [...origins].map(([place, { underWay, firstByteMs, opened }]) => {
+  return [...origins].map(([place, origin]) => {
+    const { underWay, firstByteMs, opened } = origin;
+    origin.opened = 0;
     for (const attempt of underWay) if (attempt.until < now) underWay.delete(attempt);
     return { place, underWay: underWay.size, firstByteMs, opened };
   });
