@@ -151,7 +151,7 @@ test("the Worker ends when the script itself is killed", onLinux, async (t) => {
 
 test("the demo's chat servers end when the script is killed", onLinux, async (t) => {
   const run = await startedBefore(t, []);
-  const servers = run.printed.match(/http:\/\/127\.0\.0\.1:\d+/g) ?? [];
+  const servers = run.printed.match(/(?<==)http:\/\/127\.0\.0\.1:\d+/g) ?? [];
   assert.equal(servers.length, 2, run.printed);
   killScript(run);
   for (const url of [run.url, ...servers]) await untilSilent({ url });

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from servers import free_port
+from servers import free_ports
 
 APP = """
 import asyncio
@@ -45,7 +45,7 @@ class Supervisor:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "main.py").write_text(APP)
-        self.port = free_port()
+        self.port = free_ports(2)
         command = [sys.executable, "-m", "vestibule_session.serve", "main:app", "--workers", "2"]
         command += ["--port", str(self.port), "--grace", "5", "--", "--log-level", "error"]
         self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
