@@ -55,7 +55,7 @@ impl TelemetryObject {
     /// Creates the object.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: DurableObjectState, env: Env, context: RequestContext) -> Self {
+    pub fn new(state: DurableObjectState, env: &Env, context: RequestContext) -> Self {
         let state = State::from(state);
         let storage = Storage::of(&state);
         let buckets = env.var("METRICS_BUCKETS").ok();
