@@ -4,6 +4,7 @@ mod admin_origins;
 mod admin_sessions;
 mod body;
 mod explain;
+mod leases;
 mod login;
 mod my_sessions;
 mod session;

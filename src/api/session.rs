@@ -3,16 +3,16 @@
 //! Each call checks the sign-in in the name against the record's. An origin may know a name from a guest's copied
 //! cookie; it gets 404 for the user that the guest became.
 
+use super::leases;
 use super::summary;
 use crate::api::body;
 use crate::encoding::json;
 use crate::gateway::parts::{Limits, Recorder};
-use chacha20::rand_core::Rng as _;
 use serde_json::{Map, Value};
 
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::effect::Found;
-use crate::gateway::lease_wait::{self, LeaseWait};
+use crate::gateway::lease_wait;
 use crate::gateway::update::{Update, UpdateError, UpdateOutcome};
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::http::network::Network;
@@ -22,18 +22,12 @@ use crate::response::problem::Problem;
 use crate::session::change::{Change, MAX_LEASE_WAIT};
 use crate::session::id::{PublicName, SessionId};
 use crate::session::record::{Record, Version};
-use crate::session_object::command::{Command, LeaseCommand, Operation, Reply, Status};
+use crate::session_object::command::{Command, Operation, Reply};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
 /// Key of a reply.
-const REPLY: &str = "said";
-
-/// Key of the reply to a command that is sent again, once the record that it needs has begun.
-const REPLY_AFTER_BEGIN: &str = "said after begin";
-
-/// Default duration of a lease.
-const LEASE: Seconds = Seconds(30);
+pub(super) const REPLY: &str = "said";
 
 /// Serves `/api/sessions/{name}` and `/api/sessions/{name}/lease`; `route` is the part after `/api/sessions/`.
 pub(super) fn session_api(
@@ -58,8 +52,8 @@ pub(super) fn session_api(
             Ok(Answer::empty(204))
         }
         ("", _) => Err(Problem::MethodNotAllowed("GET, HEAD, PATCH, DELETE").into()),
-        ("lease", "POST") => take_lease(gateway, name, context),
-        ("lease", "DELETE") => release_lease(gateway, name, context),
+        ("lease", "POST") => leases::take_lease(gateway, name, context),
+        ("lease", "DELETE") => leases::release_lease(gateway, name, context),
         ("lease", _) => Err(Problem::MethodNotAllowed("POST, DELETE").into()),
         _ => Err(Problem::NotFound.into()),
     }
@@ -156,117 +150,7 @@ fn patch(
     }
 }
 
-fn take_lease(
-    gateway: &mut Gateway,
-    name: PublicName,
-    context: &RequestContext<'_>,
-) -> Result<Answer, Interrupt> {
-    require_objects(gateway)?;
-    let mut command = LeaseCommand {
-        seconds: LEASE,
-        token: None,
-        once: gateway.random.next_u64(),
-        exclusive: false,
-    };
-    let mut wait = Seconds(0);
-    let mut begin = None;
-    if context.request.header("content-type").is_some() {
-        for (member, value) in &body::object(context)? {
-            match (member.as_str(), value) {
-                ("exclusive", Value::Bool(is)) => command.exclusive = *is,
-                ("wait", value) => wait = read_wait(value)?,
-                ("begin", value) => begin = Some(read_begin(value)?),
-                (member, value) => match (member, value.as_u64()) {
-                    ("seconds", Some(requested)) if (1..=300).contains(&requested) => {
-                        command.seconds = Seconds(requested);
-                    }
-                    ("token", Some(held)) => command.token = Some(held),
-                    _ => {
-                        return Err(invalid(
-                            "The body may hold `seconds`: 1 to 300, `exclusive`: true or false, `wait`: 0 to 10 seconds, `begin`: the number in X-Session-Created, and `token`: that of a lease to extend.",
-                        ));
-                    }
-                },
-            }
-        }
-    }
-    let attempt = LeaseWait::new(context.answers, wait);
-    let order = Operation::Lease(command);
-    let mut reply = send(gateway, name, order.clone(), &attempt.key(REPLY), context)?;
-    if reply.is == Status::Absent {
-        begin_record(gateway, name, begin, context)?;
-        reply = send(gateway, name, order, REPLY_AFTER_BEGIN, context)?;
-    }
-    if let Some(pause) = attempt.pause(REPLY, &reply, context.now, gateway.random.next_u32()) {
-        return Err(Interrupt::Pending(vec![pause]));
-    }
-    match (reply.is, reply.lease) {
-        (Status::Live, Some((token, until))) => Ok(Answer::json(
-            200,
-            &json!({ "token": token, "until": until.seconds().0, "exclusive": reply.exclusive }),
-        )),
-        (Status::Held, held) => {
-            let until = held.map(|(_, until)| until);
-            Err(Problem::Leased(lease_wait::retry_after(until, context.now)).into())
-        }
-        (Status::Ended | Status::Absent | Status::Outdated, _) => Err(Problem::NotFound.into()),
-        _ => Err(Problem::StoreUnavailable.into()),
-    }
-}
-
-/// Gives the object a record to lease: that of the namespace, or else a new one for a guest.
-fn begin_record(
-    gateway: &mut Gateway,
-    name: PublicName,
-    begin: Option<UnixSeconds>,
-    context: &RequestContext<'_>,
-) -> Result<(), Interrupt> {
-    let since = start_of(gateway, name, begin, context.now)?;
-    let update = Update {
-        begins: since.is_some(),
-        since,
-        ..Update::of_named(name, Change::default())
-    };
-    let begun =
-        gateway
-            .sessions
-            .update(&mut gateway.recorder, &update, context.answers, context.now);
-    match begun.map_err(Interrupt::Pending)? {
-        UpdateOutcome::Live { .. } => Ok(()),
-        UpdateOutcome::Ended => Err(Problem::NotFound.into()),
-        UpdateOutcome::Not(UpdateError::Absent) if name.sign_in.is_none() => {
-            Err(Problem::NotRecorded.into())
-        }
-        UpdateOutcome::Not(error) => Err(problem(&error, context.now).into()),
-    }
-}
-
-fn release_lease(
-    gateway: &mut Gateway,
-    name: PublicName,
-    context: &RequestContext<'_>,
-) -> Result<Answer, Interrupt> {
-    require_objects(gateway)?;
-    let body = body::object(context)?;
-    let Some(token) = body.get("token").and_then(Value::as_u64) else {
-        return Err(invalid("The body must hold `token`: that of the lease."));
-    };
-    // A lease that has expired is released already.
-    let reply = send(gateway, name, Operation::Release { token }, REPLY, context)?;
-    match reply.is {
-        Status::Outdated => Err(Problem::NotFound.into()),
-        _ => Ok(Answer::empty(204)),
-    }
-}
-
-fn require_objects(gateway: &Gateway) -> Result<(), Interrupt> {
-    match gateway.tenant.consistency {
-        Consistency::Strong => Ok(()),
-        Consistency::Eventual => Err(Problem::NeedsObjects.into()),
-    }
-}
-
-fn send(
+pub(super) fn send(
     gateway: &mut Gateway,
     name: PublicName,
     order: Operation,
@@ -323,7 +207,7 @@ fn check_origin_key(
     }
 }
 
-fn problem(error: &UpdateError, now: UnixMillis) -> Problem {
+pub(super) fn problem(error: &UpdateError, now: UnixMillis) -> Problem {
     match error {
         UpdateError::Absent | UpdateError::Outdated => Problem::NotFound,
         UpdateError::Version => Problem::VersionChanged,
@@ -398,7 +282,7 @@ fn read_patch(body: &Map<String, Value>) -> Result<Patch, Interrupt> {
 }
 
 /// Reads when the session of a guest began whose record shall begin.
-fn read_begin(value: &Value) -> Result<UnixSeconds, Interrupt> {
+pub(super) fn read_begin(value: &Value) -> Result<UnixSeconds, Interrupt> {
     let since = value.as_u64().map(UnixSeconds);
     since.ok_or_else(|| invalid("`begin` must be the number in X-Session-Created."))
 }
@@ -408,7 +292,7 @@ fn read_begin(value: &Value) -> Result<UnixSeconds, Interrupt> {
 ///
 /// # Errors
 /// Returns [`Problem::NotFound`] if the session has reached its absolute limit.
-fn start_of(
+pub(super) fn start_of(
     gateway: &Gateway,
     name: PublicName,
     begin: Option<UnixSeconds>,
@@ -426,12 +310,12 @@ fn start_of(
 }
 
 /// Reads how long a caller waits for a lease.
-fn read_wait(value: &Value) -> Result<Seconds, Interrupt> {
+pub(super) fn read_wait(value: &Value) -> Result<Seconds, Interrupt> {
     let wait = value.as_u64().map(Seconds);
     wait.filter(|wait| *wait <= MAX_LEASE_WAIT)
         .ok_or_else(|| invalid("`wait` must be 0 to 10, in whole seconds."))
 }
 
-fn invalid(what: &str) -> Interrupt {
+pub(super) fn invalid(what: &str) -> Interrupt {
     Problem::Invalid(what.to_owned()).into()
 }

@@ -10,8 +10,9 @@ use std::rc::Rc;
 use sha2::{Digest as _, Sha256};
 
 use super::assertion::Asserted;
-use super::authenticate::{Visitor, unstored};
+use super::authenticate::Visitor;
 use super::client_info::Client;
+use super::guest::unstored;
 use super::response_context::ResponseContext;
 use super::upstream_request::Forward;
 use super::{Gateway, Interrupt, RequestContext};

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use super::assertion;
-use super::authenticate::{Authenticated, Caller, Visitor, credential, unstored};
+use super::authenticate::{Authenticated, Caller, Visitor, credential};
+use super::guest::unstored;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::auth::return_url;
 use crate::cookie::presented::Presented;

@@ -1,7 +1,7 @@
 //! Checks whether the session of an open stream or socket still lives. A connection that is not followed is checked
 //! once, when it opens.
 
-use super::authenticate::unstored;
+use super::guest::unstored;
 use super::parts::{Recorder, Sessions};
 use super::response_context::ResponseContext;
 use super::session_lookup::{MaxAge, SessionLookup};

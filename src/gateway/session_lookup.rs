@@ -5,12 +5,11 @@ use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
 
 use super::Interrupt;
-use crate::clock::{Seconds, UnixMillis};
+use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
-use crate::effect::{Answers, Found, Need, Write};
+use crate::effect::{Answers, Found, Need};
 use crate::policy::PROPAGATION;
 use crate::response::problem::Problem;
-use crate::session::codec::{self, Unreadable};
 use crate::session::id::{Handle, RecordName, SessionId};
 use crate::session::prepared::Prepared;
 use crate::session::record::{IdMatch, Record, Version};
@@ -23,9 +22,6 @@ use crate::tenant_id::TenantId;
 
 /// Delays before each repeated read of a stale namespace, in milliseconds.
 const STALE_RETRY_MS: [u32; 3] = [50, 150, 400];
-
-/// Time for which an unreadable record stays in quarantine.
-const QUARANTINE_TTL: Seconds = Seconds(7 * 86_400);
 
 /// Result of a lookup by handle.
 pub(crate) enum SessionLookup {
@@ -296,59 +292,6 @@ impl Sessions {
             key: name.as_str().to_owned(),
             after_ms: *after_ms,
         })
-    }
-
-    /// Opens the bytes that storage held at time `asked`, and caches the entry.
-    pub(crate) fn open(
-        &mut self,
-        recorder: &mut Recorder,
-        handle: Handle,
-        name: &RecordName,
-        bytes: &[u8],
-        asked: UnixMillis,
-    ) -> Result<LookupResult, Interrupt> {
-        match codec::open(bytes, name, &self.tenant.keys) {
-            Ok(entry) => {
-                let known = Known::new(entry, &self.tenant.keys);
-                Ok(LookupResult::Found(self.cache.learn(handle, known, asked)))
-            }
-            Err(Unreadable::NewerFormat) => Err(Problem::SchemaNewer.into()),
-            Err(Unreadable::UnknownKey) => {
-                recorder.emit(Event::new(Level::Warn, "record_key_unknown").about(handle));
-                Err(Problem::KeyUnknown.into())
-            }
-            Err(unreadable) => {
-                self.quarantine(recorder, name, bytes, unreadable);
-                Ok(LookupResult::Corrupt)
-            }
-        }
-    }
-
-    /// Keeps a copy of an unreadable record for the operator; the original stays as it is.
-    fn quarantine(
-        &mut self,
-        recorder: &mut Recorder,
-        name: &RecordName,
-        bytes: &[u8],
-        why: Unreadable,
-    ) {
-        let reason = match why {
-            Unreadable::Malformed => "malformed",
-            Unreadable::NewerFormat => "newer_format",
-            Unreadable::UnknownKey => "unknown_key",
-            Unreadable::SealBroken => "seal_broken",
-        };
-        let key = name.quarantine();
-        // A repeated step finds the same bytes.
-        if self.writes.iter().any(|write| write.key == key) {
-            return;
-        }
-        recorder.emit(Event::new(Level::Error, "record_unreadable").with("reason", reason));
-        self.writes.push(Write {
-            key,
-            value: bytes.to_vec(),
-            ttl: QUARANTINE_TTL,
-        });
     }
 
     /// Builds a command to a session's object with this tenant's rules.

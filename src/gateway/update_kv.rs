@@ -5,7 +5,7 @@ use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
 
 use super::Interrupt;
-use super::authenticate::unstored;
+use super::guest::unstored;
 use super::session_lookup::{MaxAge, SessionLookup};
 use super::update::{Update, UpdateError, UpdateOutcome};
 use crate::clock::UnixMillis;
