@@ -205,7 +205,9 @@ test("several processes: a mounted Chainlit keeps its conversations", SLOW, asyn
     "the loop": block("for port in"),
   })) {
     await t.test(`started by ${way}`, async (t) => {
-      const servers = checkout.start(command, { within: "app" });
+      // A start-up file of the shell may put another Python in front.
+      const own = `export PATH="${path.dirname(PYTHON)}:$PATH"\n${command}`;
+      const servers = checkout.start(own, { within: "app" });
       t.after(() => servers.stop());
       await answeringAt([8001, 8002, 8003, 8004], servers);
       const printed = servers.printed.match(/^ORIGINS=(.*)$/m)?.[1];

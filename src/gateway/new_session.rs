@@ -211,8 +211,11 @@ impl Balancer {
         let is_usual_full = || {
             release.is_none() && self.tenant.releases.is_some() && {
                 let mut pool = self.tenant.pool.iter();
-                let exists = pool.any(|origin| self.release_of(origin).is_none());
-                exists && !self.has_room(None, now)
+                let is_open = pool.any(|origin| {
+                    self.release_of(origin).is_none()
+                        && origin.is_open(self.tenant.releases.as_ref())
+                });
+                is_open && !self.has_room(None, now)
             }
         };
         if !self.is_full(now) && !is_usual_full() {
