@@ -205,9 +205,7 @@ test("several processes: a mounted Chainlit keeps its conversations", SLOW, asyn
     "the loop": block("for port in"),
   })) {
     await t.test(`started by ${way}`, async (t) => {
-      // A start-up file of the shell may put another Python in front.
-      const own = `export PATH="${path.dirname(PYTHON)}:$PATH"\n${command}`;
-      const servers = checkout.start(own, { within: "app" });
+      const servers = checkout.start(command, { within: "app" });
       t.after(() => servers.stop());
       await answeringAt([8001, 8002, 8003, 8004], servers);
       const printed = servers.printed.match(/^ORIGINS=(.*)$/m)?.[1];
@@ -310,7 +308,8 @@ async function tlsBefore(t, checkout, to) {
  */
 function mounted(t, main) {
   const checkout = Checkout.make(t, {
-    PATH: `${path.dirname(PYTHON)}:${process.env.PATH}`,
+    // No other Python than that with the kit.
+    PATH: `${path.dirname(PYTHON)}:/usr/bin:/bin`,
     CHAINLIT_AUTH_SECRET: "the-same-secret-in-every-process",
     HEADER_LOG: "/dev/null",
   });
