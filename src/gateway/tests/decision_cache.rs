@@ -31,6 +31,13 @@ fn decision_is_reusable_until_the_second_ends() {
 }
 
 #[test]
+fn decisions_of_a_limited_tenant_are_not_cached() {
+    for limit in ["REQUESTS_PER_SECOND", "MAX_IN_FLIGHT"] {
+        assert_eq!(repeated(&json!({ (limit): "100" })), None, "{limit}");
+    }
+}
+
+#[test]
 fn decision_is_reusable_while_revocations_are_fresh() {
     let mut world = World::new(&json!({ "SESSION_CACHE": "2s" }));
     world.now.0 += 400;

@@ -149,6 +149,16 @@ fn response_waits_and_keeps_what_is_not_guarded() {
 }
 
 #[test]
+fn response_that_waits_in_vain_keeps_what_is_not_guarded() {
+    let (mut world, path) = recorded();
+    take(&mut world, &path, &json!({ "exclusive": true }));
+    let before = world.jar.clone();
+    world.exchange("x-session-patch\n{\"a\":2}\nx-session-rotate\n1\nx-session-lease-wait\n2");
+    assert_ne!(world.jar, before, "the browser gets the rotated id");
+    assert_eq!(data(&mut world), r#"{"a":1}"#);
+}
+
+#[test]
 fn sign_out_passes_a_lease() {
     let (mut world, path) = recorded();
     take(&mut world, &path, &json!({ "exclusive": true }));

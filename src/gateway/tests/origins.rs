@@ -121,6 +121,17 @@ fn requests_beyond_the_rate_of_a_tenant_are_refused_until_the_next_second() {
 }
 
 #[test]
+fn request_is_not_counted_again_after_its_origin_failed() {
+    let mut world = World::new(&json!({ "REQUESTS_PER_SECOND": "2" }));
+    let home = world.exchange("").origin;
+    world.visit();
+    let mut answers = Answers::default();
+    answers.add_failure(&home, Failure::Lost, world.now);
+    forwarded(world.send("GET", "/", &[], &mut answers));
+    assert_eq!(refused(world.get("/")).0, 429);
+}
+
+#[test]
 fn requests_beyond_the_number_in_flight_of_a_tenant_are_refused() {
     let mut world = World::new(&json!({ "MAX_IN_FLIGHT": "5" }));
     world.exchange("");

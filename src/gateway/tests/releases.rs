@@ -51,6 +51,19 @@ fn release_whose_servers_come_later_gets_no_session_yet() {
 }
 
 #[test]
+fn full_release_gets_no_new_session() {
+    let origins = "a=http://a:1;capacity=5,v2=http://c:1;release=v2;capacity=5";
+    for (rules, full, other) in [("v2: 100", "v2", Some("a")), ("v2: 0", "a", None)] {
+        let mut world = World::new(&json!({ "ORIGINS": origins, "RELEASES": rules }));
+        world.busy(full, 5);
+        match other {
+            Some(other) => assert_eq!(newcomer(&mut world, &[]), other),
+            None => assert_eq!(refused(world.get("/")).0, 503, "the usual release is full"),
+        }
+    }
+}
+
+#[test]
 fn document_says_the_same_as_the_line() {
     let rules = json!([{
         "release": "v2",
