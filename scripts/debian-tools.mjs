@@ -1,4 +1,4 @@
-/** Installs the benchmark's programs that npm does not have, from Debian. */
+/** Installs programs that npm does not have, from Debian's packages. */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { Fault, step } from "./progress.mjs";
 import { output, run } from "./run.mjs";
@@ -6,26 +6,40 @@ import { output, run } from "./run.mjs";
 /** The Debian package of each program. */
 const PACKAGES = { wrk: "wrk", nginx: "nginx-light", haproxy: "haproxy", valgrind: "valgrind" };
 
+/** @typedef {keyof typeof PACKAGES} Tool */
+
 /** While this file forbids it, installing a package starts no service. */
 const POLICY = "/usr/sbin/policy-rc.d";
 
-/** @param {(keyof typeof PACKAGES)[]} tools */
+/** @param {Tool[]} tools of the benchmark */
 export async function ensureTools(tools) {
   const missing = tools.filter((tool) => output("which", [tool]) === null);
   if (missing.length === 0) return;
   const packages = missing.map((tool) => PACKAGES[tool]);
-  if (process.getuid?.() !== 0 || output("apt-get", ["--version"]) === null) {
+  if (!canInstall()) {
     throw new Fault(`The benchmark needs ${missing.join(" and ")}; install: ${packages.join(" ")}`);
   }
-  await step(`Installing ${packages.join(" and ")}`, "20 s", () =>
-    withoutServices(async () => {
-      await run("apt-get", ["update", "-qq"]);
-      await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], {
-        stdio: ["ignore", "ignore", "inherit"],
-        env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-      });
-    }),
-  );
+  await step(`Installing ${packages.join(" and ")}`, "20 s", () => install(packages));
+}
+
+/** Returns whether this machine installs Debian's packages without a password. */
+export function canInstall() {
+  return process.getuid?.() === 0 && output("apt-get", ["--version"]) !== null;
+}
+
+/**
+ * @param {string[]} packages
+ * @param {{ recommended?: boolean }} [options] whether to install the packages that they recommend
+ */
+export function install(packages, { recommended = false } = {}) {
+  const extent = recommended ? [] : ["--no-install-recommends"];
+  return withoutServices(async () => {
+    await run("apt-get", ["update", "-qq"]);
+    await run("apt-get", ["install", "-y", "-qq", ...extent, ...packages], {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    });
+  });
 }
 
 /** @param {() => Promise<void>} install */

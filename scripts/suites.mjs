@@ -41,6 +41,7 @@ const LONG = [
   "browser/doors",
   "browser/console",
   "documented",
+  "browser/browsers",
   "oidc-hostile",
   "ejection",
   "tenants-cli",

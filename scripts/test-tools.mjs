@@ -1,5 +1,5 @@
 /**
- * Installs what suites need beyond npm: Chromium, Prometheus, rsyslog, a collector, chat servers, and Workers built for tests.
+ * Installs what suites need beyond npm: browsers, Prometheus, rsyslog, a collector, chat servers, and Workers built for tests.
  * It runs before the suites begin, which would otherwise install things twice, or wait for each other's build.
  *
  * `node scripts/test-tools.mjs SUITE…`
@@ -10,8 +10,8 @@ import { ensureStreamlit } from "../tests/apps/streamlit.mjs";
 import { ensureChainlit } from "../tests/chainlit/venv.mjs";
 import { collectorMissing } from "../tests/harness/collector.mjs";
 import { ensureKit } from "../tests/kit/venv.mjs";
+import { ensureChromium, ensureFirefoxAndWebKit } from "./browsers.mjs";
 import { buildEmbed, buildPlanted } from "./build.mjs";
-import { ensureChromium } from "./chromium.mjs";
 import { Fault, main, print } from "./progress.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureRsyslog } from "./rsyslog.mjs";
@@ -23,6 +23,7 @@ import { ROOT } from "./setup.mjs";
 /** By apt-get, which runs once at a time. @type {Tool[]} */
 const BY_APT = [
   ["tests/browser/chromium.mjs", ensureChromium],
+  ["tests/browser/browsers.mjs", ensureFirefoxAndWebKit],
   ["tests/harness/prometheus.mjs", ensurePrometheus],
   ["tests/harness/rsyslog.mjs", ensureRsyslog],
   ["tests/harness/collector.mjs", collectorMissing],
