@@ -25,7 +25,7 @@ use crate::response::theme::Brand;
 use crate::session::lifetime::Lifetime;
 use crate::tenant_id::TenantId;
 
-pub(crate) use access_rule::AccessRule;
+pub(crate) use access_rule::{AccessRule, Denial};
 use assets::Assets;
 use proof_key::ProofKey;
 
@@ -256,12 +256,14 @@ impl Tenant {
         mapped.map(|(_, source)| *source).any(takes)
     }
 
-    /// Returns whether the expiry of access tokens matters. It does if origins receive them, or if a provider admits
-    /// only some users, because each new token says whether the user is still admitted.
+    /// Returns whether the expiry of access tokens matters. It does if origins receive them, or if a provider or a path
+    /// admits only some users, because each new token says whether the user is still admitted.
     #[must_use]
     pub(crate) fn uses_access_tokens(&self) -> bool {
         let mut providers = self.methods.oidc.iter();
-        self.hands_tokens_on() || providers.any(|provider| provider.allow.is_limiting())
+        self.hands_tokens_on()
+            || self.requires_groups()
+            || providers.any(|provider| provider.allow.is_limiting())
     }
 
     /// Returns how long this isolate's list of revocations counts as fresh, in milliseconds.

@@ -1,7 +1,7 @@
 //! Derives the identity from the claims of a verified token, and decides whether the tenant admits the user.
 //!
-//! The decision uses all claims. Origins get a limited part, because the record stores it and every request carries
-//! it.
+//! The decision uses all claims. The record stores a limited part, because every request to an origin carries it. The
+//! tenant's rules for later requests see this part only, so the groups that they ask for always have room in it.
 
 use serde_json::Value;
 
@@ -74,7 +74,7 @@ pub(crate) fn identity(
         .and_then(Value::as_str)
         .map(presentable);
     let name = name.filter(|name| !name.is_empty());
-    let (listed, groups_omitted) = groups.for_origins(&allow.groups);
+    let (listed, groups_omitted) = groups.to_store([&allow.rule_groups, &allow.groups]);
     Ok(Claimed {
         identity: json!({ "user": user, "email": email, "name": name, "groups": listed }),
         groups_omitted,
@@ -163,18 +163,23 @@ impl<'c> Groups<'c> {
         self.whole == Some(group) || self.listed.contains(&group)
     }
 
-    /// Returns the groups for origins, and the number of omitted ones. If not all fit, those that `wanted` names come
-    /// first, because the tenant's rules use them.
-    fn for_origins(&self, wanted: &[String]) -> (Vec<&'c str>, u32) {
+    /// Returns the groups to store, and the number of omitted ones. If not all fit, those that the first list of
+    /// `wanted` names come first, then those of the second.
+    fn to_store(&self, wanted: [&[String]; 2]) -> (Vec<&'c str>, u32) {
         let fits = |group: &&&str| is_identifier(group) && !group.contains(',');
         let mut fitting: Vec<&str> = self.listed.iter().filter(fits).copied().collect();
-        let bytes = |group: &str| header_text(group).len() + 1;
-        let all: usize = fitting.iter().map(|group| bytes(group)).sum();
-        if all > MAX_GROUP_BYTES || fitting.len() > MAX_GROUPS {
-            let is_wanted = |group: &str| wanted.iter().any(|one| one == group);
-            sorted::by(&mut fitting, |one, other| {
-                is_wanted(other).cmp(&is_wanted(one))
-            });
+        if !all_fit(&fitting) {
+            let unwanted = wanted.iter().map(|list| list.len()).sum();
+            let place = |group: &str| {
+                let position = wanted.into_iter().flatten().position(|one| one == group);
+                position.unwrap_or(unwanted)
+            };
+            let mut placed: Vec<(usize, &str)> =
+                fitting.iter().map(|group| (place(group), *group)).collect();
+            sorted::by(&mut placed, |one, other| one.0.cmp(&other.0));
+            // A group that a claim repeats must not take the room of another.
+            placed.dedup();
+            fitting = placed.into_iter().map(|(_, group)| group).collect();
         }
         let mut used = 0;
         fitting.retain(|group| {
@@ -189,6 +194,18 @@ impl<'c> Groups<'c> {
         let omitted = self.listed.len().saturating_sub(fitting.len());
         (fitting, u32::try_from(omitted).unwrap_or(u32::MAX))
     }
+}
+
+/// Returns whether a session can store all these groups.
+#[must_use]
+pub(crate) fn all_fit<G: AsRef<str>>(groups: &[G]) -> bool {
+    let all: usize = groups.iter().map(|group| bytes(group.as_ref())).sum();
+    all <= MAX_GROUP_BYTES && groups.len() <= MAX_GROUPS
+}
+
+/// Returns the bytes of a group in `X-Session-Groups`.
+fn bytes(group: &str) -> usize {
+    header_text(group).len() + 1
 }
 
 fn admits(allow: &Allow, email: Option<&str>, groups: &Groups<'_>) -> bool {

@@ -104,6 +104,8 @@ pub(crate) struct Allow {
     pub groups: Vec<String>,
     /// Whether an address counts as verified if the provider makes no statement, here and for origins.
     pub unverified_email: bool,
+    /// Groups that the tenant's rules ask for. They restrict no sign-in, but sessions must keep them.
+    pub rule_groups: Vec<String>,
 }
 
 impl Allow {

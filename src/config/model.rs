@@ -9,8 +9,8 @@ use super::parse::{FromDocument, Reader, described};
 use super::releases::ReleaseRules;
 use super::telemetry::Telemetry;
 use super::values::{
-    CookiePattern, DataSize, Date, HeaderName, Issuer, Method, Path, PathPattern, Percent,
-    ReleaseName, SecretName, Share, Site, Weight,
+    CookiePattern, DataSize, Date, GroupName, HeaderName, Issuer, Method, Path, PathPattern,
+    Percent, ReleaseName, SecretName, Share, Site, Weight,
 };
 use crate::auth::methods::ClientAuthentication;
 use crate::balancer::pool::{Base, OriginName, OriginState};
@@ -166,6 +166,8 @@ object! {
         mode: LoginMode,
         /// Maximum age of the sign-in; an older one requires a new sign-in.
         max_age: Option<Seconds>,
+        /// Groups or roles, one of which the user must be in; none: all users. Only with mode required.
+        groups: Vec<GroupName>,
     }
 }
 

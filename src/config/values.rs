@@ -13,6 +13,7 @@ use crate::clock::UnixSeconds;
 use crate::encoding::json;
 use crate::encoding::quoted;
 use crate::http::host::HostPattern;
+use crate::session::names::is_identifier;
 use crate::tenant_id::TenantId;
 
 text!(TenantId, "^[a-z0-9-]{1,63}$", |text| {
@@ -47,6 +48,12 @@ checked! {
     HeaderName, "^[A-Za-z0-9-]+$",
     |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
     "use the name of a header: letters, digits and -"
+}
+checked! {
+    /// Name of a group of users, as sessions store it.
+    GroupName, "^[^,\\s]([^,\\n]*[^,\\s])?$",
+    |text| is_identifier(text) && !text.contains(','),
+    "use the name of a group such as ops: up to 320 bytes, without a comma"
 }
 checked! {
     /// Origin in the sense of RFC 6454.

@@ -212,3 +212,44 @@ fn impossible_lifetimes_are_rejected() {
         assert!(read(&changes).is_err(), "{changes}");
     }
 }
+
+#[test]
+fn groups_that_guests_could_not_have_or_sessions_not_keep_are_refused() {
+    let many: Vec<String> = (0..65).map(|at| format!("g{at}")).collect();
+    let long: Vec<String> = (0..40)
+        .map(|at| format!("{at}-{}", "x".repeat(110)))
+        .collect();
+    for (exception, path) in [
+        (
+            json!({ "mode": "optional", "groups": ["ops"] }),
+            "LOGIN_EXCEPTIONS[0].groups",
+        ),
+        (
+            json!({ "mode": "off", "groups": ["ops"] }),
+            "LOGIN_EXCEPTIONS[0].groups",
+        ),
+        (
+            json!({ "mode": "required", "groups": ["a,b"] }),
+            "LOGIN_EXCEPTIONS[0].groups[0]",
+        ),
+        (
+            json!({ "mode": "required", "groups": [" ops"] }),
+            "LOGIN_EXCEPTIONS[0].groups[0]",
+        ),
+        (
+            json!({ "mode": "required", "groups": many }),
+            "LOGIN_EXCEPTIONS",
+        ),
+        (
+            json!({ "mode": "required", "groups": long }),
+            "LOGIN_EXCEPTIONS",
+        ),
+    ] {
+        let mut exception = exception;
+        exception["path"] = json!("/admin/*");
+        let settings = json!({ "LOGIN_EXCEPTIONS": json!([exception]).to_string() });
+        let faults = read(&settings).err().unwrap();
+        let begins = |fault: &String| fault.starts_with(&format!("{path}: "));
+        assert!(faults.iter().any(begins), "{faults:?}");
+    }
+}

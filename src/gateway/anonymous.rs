@@ -131,6 +131,7 @@ impl Gateway {
             public_base: (location.scheme, location.authority),
             trace_id: context.trace.id(),
             path: "",
+            methods: "",
             cookie_age: 0,
             client: Client::default(),
         };

@@ -17,7 +17,7 @@ use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
 use crate::session::id::Handle;
 use crate::session::record::Version;
-use crate::tenant::AccessRule;
+use crate::tenant::{AccessRule, Denial};
 
 /// Request of an authorized visitor.
 pub(crate) struct Authorized<'a> {
@@ -65,15 +65,20 @@ impl Gateway {
         let guests = access_rule.admits_guests();
         match caller {
             Caller::Visitor(visitor)
-                if access_rule.max_age.is_some() && is_stale(&visitor, access_rule, context) =>
+                if access_rule.max_age.is_some() && is_stale(&visitor, &access_rule, context) =>
             {
-                Access::Denied(self.require_reauthentication(access_rule, context))
+                Access::Denied(self.require_reauthentication(&access_rule, context))
             }
-            Caller::Visitor(visitor) if guests || visitor.session.record.identity.is_some() => {
-                Access::Visitor(visitor)
+            Caller::Visitor(visitor) => {
+                let identity = visitor.session.record.identity.as_ref();
+                match self.tenant.denial(&access_rule, identity) {
+                    None => Access::Visitor(visitor),
+                    Some(Denial::Guest) => {
+                        Access::Denied(self.deny(Problem::NoSession, false, context))
+                    }
+                    Some(Denial::Groups) => Access::Denied(self.require_group(context)),
+                }
             }
-            // A guest's session does not satisfy a rule that requires sign-in.
-            Caller::Visitor(_) => Access::Denied(self.deny(Problem::NoSession, false, context)),
             Caller::Anonymous { .. } if guests => Access::Guest,
             Caller::Anonymous { forged } => {
                 Access::Denied(self.deny(Problem::NoSession, forged, context))
@@ -89,7 +94,7 @@ impl Gateway {
     /// Makes the visitor sign in again.
     fn require_reauthentication(
         &self,
-        access_rule: AccessRule,
+        access_rule: &AccessRule,
         context: &RequestContext<'_>,
     ) -> Interrupt {
         if !context.request.is_navigation() {
@@ -99,6 +104,17 @@ impl Gateway {
         let location = login_url(&self.prefix, way_back(context.request));
         let location = format!("{location}&max_age={}", max_age.0);
         Interrupt::Respond(Answer::empty(303).with("location", location).into())
+    }
+
+    /// Refuses a user who is in none of the required groups. The session knows the groups of the sign-in, so the page
+    /// offers another one. No redirect: a user whom it does not help would go round in circles.
+    pub(super) fn require_group(&self, context: &RequestContext<'_>) -> Interrupt {
+        let sign_in = if self.tenant.methods.is_empty() {
+            String::new()
+        } else {
+            login_url(&self.prefix, way_back(context.request))
+        };
+        Problem::GroupRequired { sign_in }.into()
     }
 
     /// Creates a guest: a cookie without stored data.
@@ -156,7 +172,7 @@ impl Gateway {
 }
 
 /// Returns whether a user signed in longer ago than the rule allows.
-fn is_stale(visitor: &Visitor, access_rule: AccessRule, context: &RequestContext<'_>) -> bool {
+fn is_stale(visitor: &Visitor, access_rule: &AccessRule, context: &RequestContext<'_>) -> bool {
     let record = &visitor.session.record;
     let authenticated = record.authenticated.unwrap_or_default();
     record.identity.is_some()

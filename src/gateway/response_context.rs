@@ -11,7 +11,7 @@ use crate::cookie::name::CookieName;
 use crate::telemetry::labels::RequestLabels;
 
 /// Number of fields.
-const FIELDS: usize = 10;
+const FIELDS: usize = 11;
 
 /// Parts of a forwarded request that its response needs. They are no secret from the edge, which has the cookie anyway,
 /// and never leave the isolate.
@@ -47,8 +47,10 @@ pub(crate) struct ResponseContext<'a> {
     pub(crate) origin: &'a str,
     /// Scheme and authority that the client used.
     pub(crate) public_base: (&'a str, &'a str),
-    /// Path of the request, if the tenant has a vault for cookies.
+    /// Path of the request, if the tenant has a vault for cookies or follows open connections.
     pub(crate) path: &'a str,
+    /// Methods of the request, if the tenant follows open connections.
+    pub(crate) methods: &'a str,
     /// Trace id, for the log.
     pub(crate) trace_id: &'a str,
     /// Remaining lifetime of the cookie, in seconds.
@@ -89,6 +91,7 @@ impl<'a> ResponseContext<'a> {
             self.public_base.0,
             self.public_base.1,
             self.path,
+            self.methods,
             self.trace_id,
             self.client.country,
         ] {
@@ -109,6 +112,7 @@ impl<'a> ResponseContext<'a> {
             scheme,
             authority,
             path,
+            methods,
             trace_id,
             country,
             cookie_age,
@@ -139,6 +143,7 @@ impl<'a> ResponseContext<'a> {
             origin: origin?,
             public_base: (scheme?, authority?),
             path: path?,
+            methods: methods?,
             trace_id: trace_id?,
             cookie_age: cookie_age?.parse().ok()?,
             client: Client {
@@ -172,6 +177,7 @@ mod tests {
             origin: "blue",
             public_base: ("http", "localhost:8787"),
             path: "/x",
+            methods: "GET PUT",
             trace_id: "abc",
             cookie_age: 60,
             client: Client {

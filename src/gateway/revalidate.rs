@@ -1,5 +1,5 @@
-//! Checks whether the session of an open stream or socket still lives. A connection that is not followed is checked
-//! once, when it opens.
+//! Checks whether the session of an open stream or socket still lives, and whether its visitor may still be there. A
+//! connection that is not followed is checked once, when it opens.
 
 use super::guest::unstored;
 use super::parts::{Recorder, Sessions};
@@ -12,8 +12,9 @@ use crate::cookie::token::Token;
 use crate::effect::{Answers, Need};
 use crate::policy::PROPAGATION;
 use crate::session::change::Change;
+use crate::session::identity::Identity;
 use crate::session::record::Version;
-use crate::tenant::{Consistency, Streams};
+use crate::tenant::{AccessRule, Consistency, Denial, Streams};
 
 /// Minimum interval between two checks.
 const MIN_LENGTH: Seconds = Seconds(1);
@@ -48,10 +49,12 @@ impl Gateway {
         let Some(token) = Token::opened(context.cookie, keys) else {
             return Revalidation::Over("session_unknown");
         };
-        match self
-            .sessions
-            .watch_session(&mut self.recorder, &token, now, answers)
-        {
+        let rule = (!context.methods.is_empty())
+            .then(|| self.tenant.access_rule_of(context.methods, context.path));
+        let watched =
+            self.sessions
+                .watch_session(&mut self.recorder, &token, rule.as_ref(), now, answers);
+        match watched {
             Ok(Some(reason)) => Revalidation::Over(reason),
             Err(Interrupt::Pending(needs)) => Revalidation::Await(needs),
             // A source that does not answer ends no session.
@@ -68,12 +71,16 @@ impl Sessions {
         &mut self,
         recorder: &mut Recorder,
         token: &Token,
+        rule: Option<&AccessRule>,
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Option<&'static str>, Interrupt> {
         let lifetime = self.tenant.lifetime;
         let ordered = self.tenant.consistency == Consistency::Strong;
         if token.least_version == Version::UNSTORED && self.cache.get(token.handle, now).is_none() {
+            if let Some(reason) = self.denied(rule, None) {
+                return Ok(Some(reason));
+            }
             // A guest has no record to note the use in.
             self.openings.note(token.handle, now.seconds());
             let end = lifetime.absolute_end(&unstored(token).span());
@@ -97,6 +104,9 @@ impl Sessions {
         if now.seconds() >= lifetime.absolute_end(&span) {
             return Ok(Some("session_expired"));
         }
+        if let Some(reason) = self.denied(rule, record.identity.as_ref()) {
+            return Ok(Some(reason));
+        }
         let change = match self.tenant.streams {
             Streams::PassThrough
                 if lifetime.opening_is_due(&span, record.spread(), now.seconds()) =>
@@ -112,6 +122,18 @@ impl Sessions {
         self.update(recorder, &update, answers, now)
             .map_err(Interrupt::Pending)?;
         Ok(None)
+    }
+
+    /// Returns why the visitor may not be there any more: the rule or the user's groups may have changed.
+    fn denied(
+        &self,
+        rule: Option<&AccessRule>,
+        identity: Option<&Identity>,
+    ) -> Option<&'static str> {
+        match self.tenant.denial(rule?, identity)? {
+            Denial::Guest => Some("no_session"),
+            Denial::Groups => Some("group_required"),
+        }
     }
 
     fn revalidation_period(&self) -> Seconds {

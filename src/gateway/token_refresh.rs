@@ -4,6 +4,8 @@
 //! A provider accepts a refresh token once. So only the session's object requests a new token
 //! ([`crate::session_object`]). It does so in the background before the token expires. After that the request waits.
 
+use std::rc::Rc;
+
 use super::authenticate::Visitor;
 use super::authorize::Authorized;
 use super::parts::{Logins, Recorder, Sessions};
@@ -19,7 +21,7 @@ use crate::session::record::Record;
 use crate::session::token_set::TokenSet;
 use crate::session_object::command::{Operation, Reply};
 use crate::telemetry::log::{ConfigName, Event, Level};
-use crate::tenant::Consistency;
+use crate::tenant::{Consistency, Denial};
 
 /// Maximum time for a provider's response, in milliseconds.
 const DEADLINE_MS: u32 = 12_000;
@@ -40,10 +42,28 @@ impl Gateway {
             return Ok(request);
         }
         let Authorized { visitor, context } = request;
+        let before = Rc::clone(&visitor.session);
         let visitor = self.renewed(visitor, context)?;
+        if !Rc::ptr_eq(&before, &visitor.session) {
+            self.check_groups_again(&visitor, context)?;
+        }
         self.logins
             .note_expired_token(&mut self.recorder, &visitor, context.now);
         Ok(Authorized { visitor, context })
+    }
+
+    /// Refuses the user if the groups that the provider stated with a new token do not suffice any more.
+    fn check_groups_again(
+        &self,
+        visitor: &Visitor,
+        context: &RequestContext<'_>,
+    ) -> Result<(), Interrupt> {
+        let rule = self.tenant.access_rule(context.request);
+        let identity = visitor.session.record.identity.as_ref();
+        match self.tenant.denial(&rule, identity) {
+            Some(Denial::Groups) => Err(self.require_group(context)),
+            Some(Denial::Guest) | None => Ok(()),
+        }
     }
 
     fn renewed(
@@ -145,7 +165,7 @@ impl Logins {
     }
 
     /// Returns the remaining time of the access token; `None` if it cannot be renewed. Also `None` if the origin does
-    /// not receive it and all of its provider's users may enter.
+    /// not receive it and all of its provider's users may enter everywhere.
     fn remaining_validity(&self, record: &Record, now: UnixMillis) -> Option<Seconds> {
         let grant = record.grant.as_ref()?;
         let ordered = self.tenant.consistency == Consistency::Strong;
@@ -157,7 +177,8 @@ impl Logins {
 
     fn limits_users_of(&self, grant: &TokenSet) -> bool {
         let provider = self.tenant.methods.provider(&grant.provider);
-        provider.is_some_and(|provider| provider.allow.is_limiting())
+        self.tenant.requires_groups()
+            || provider.is_some_and(|provider| provider.allow.is_limiting())
     }
 
     fn hands_tokens_on(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Builds the request to the origin.
 
 use super::parts::Recorder;
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::Gateway;
@@ -137,6 +138,12 @@ impl Gateway {
         };
         let headers = Outgoing::new(context.request, context.cookie, &identity, context.trace);
         let disbelieved = headers.disbelieved;
+        let revocable = tenant.streams == Streams::Revocable;
+        let methods = if revocable {
+            tenant.methods_of(context.request)
+        } else {
+            Cow::default()
+        };
         let response_context = ResponseContext {
             cookie: &visitor.cookie,
             set_cookie: visitor.set_cookie,
@@ -154,11 +161,12 @@ impl Gateway {
             origin: &selected.origin,
             public_base: (location.scheme, location.authority),
             trace_id: context.trace.id(),
-            path: if tenant.vault.is_empty() {
+            path: if tenant.vault.is_empty() && !revocable {
                 ""
             } else {
                 location.path
             },
+            methods: &methods,
             cookie_age: tenant
                 .lifetime
                 .cookie_age(&record.span(), context.now.seconds())
@@ -182,7 +190,6 @@ impl Gateway {
         } else {
             String::new()
         };
-        let revocable = tenant.streams == Streams::Revocable;
         if !disbelieved.is_none() {
             self.recorder.count_disbelieved(disbelieved);
         }

@@ -68,6 +68,11 @@ pub(crate) enum Problem {
     TenantMisconfigured,
     /// The path requires a session, and the request has none.
     NoSession,
+    /// The user is in none of the groups that the path requires.
+    GroupRequired {
+        /// URL of a new sign-in; empty without one.
+        sign_in: String,
+    },
     /// The session exceeded a time limit.
     SessionExpired,
     /// Storage has no such session.
@@ -202,6 +207,7 @@ impl Problem {
         };
         let remedy = match self {
             Self::Overloaded => Remedy::Waiting,
+            Self::GroupRequired { sign_in } if !sign_in.is_empty() => Remedy::SigningIn(sign_in),
             _ if matches!(status, 409 | 421 | 429 | 500..) => Remedy::TryingAgain,
             _ => Remedy::StartingOver,
         };

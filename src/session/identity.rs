@@ -52,6 +52,12 @@ impl Identity {
         }
     }
 
+    /// Returns whether the user is in a group.
+    #[must_use]
+    pub(crate) fn is_in(&self, group: &str) -> bool {
+        self.groups.iter().any(|one| one == group)
+    }
+
     /// Parses `{"user", "email"?, "name"?, "groups"?}`. Also returns whether `"remember": true` requests the longer
     /// limit.
     ///

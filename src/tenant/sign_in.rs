@@ -2,6 +2,7 @@
 
 use super::faults::{Faults, OWN_SECRETS};
 use crate::auth::authorization;
+use crate::auth::claimed;
 use crate::auth::methods::{Allow, ClaimNames, Issuer, Methods, Provider};
 use crate::config::model::{AllowedUsers, Claims, Document, OidcProvider, TokenIssuer};
 use crate::secrets::{Secrets, binding};
@@ -15,6 +16,7 @@ const OPENID: &str = "openid";
 
 pub(super) fn methods(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Methods {
     let written = &document.login.methods;
+    let rule_groups = rule_groups(document, faults);
     let mut oidc: Vec<Provider> = Vec::new();
     for (at, entry) in written.oidc.iter().enumerate() {
         let path = format!("login.methods.oidc[{at}]");
@@ -23,7 +25,7 @@ pub(super) fn methods(document: &Document, secrets: &Secrets, faults: &mut Fault
             faults.add(&path, format!("two providers are named {name:?}"));
         }
         let secret = secret(entry, &document.id, secrets, &path, faults);
-        let provider = provider(entry, name, secret);
+        let provider = provider(entry, name, secret, &rule_groups);
         for (name, problem) in authorization::faults_of(&provider.parameters) {
             faults.add(&format!("{path}.parameters.{name}"), problem);
         }
@@ -32,7 +34,11 @@ pub(super) fn methods(document: &Document, secrets: &Secrets, faults: &mut Fault
     Methods {
         password: written.password,
         oidc,
-        token: written.token.iter().map(issuer).collect(),
+        token: written
+            .token
+            .iter()
+            .map(|entry| issuer(entry, &rule_groups))
+            .collect(),
     }
 }
 
@@ -57,7 +63,38 @@ fn secret(
     value.map(str::to_owned)
 }
 
-fn provider(entry: &OidcProvider, name: String, client_secret: Option<String>) -> Provider {
+/// Returns the groups that rules ask for, those of login exceptions first. Sessions keep these whatever else a user is
+/// in, because the rules see no others.
+fn rule_groups(document: &Document, faults: &mut Faults) -> Vec<String> {
+    let mut groups: Vec<String> = Vec::new();
+    for (at, exception) in document.login.exceptions.iter().enumerate() {
+        let path = format!("login.exceptions[{at}].groups");
+        if !exception.groups.is_empty() && exception.mode.admits_guests() {
+            faults.add(&path, "a guest is in no group; use it with mode required");
+        }
+        for group in &exception.groups {
+            if !groups.contains(&group.0) {
+                groups.push(group.0.clone());
+            }
+        }
+    }
+    if !claimed::all_fit(&groups) {
+        faults.add(
+            "login.exceptions",
+            "name at most 64 groups, in at most 4 KiB together",
+        );
+    }
+    let releases = document.routing.releases.0.iter();
+    groups.extend(releases.flat_map(|entry| entry.r#match.groups.iter().cloned()));
+    groups
+}
+
+fn provider(
+    entry: &OidcProvider,
+    name: String,
+    client_secret: Option<String>,
+    rule_groups: &[String],
+) -> Provider {
     let mut scope = entry.scopes.join(" ");
     if scope.is_empty() {
         SCOPES.clone_into(&mut scope);
@@ -79,18 +116,18 @@ fn provider(entry: &OidcProvider, name: String, client_secret: Option<String>) -
             .collect(),
         claims: claims(&entry.claims),
         userinfo: entry.userinfo,
-        allow: allow(&entry.allow),
+        allow: allow(&entry.allow, rule_groups),
         untyped_logout_tokens: entry.untyped_logout_tokens,
     }
 }
 
-fn issuer(entry: &TokenIssuer) -> Issuer {
+fn issuer(entry: &TokenIssuer, rule_groups: &[String]) -> Issuer {
     Issuer {
         issuer: entry.issuer.0.clone(),
         audience: entry.audience.clone(),
         jwks_uri: entry.jwks_uri.as_ref().map(ToString::to_string),
         claims: claims(&entry.claims),
-        allow: allow(&entry.allow),
+        allow: allow(&entry.allow, rule_groups),
         longest: entry.longest,
     }
 }
@@ -104,10 +141,11 @@ fn claims(names: &Claims) -> ClaimNames {
     }
 }
 
-fn allow(allowed: &AllowedUsers) -> Allow {
+fn allow(allowed: &AllowedUsers, rule_groups: &[String]) -> Allow {
     Allow {
         email_domains: allowed.email_domains.clone(),
         groups: allowed.groups.clone(),
         unverified_email: allowed.unverified_email,
+        rule_groups: rule_groups.to_vec(),
     }
 }

@@ -25,6 +25,7 @@ use crate::http::{limits, websocket};
 use crate::policy::LoginMode;
 use crate::response::Answer;
 use crate::response::problem::Problem;
+use crate::tenant::{AccessRule, Denial};
 
 use question::{Question, Sender};
 
@@ -230,6 +231,8 @@ fn explain_access(
         Caller::Visitor(visitor) => visitor.session.record.identity.as_ref(),
         Caller::Anonymous { .. } | Caller::Over(_) => None,
     };
+    let groups = required_groups(gateway, &access_rule);
+    let lacks_group = gateway.tenant.denial(&access_rule, who) == Some(Denial::Groups);
     let who = who.map(|who| format!("{} has signed in", who.user));
     let is_over = matches!(caller, Caller::Over(_));
     let access = gateway.access(caller, context);
@@ -242,6 +245,9 @@ fn explain_access(
         }
         (Access::Guest, _) => {
             "Guests are admitted on this path, and this visitor becomes one.".to_owned()
+        }
+        (Access::Denied(Interrupt::Reject { .. }), Some(who)) if lacks_group => {
+            format!("{who}, but is not in the groups that this path requires: {groups}.")
         }
         (Access::Denied(_), Some(who)) => {
             let most = access_rule.max_age.unwrap_or_default().0;
@@ -266,6 +272,21 @@ fn explain_access(
         Access::Guest => Ok(None),
         Access::Denied(interrupt) => Err(interrupt),
     }
+}
+
+/// Names the groups that a rule requires: `ops or sre`.
+fn required_groups(gateway: &Gateway, access_rule: &AccessRule) -> String {
+    let lists = gateway.tenant.required_groups(access_rule);
+    let lists: Vec<String> = lists
+        .map(|groups| {
+            groups
+                .iter()
+                .map(|one| one.0.as_str())
+                .collect::<Vec<_>>()
+                .join(" or ")
+        })
+        .collect();
+    lists.join(", and ")
 }
 
 /// Builds the outcome.

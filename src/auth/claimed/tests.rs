@@ -33,6 +33,7 @@ const LENIENT: Allow = Allow {
     email_domains: Vec::new(),
     groups: Vec::new(),
     unverified_email: true,
+    rule_groups: Vec::new(),
 };
 
 #[test]
@@ -240,6 +241,27 @@ fn oversized_groups_are_truncated() {
     let line = crate::session::names::header_list(&read.groups);
     assert!(line.len() <= MAX_GROUP_BYTES && line.len() > MAX_GROUP_BYTES / 2);
     assert!(claimed.groups_omitted > 40);
+}
+
+#[test]
+fn groups_that_rules_ask_for_always_have_room() {
+    let ruled: Vec<String> = (0..40)
+        .map(|at| format!("{at}-{}", "r".repeat(90)))
+        .collect();
+    assert!(all_fit(&ruled));
+    let allow = Allow {
+        rule_groups: ruled.clone(),
+        groups: vec!["chat".to_owned()],
+        ..Allow::default()
+    };
+    let mut roles = vec!["chat".to_owned(); 100];
+    roles.extend((0..100).map(|at| format!("group {at}")));
+    // A repeated group must not take the room of another.
+    roles.extend(vec![ruled[0].clone(); 64]);
+    roles.extend(ruled.iter().rev().cloned());
+    let claims = claims(&json!({ "realm_access": { "roles": roles } }));
+    let read = read(&identity(&claims, &names(), &allow).unwrap());
+    assert!(ruled.iter().all(|group| read.is_in(group)), "{read:?}");
 }
 
 proptest! {

@@ -17,6 +17,8 @@ pub(super) struct Message {
     groups: Vec<String>,
     jwks_uri: String,
     keys: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rule_groups: Vec<String>,
     unverified_email: bool,
     userinfo: Option<String>,
 }
@@ -37,6 +39,7 @@ impl From<Renewal> for Message {
             groups: allow.groups,
             jwks_uri: renewal.jwks_uri,
             keys: renewal.keys,
+            rule_groups: allow.rule_groups,
             unverified_email: allow.unverified_email,
             userinfo: renewal.userinfo,
         }
@@ -58,6 +61,7 @@ impl From<Message> for Renewal {
                 email_domains: message.email_domains,
                 groups: message.groups,
                 unverified_email: message.unverified_email,
+                rule_groups: message.rule_groups,
             },
             jwks_uri: message.jwks_uri,
             keys: message.keys,

@@ -8,6 +8,7 @@ mod decision_cache;
 mod ending;
 mod explain;
 mod failures;
+mod group_rules;
 mod leases;
 mod lifecycle;
 mod openings;

@@ -4,7 +4,7 @@ use super::*;
 use crate::gateway::Revalidation;
 use serde_json::json;
 
-const SOCKET: [(&str, &str); 4] = [
+pub(super) const SOCKET: [(&str, &str); 4] = [
     ("upgrade", "websocket"),
     ("sec-websocket-version", "13"),
     ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
@@ -53,7 +53,7 @@ impl World {
     }
 
     /// Revalidates an open connection, as the edge does at intervals or once.
-    fn revalidate(&mut self, forward: &Forward) -> Revalidation {
+    pub(super) fn revalidate(&mut self, forward: &Forward) -> Revalidation {
         let mut answers = Answers::default();
         loop {
             match self

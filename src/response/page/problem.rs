@@ -15,27 +15,34 @@ pub(in crate::response) struct Trouble<'a> {
     pub(in crate::response) code: &'a str,
     /// Trace id, which leads to the log.
     pub(in crate::response) trace_id: &'a str,
-    pub(in crate::response) remedy: Remedy,
+    pub(in crate::response) remedy: Remedy<'a>,
 }
 
 /// Next step for the visitor.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::response) enum Remedy {
+pub(in crate::response) enum Remedy<'a> {
     /// Wait: the page reloads by itself.
     Waiting,
     /// Load the page again.
     TryingAgain,
     /// Go to the front page.
     StartingOver,
+    /// Sign in again, at this URL.
+    SigningIn(&'a str),
 }
 
 /// Renders the page.
 pub(in crate::response) fn problem(theme: &Theme<'_>, trouble: &Trouble<'_>) -> Answer {
     let (template, heading) = match trouble.remedy {
         Remedy::Waiting => (WAITING, theme.translate("Please wait a moment")),
-        Remedy::TryingAgain | Remedy::StartingOver => (PROBLEM, trouble.title),
+        _ => (PROBLEM, trouble.title),
+    };
+    let sign_in = match trouble.remedy {
+        Remedy::SigningIn(url) => url,
+        _ => "",
     };
     let fillings = [
+        ("sign_in", Text(sign_in)),
         ("detail", Text(trouble.detail)),
         ("again", If(trouble.remedy == Remedy::TryingAgain)),
         ("anew", If(trouble.remedy == Remedy::StartingOver)),

@@ -87,6 +87,12 @@ impl Problem {
                 "Sign-in needed",
                 "This needs a session. Open the site in a browser and sign in.",
             ),
+            Self::GroupRequired { .. } => (
+                403,
+                "group_required",
+                "No access for this account",
+                "Your account is in none of the groups that this page is open to. If you were added to one since you signed in, sign in again; otherwise ask the operator of this site.",
+            ),
             Self::SessionExpired => (
                 401,
                 "session_expired",

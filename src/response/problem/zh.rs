@@ -7,7 +7,7 @@ pub(super) fn translate(code: &str) -> Option<(&'static str, &'static str)> {
     Some((title, detail))
 }
 
-const TRANSLATIONS: [(&str, &str, &str); 49] = [
+const TRANSLATIONS: [(&str, &str, &str); 50] = [
     (
         "too_many_forgeries",
         "无效会话过多",
@@ -207,6 +207,11 @@ const TRANSLATIONS: [(&str, &str, &str); 49] = [
         "not_admitted",
         "您无法进入",
         "您已登录，但本站未对您的账号开放。请联系本站的运营人员，或使用其他账号。",
+    ),
+    (
+        "group_required",
+        "您无法进入",
+        "您的账号不属于可以查看此页的任何一个组。如果是在登录之后才加入的，请重新登录；否则请联系本站的运营人员。",
     ),
     (
         "step_up_required",

@@ -80,6 +80,7 @@ fn renewal() -> Renewal {
             email_domains: vec!["acme.example".to_owned()],
             groups: vec!["staff".to_owned()],
             unverified_email: true,
+            rule_groups: Vec::new(),
         },
         jwks_uri: "https://id.example/keys".to_owned(),
         keys: Some(r#"{"keys":[]}"#.to_owned()),

@@ -79,6 +79,7 @@ fn command_round_trips() {
                 email_domains: vec!["d.example".to_owned()],
                 groups: vec!["staff".to_owned()],
                 unverified_email: true,
+                rule_groups: vec!["ops".to_owned()],
             },
             jwks_uri: "https://id.example/keys".to_owned(),
             keys: Some("{\"keys\":[]}".to_owned()),
