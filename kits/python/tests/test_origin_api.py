@@ -18,6 +18,7 @@ from vestibule_session import (
     Change,
     ChangeRefused,
     Conflict,
+    LeaseHeld,
     Misconfigured,
     NoSession,
     OriginApi,
@@ -130,7 +131,9 @@ def test_lease_is_taken_used_and_released(api: OriginApi, server: Server) -> Non
         (404, "not_found", NoSession, "newer request"),
         (404, "not_recorded", NoSession, "CONSISTENCY=strong"),
         (404, "", Misconfigured, "VESTIBULE_URL"),
-        (409, "leased", Conflict, "leased"),
+        (409, "leased", LeaseHeld, "leased"),
+        (409, "needs_objects", Misconfigured, "CONSISTENCY=strong"),
+        (409, "session_replaced", Conflict, "session_replaced"),
         (412, "version_changed", Conflict, "version_changed"),
         (413, "body_too_large", ChangeRefused, "body_too_large"),
         (422, "invalid", ChangeRefused, "why"),
@@ -140,9 +143,13 @@ def test_lease_is_taken_used_and_released(api: OriginApi, server: Server) -> Non
 def test_error_says_what_to_do(
     api: OriginApi, server: Server, status: int, code: str, error: type[Exception], advice: str
 ) -> None:
-    server.answer = JSONResponse({"code": code, "detail": "why"}, status_code=status)
-    with pytest.raises(error, match=advice):
+    headers = {"retry-after": "12"}
+    server.answer = JSONResponse({"code": code, "detail": "why"}, status, headers)
+    with pytest.raises(error, match=advice) as raised:
         api.change(SESSION, Change(patch={}))
+    assert raised.type is error
+    if isinstance(raised.value, LeaseHeld):
+        assert raised.value.retry_after == 12
 
 
 def test_silence_is_told_from_a_refusal() -> None:

@@ -6,6 +6,7 @@ from .channel import current_session
 from .errors import (
     ChangeRefused,
     Conflict,
+    LeaseHeld,
     Misconfigured,
     MissingProof,
     NeedsResponse,
@@ -28,6 +29,7 @@ __all__ = [
     "Conflict",
     "Identity",
     "Lease",
+    "LeaseHeld",
     "Misconfigured",
     "MissingProof",
     "NeedsResponse",

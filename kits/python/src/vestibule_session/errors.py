@@ -43,7 +43,16 @@ class ChangeRefused(SessionError):
 
 
 class Conflict(ChangeRefused):
-    """Another caller changed the session, or holds its lease."""
+    """The change and the session as it is now do not fit together."""
+
+
+class LeaseHeld(Conflict):
+    """Another caller holds the session's lease, or your own lease has ended."""
+
+    def __init__(self, message: str, code: str = "", retry_after: int | None = None) -> None:
+        super().__init__(message, code)
+        self.retry_after = retry_after
+        """Seconds until the lease ends by itself, if Vestibule says so."""
 
 
 class Unavailable(SessionError):

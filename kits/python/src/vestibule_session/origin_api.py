@@ -13,7 +13,15 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from .change import Change
-from .errors import ChangeRefused, Conflict, Misconfigured, NoSession, SessionError, Unavailable
+from .errors import (
+    ChangeRefused,
+    Conflict,
+    LeaseHeld,
+    Misconfigured,
+    NoSession,
+    SessionError,
+    Unavailable,
+)
 from .session import Session
 
 
@@ -74,7 +82,7 @@ class OriginApi:
     def lease(self, session: Session, seconds: int = 30, token: int | None = None) -> Lease:
         """Takes the lease of a session, or extends the one with this token.
 
-        Raises `Conflict` while another caller holds it.
+        Raises `LeaseHeld` while another caller holds it.
         """
         return _lease(self._send(self._lease_request(session, seconds, token)))
 
@@ -182,7 +190,7 @@ def _lease(answer: httpx.Response) -> Lease:
 
 def _checked(answer: httpx.Response) -> httpx.Response:
     if not answer.is_success:
-        raise _error(answer.status_code, _problem(answer))
+        raise _error(answer, _problem(answer))
     return answer
 
 
@@ -194,8 +202,8 @@ def _problem(answer: httpx.Response) -> dict[str, Any]:
     return problem if isinstance(problem, dict) else {}
 
 
-def _error(status: int, problem: Mapping[str, Any]) -> SessionError:
-    code = str(problem.get("code", ""))
+def _error(answer: httpx.Response, problem: Mapping[str, Any]) -> SessionError:
+    status, code = answer.status_code, str(problem.get("code", ""))
     said = f"Vestibule answered {status} {code}: {problem.get('detail', 'no details')}"
     if status in (401, 403, 429):
         return Misconfigured(
@@ -212,6 +220,11 @@ def _error(status: int, problem: Mapping[str, Any]) -> SessionError:
         )
     if status == 404:
         return Misconfigured(f"{said} Check VESTIBULE_URL: it must lead to Vestibule itself.")
+    if code == "leased":
+        seconds = answer.headers.get("retry-after", "")
+        return LeaseHeld(said, code, int(seconds) if seconds.isdecimal() else None)
+    if code == "needs_objects":
+        return Misconfigured(f"{said} Set CONSISTENCY=strong.")
     if status in (409, 412):
         return Conflict(said, code)
     if status >= 500:
