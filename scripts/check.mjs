@@ -7,6 +7,7 @@ import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { commandOf, ensureVenv } from "../tests/harness/venv.mjs";
 import { ARGON2, build, SCRIPT, WASM } from "./build.mjs";
+import { buildNodeKit } from "./node-kit.mjs";
 import { main, print, step } from "./progress.mjs";
 import { exitCode, output, run } from "./run.mjs";
 import { ROOT } from "./setup.mjs";
@@ -31,6 +32,7 @@ const bin = (/** @type {string} */ name) => path.join(ROOT, "node_modules/.bin",
 
 await main(async () => {
   await build();
+  await buildNodeKit();
   const deny = await denyTool();
   const clippy = ["clippy", "--quiet", "--locked"];
   const checks = [
@@ -108,6 +110,7 @@ await main(async () => {
     await passes("JavaScript types, Node", bin("tsc"), ["--project", "tsconfig.json"]),
     await passes("JavaScript types, Worker", bin("tsc"), ["--project", "tsconfig.worker.json"]),
     await passes("JavaScript types, console", bin("tsc"), ["--project", "tsconfig.console.json"]),
+    await passes("TypeScript, kit for Node", bin("tsc"), ["--project", "kits/node/tsconfig.json"]),
     size(),
   ];
   const failed = checks.filter((passed) => !passed).length;
