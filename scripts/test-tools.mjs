@@ -12,6 +12,7 @@ import { collectorMissing } from "../tests/harness/collector.mjs";
 import { ensureKit } from "../tests/kit/venv.mjs";
 import { ensureChromium, ensureFirefoxAndWebKit } from "./browsers.mjs";
 import { buildEmbed, buildPlanted } from "./build.mjs";
+import { buildNodeKit } from "./node-kit.mjs";
 import { Fault, main, print } from "./progress.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureRsyslog } from "./rsyslog.mjs";
@@ -36,6 +37,9 @@ const BY_PIP = [
   ["tests/kit/venv.mjs", ensureKit],
 ];
 
+/** By TypeScript's compiler. @type {Tool[]} */
+const BY_TSC = [["tests/kit/node-server.mjs", buildNodeKit]];
+
 /** By cargo. @type {Tool[]} */
 const BY_CARGO = [
   ["tests/harness/planted.mjs", buildPlanted],
@@ -56,7 +60,7 @@ async function installFor(files) {
       });
     }
   };
-  await Promise.all([BY_APT, BY_PIP, BY_CARGO].map(install));
+  await Promise.all([BY_APT, BY_PIP, BY_TSC, BY_CARGO].map(install));
 }
 
 /**
