@@ -8,9 +8,11 @@ import { connect } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 import { createServer } from "node:tls";
+import { io } from "socket.io-client";
 import { conversations } from "./chainlit/conversations.mjs";
 import { CHAINLIT, ensureChainlit } from "./chainlit/venv.mjs";
 import { Visitor } from "./chainlit/visitor.mjs";
+import { Browser } from "./harness/browser.mjs";
 import { Checkout } from "./harness/checkout.mjs";
 import { CloudflareApi } from "./harness/cloudflare-api.mjs";
 import { assertPrinted, Documented, steps } from "./harness/documented.mjs";
@@ -233,6 +235,53 @@ test("several processes behind one port break conversations, and the log says so
     vestibule.logs.filter(({ event }) => event === "origin_is_several_processes");
   await until(() => events().length > 0, { what: "the event" });
   assert.equal(events()[0].origin, "both");
+});
+
+test("recipe: a chat with Express and socket.io continues in another process", SLOW, async (t) => {
+  const block = (/** @type {string} */ part) =>
+    documented.block("docs/guide/recipes.md", part).text;
+  const checkout = Checkout.make(t);
+  const { code, printed } = await checkout.run(block("npm pack"));
+  assert.equal(code, 0, printed);
+  checkout.write("chat/server.js", block("socketMiddleware()"));
+  checkout.write("chat/index.html", block("<!doctype html>"));
+  const start = checkout.start(block("node chat/server.js"));
+  await start.prints("Press Ctrl-C to stop", PATIENCE_MS);
+
+  const url = "http://localhost:8787";
+  const browser = new Browser(url);
+  const page = await until(
+    async () => {
+      const answer = await browser.fetch("/");
+      return answer.ok && answer.text();
+    },
+    { within: PATIENCE_MS, what: "the page" },
+  );
+  assert.match(page, /socket\.io\.min\.js/);
+  assert.equal((await browser.fetch("/socket.io/socket.io.min.js")).status, 200);
+  for (const port of [3001, 3002])
+    assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 401);
+
+  const talk = () => {
+    const extraHeaders = { cookie: browser.cookie, origin: url };
+    const socket = io(url, { extraHeaders, forceNew: true, reconnectionDelayMax: 500 });
+    t.after(async () => void socket.close());
+    return (/** @type {string} */ text) => socket.timeout(30_000).emitWithAck("message", text);
+  };
+  const say = talk();
+  const first = await say("hello");
+  assert.match(first, /^1\. guest: hello \(process \d+\)$/);
+  process.kill(Number(first.match(/\d+(?=\)$)/)?.[0]), "SIGKILL");
+  const second = await until(() => say("again").catch(() => null), {
+    within: PATIENCE_MS,
+    what: "an answer of the other process",
+  });
+  assert.match(second, /guest: again/);
+  assert.ok(Number.parseInt(second, 10) >= 2, second);
+  assert.notEqual(second.split("(")[1], first.split("(")[1]);
+
+  assert.equal((await browser.fetch("/sign-in/ada")).status, 302);
+  assert.match(await talk()("me"), /^\d+\. ada: me/);
 });
 
 test("every block of commands in README and docs/ is run by a test", () => {
