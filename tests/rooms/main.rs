@@ -45,8 +45,9 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("response", &["http"]),
     // Sign-in. Forms and return URLs are HTTP.
     ("auth", &["effect", "http", "session"]),
-    // Tenant documents and the tenants built from them, without the code that applies them.
-    ("config", &["response", "http", "balancer", "auth"]),
+    // Tenant documents and the tenants built from them, without the code that applies them. A group in a document keeps
+    // to the rule for names in sessions.
+    ("config", &["response", "http", "balancer", "auth", "session"]),
     (
         "tenant",
         &["config", "http", "response", "balancer", "session", "auth"],
