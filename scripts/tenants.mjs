@@ -223,12 +223,17 @@ async function remove(store, id) {
  * @param {string} at
  */
 async function explain(store, host, at) {
-  const name = host.toLowerCase().replace(/:\d+$/, "");
+  const [authority, ...values] = host.toLowerCase().split(";");
+  const name = authority.replace(/:\d+$/, "");
   const suffixes = [...name.matchAll(/\./g)].map(({ index }) => `*${name.slice(index)}`);
-  for (const pattern of [name, ...suffixes]) {
+  const segment = at.match(/^\/[a-z0-9-]{1,63}(?=[/?]|$)/)?.[0] ?? "";
+  const headers = values.map((value) => `;${value}`).join("");
+  const qualifiers = new Set([segment + headers, segment, headers, ""]);
+  const patterns = [name, ...suffixes].flatMap((one) => [...qualifiers].map((end) => one + end));
+  for (const pattern of patterns) {
     const id = await store.get(`host:${pattern}`);
     if (id === null) continue;
-    const order = { do: "explain", host: name, path: at };
+    const order = { do: "explain", host: name, pattern, path: at };
     return report(read(store, await stored(store, id), order));
   }
   print(`No tenant has the host ${host}: requests get 421.`);

@@ -12,6 +12,7 @@ use crate::config::{Fault, variables};
 use crate::encoding::json;
 use crate::encoding::quoted;
 use crate::http::host::Host;
+use crate::http::qualifier::{self, TenantBy};
 use crate::keys::{BadKeys, DeploymentKeys};
 use crate::policy::Streams;
 use crate::secrets::Secrets;
@@ -35,6 +36,8 @@ pub(crate) struct Deployment {
     pub defaults: Value,
     /// The only tenant, to which every host belongs; `None` if documents define the tenants.
     pub tenant: Option<Tenant>,
+    /// Parts of a request that select its tenant.
+    pub tenant_by: TenantBy,
     /// Path prefix of the reserved paths; `/_session` by default.
     pub prefix: String,
     /// Name of this Worker in log lines and traces.
@@ -68,6 +71,10 @@ enum SettingError {
         "TENANTS_TOKEN: use printable ASCII characters without blanks; it is sent as a bearer token."
     )]
     TenantsToken,
+    #[error(
+        "TENANT_BY: use host, path and up to four of header:NAME, separated by commas, such as path or header:X-Tenant. NAME begins with X-, and is a header that the proxy before Vestibule sets."
+    )]
+    TenantBy,
     #[error(
         "CONSOLE_HOST: {} is not a host; use one such as console.example.com in lower case, without scheme, port and path.", quoted(.0)
     )]
@@ -109,6 +116,8 @@ impl Deployment {
         errors.extend(former_variables(&secrets));
         errors.extend(console_host(&secrets));
         errors.extend(buckets(&secrets));
+        let tenant_by = TenantBy::parse(secrets.of_deployment("TENANT_BY").unwrap_or("host"));
+        errors.extend(tenant_by.is_none().then_some(SettingError::TenantBy));
         let service = service_name(&secrets);
         errors.extend(service.is_none().then_some(SettingError::Service));
         let mut faults: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -125,6 +134,7 @@ impl Deployment {
         };
         match (keys, prefix, service) {
             (Some(keys), Some(prefix), Some(service)) if faults.is_empty() => Ok(Self {
+                tenant_by: tenant_by.unwrap_or_default(),
                 keys,
                 secrets,
                 defaults,
@@ -166,7 +176,31 @@ impl Deployment {
         if !self.follows_streams {
             tenant.streams = Streams::PassThrough;
         }
-        Ok(tenant)
+        tenant.shares_hosts = !self.tenant_by.is_host_alone();
+        let faults: Vec<Fault> = self.hosts_without_requests(&tenant).collect();
+        if faults.is_empty() {
+            Ok(tenant)
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// Returns the faults of hosts whose path or values no request can have under `TENANT_BY`.
+    fn hosts_without_requests(&self, tenant: &Tenant) -> impl Iterator<Item = Fault> {
+        let hosts = tenant.hosts.iter().enumerate();
+        let unfit = hosts.filter(|(_, host)| !self.tenant_by.can_be(host.qualifier()));
+        unfit.map(|(at, host)| {
+            let (path, _) = qualifier::split(host.qualifier());
+            let lacks_path = !path.is_empty() && !self.tenant_by.path;
+            Fault {
+                path: format!("hosts[{at}]"),
+                problem: if lacks_path {
+                    "a path selects no tenant here; set the variable TENANT_BY to path, or remove the path".to_owned()
+                } else {
+                    "give one value for each header that the variable TENANT_BY lists, or none".to_owned()
+                },
+            }
+        })
     }
 }
 

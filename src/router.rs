@@ -74,6 +74,8 @@ pub(crate) struct Router {
     writes: Vec<Write>,
     /// Wrong tokens, per client.
     guesses: ClientLimit,
+    /// Lookups of tenants by paths and headers that were not looked up lately, per client.
+    lookups: ClientLimit,
     /// Slots for password checks, shared by all tenants.
     hashing: Slots,
 }
@@ -120,6 +122,7 @@ impl Router {
             is_console_reported: false,
             writes: Vec::new(),
             guesses: ClientLimit::new(10, 60_000),
+            lookups: ClientLimit::new(120, 60_000),
             hashing,
         }
     }
@@ -198,7 +201,7 @@ impl Router {
         if self.is_consoles_alone(request) {
             return self.refused(&Problem::NotFound);
         }
-        let tenant = match self.tenant_of(request.location.authority, now, answers) {
+        let tenant = match self.tenant_of(request, now, answers) {
             Ok(tenant) => tenant,
             Err(Interrupt::Pending(needs)) => return Step::Await(needs),
             Err(Interrupt::Reject(problem)) => {
@@ -227,7 +230,11 @@ impl Router {
                 Step::Forward(Forward {
                     response_context: [tenant.as_str(), "\t", &forward.response_context].concat(),
                     run_background: is_due || forward.run_background,
-                    repeat: forward.repeat.filter(|_| !is_due),
+                    repeat: forward.repeat.filter(|_| !is_due).map(|mut repeat| {
+                        // Another path may select another tenant.
+                        repeat.any_target &= !self.deployment.tenant_by.path;
+                        repeat
+                    }),
                     ..forward
                 })
             }

@@ -2,11 +2,14 @@
 
 mod access_rule;
 pub(crate) mod assets;
+pub(crate) mod environment;
 mod faults;
 mod from_config;
 pub(crate) mod proof_key;
 mod releases;
 mod sign_in;
+
+use std::borrow::Cow;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -18,6 +21,8 @@ use crate::clock::Seconds;
 use crate::config::model::LoginException;
 use crate::config::route_pattern::RoutePattern;
 use crate::config::values::{CookiePattern, PathPattern};
+use crate::cookie::name::CookieName;
+use crate::cookie::set_cookie;
 use crate::http::host::HostPattern;
 use crate::keys::KeyRing;
 use crate::policy::PROPAGATION;
@@ -27,6 +32,7 @@ use crate::tenant_id::TenantId;
 
 pub(crate) use access_rule::{AccessRule, Denial};
 use assets::Assets;
+use environment::Environment;
 use proof_key::ProofKey;
 
 pub(crate) use crate::policy::{Consistency, HeaderSource, LogLevel, LoginMode, Sampling, Streams};
@@ -162,6 +168,8 @@ pub(crate) struct Tenant {
     pub id: TenantId,
     /// Hosts that select the tenant; empty if the deployment has no documents.
     pub hosts: Vec<HostPattern>,
+    /// Whether other tenants may have the same hosts, so that browsers need a cookie for each.
+    pub shares_hosts: bool,
     /// Keys derived for this tenant alone.
     pub keys: KeyRing,
     /// Access rule for all paths without an exception.
@@ -218,8 +226,8 @@ pub(crate) struct Tenant {
     pub proof: Option<ProofKey>,
     /// Additional identity headers, with the names that the origin reads, and their sources.
     pub mapped_headers: Vec<(String, HeaderSource)>,
-    /// Value of `X-Session-Env`: one line of JSON.
-    pub env: Option<String>,
+    /// Values of `X-Session-Env`.
+    pub env: Environment,
     /// Files served instead of the origins'.
     pub assets: Assets,
     /// Paths whose responses are the same for all clients, so that the zone's cache may store them.
@@ -248,6 +256,28 @@ pub(crate) struct Telemetry {
 }
 
 impl Tenant {
+    /// Returns the name of the session cookie on a connection.
+    #[must_use]
+    pub(crate) fn cookie_name(&self, on: CookieName) -> Cow<'static, str> {
+        if self.shares_hosts {
+            on.of_tenant(&self.id).into()
+        } else {
+            on.as_str().into()
+        }
+    }
+
+    /// Returns the line that sets the session cookie for `max_age`.
+    #[must_use]
+    pub(crate) fn set_cookie(&self, on: CookieName, value: &str, max_age: Seconds) -> String {
+        set_cookie::set(on, &self.cookie_name(on), value, max_age)
+    }
+
+    /// Returns the line that removes the session cookie.
+    #[must_use]
+    pub(crate) fn clear_cookie(&self, on: CookieName) -> String {
+        set_cookie::clear(on, &self.cookie_name(on))
+    }
+
     /// Returns whether origins receive the access tokens of users.
     #[must_use]
     pub(crate) fn hands_tokens_on(&self) -> bool {

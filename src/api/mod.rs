@@ -12,7 +12,6 @@ mod summary;
 
 use serde_json::Value;
 
-use crate::cookie::set_cookie;
 use crate::effect::{Found, Need};
 use crate::encoding::json;
 use crate::gateway::authenticate::Visitor;
@@ -93,7 +92,9 @@ fn me(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Answer, Int
     let line = visitor.set_cookie.then(|| {
         let lifetime = &gateway.tenant.lifetime;
         let age = lifetime.cookie_age(&visitor.session.record.span(), context.now.seconds());
-        set_cookie::set(context.cookie, &visitor.cookie, age)
+        gateway
+            .tenant
+            .set_cookie(context.cookie, &visitor.cookie, age)
     });
     Ok(Answer::json(200, &describe(gateway, &visitor, context)).with_cookie(line))
 }

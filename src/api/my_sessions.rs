@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::summary;
-use crate::cookie::set_cookie;
 use crate::encoding::json;
 use crate::gateway::authenticate::{Caller, Visitor};
 use crate::gateway::update::CHANGES;
@@ -104,7 +103,7 @@ fn my_session_ended(
     context: &RequestContext<'_>,
 ) -> Answer {
     gateway.recorder.note_ended(handle, "device");
-    let line = own.then(|| set_cookie::clear(context.cookie));
+    let line = own.then(|| gateway.tenant.clear_cookie(context.cookie));
     Answer::empty(204).with_cookie(line)
 }
 

@@ -26,7 +26,7 @@ object! {
     pub(crate) struct Document {
         /// Id of the tenant: 1 to 63 of a-z, 0-9 and -. It is part of every key; never change it.
         id: TenantId,
-        /// Hosts of the tenant: names, or *.suffix for everything below one.
+        /// Hosts of the tenant: names, or *.suffix for everything below one. With TENANT_BY a path segment or header values may follow, as in chat.example/acme.
         hosts: Vec<HostPattern>,
         /// Access rules, and ways to sign in.
         login: Login,
@@ -42,6 +42,8 @@ object! {
         vault: Vec<CookiePattern>,
         /// Sent to the chat servers as X-Session-Env, never to the browser. secret:NAME reads the Worker's secret <ID>__NAME.
         env: FlatMap<String, String>,
+        /// Values of env for signed-in users of some groups; if several rules apply, the last one decides.
+        env_rules: Vec<EnvRule>,
         /// Paths whose responses are the same for all visitors, such as /public/*: the zone cache may keep them. Requests there have no session and no cookies. A path where sign-in is required cannot be public.
         cache: Vec<PathPattern>,
         /// Responses that pages of other sites may read.
@@ -52,6 +54,16 @@ object! {
         branding: Branding,
         /// Logs, metrics and traces of the tenant's requests.
         telemetry: Telemetry,
+    }
+}
+
+object! {
+    /// Values of env for signed-in users of some groups.
+    pub(crate) struct EnvRule {
+        /// Groups of the users; one of them is enough.
+        groups: Vec<String>,
+        /// Values in place of those of env, and in addition to them.
+        env: FlatMap<String, String>,
     }
 }
 

@@ -6,7 +6,7 @@ use super::variables;
 use crate::secrets::Secrets;
 
 /// Settings that no document has, and bindings.
-const OTHERS: [&str; 22] = [
+const OTHERS: [&str; 23] = [
     "ADMIN_TOKEN",
     "ANALYTICS",
     "ATTEMPT_OBJECTS",
@@ -29,6 +29,7 @@ const OTHERS: [&str; 22] = [
     "TENANTS_DB",
     "TENANTS_TOKEN",
     "TENANTS_URL",
+    "TENANT_BY",
 ];
 
 /// Returns the unknown variables, each with the known name that is probably meant. Secrets of tenants (`<ID>__NAME`) are

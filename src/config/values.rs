@@ -21,7 +21,7 @@ text!(TenantId, "^[a-z0-9-]{1,63}$", |text| {
 });
 text!(
     HostPattern,
-    "^(\\*\\.)?[a-z0-9-]+(\\.[a-z0-9-]+)*$",
+    "^(\\*\\.)?[a-z0-9-]+(\\.[a-z0-9-]+)*(/[a-z0-9-]+)?(;[a-z0-9-]*){0,4}$",
     HostPattern::parse
 );
 text!(OriginName, "^[A-Za-z0-9._:\\[\\]-]+$", OriginName::parse);

@@ -23,13 +23,14 @@ enum Kind {
 }
 
 /// Variables, each with its format and its path in a document.
-const VARIABLES: [(&str, Kind, &str); 47] = [
+const VARIABLES: [(&str, Kind, &str); 48] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
     ("LOGIN_EXCEPTIONS", Kind::Json, "login.exceptions"),
     ("HEADERS", Kind::Json, "headers"),
     ("ENV", Kind::Json, "env"),
+    ("ENV_RULES", Kind::Json, "env_rules"),
     ("ASSETS", Kind::Json, "assets"),
     ("BRANDING", Kind::Json, "branding"),
     ("VAULT", Kind::List, "vault"),

@@ -5,9 +5,13 @@
 //! and Secure is left out. The name is not `session`, because many applications use that.
 
 use crate::http::request::Location;
+use crate::tenant_id::TenantId;
 
 /// Text between the session cookie's name and the suffix, in the name of a pending sign-in's cookie.
 const SIGN_IN: &str = "-login-";
+
+/// Text between the session cookie's name and the tenant's id, where tenants share hosts.
+const TENANT: char = '.';
 
 /// Name of the session cookie; its attributes follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +36,22 @@ impl CookieName {
         }
     }
 
-    /// Returns the cookie's name.
+    /// Returns the session cookie's name, unless tenants share hosts.
     #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Host => "__Host-session",
             Self::Loopback => "vestibule-session",
         }
+    }
+
+    /// Returns the session cookie's name for a tenant that shares hosts with others.
+    #[must_use]
+    pub(crate) fn of_tenant(self, tenant: &TenantId) -> String {
+        let mut name = self.as_str().to_owned();
+        name.push(TENANT);
+        name.push_str(tenant.as_str());
+        name
     }
 
     /// Returns the name of the console session's cookie.
@@ -50,9 +63,9 @@ impl CookieName {
         }
     }
 
-    /// Returns whether a name is ours on this connection, and so never reaches an origin. Ours are the session's, the
-    /// console's, and those of pending sign-ins. The name without a prefix is ours on loopback only. Like browsers,
-    /// this ignores case.
+    /// Returns whether a name is ours on this connection, and so never reaches an origin. Ours are the names of all
+    /// tenants' sessions, the console's, and those of pending sign-ins. The name without a prefix is ours on loopback
+    /// only. Like browsers, this ignores case.
     #[must_use]
     pub(crate) fn is_ours(self, name: &str) -> bool {
         let names: &[&str] = match self {
@@ -70,7 +83,8 @@ impl CookieName {
                 let begins_a_sign_in = rest
                     .get(..SIGN_IN.len())
                     .is_some_and(|middle| middle.eq_ignore_ascii_case(SIGN_IN));
-                head.eq_ignore_ascii_case(ours) && (rest.is_empty() || begins_a_sign_in)
+                head.eq_ignore_ascii_case(ours)
+                    && (rest.is_empty() || rest.starts_with(TENANT) || begins_a_sign_in)
             })
     }
 
@@ -100,6 +114,11 @@ mod tests {
             }
             assert!(on.is_ours(on.as_str()) && on.is_ours(on.of_console()));
             assert!(on.is_ours(&on.of_sign_in("abc")));
+            let shared = on.of_tenant(&TenantId::parse("acme").unwrap());
+            assert!(
+                on.is_ours(&shared) && !on.is_of_sign_in(&shared),
+                "{shared}"
+            );
             // Some loopback hosts receive over plain http what was set over https.
             assert!(on.is_ours("__host-SESSION"));
         }

@@ -6,27 +6,16 @@ use crate::cookie::name::CookieName;
 /// Maximum age that browsers allow, in seconds: 400 days (RFC 6265bis section 5.5).
 const MAX_COOKIE_AGE: u64 = 400 * 86_400;
 
-/// Returns the line that sets our cookie for `max_age`.
+/// Returns the line that sets a session's cookie for `max_age`.
 #[must_use]
-pub(crate) fn set(name: CookieName, value: &str, max_age: Seconds) -> String {
-    line(
-        name,
-        name.as_str(),
-        value,
-        max_age.0.clamp(1, MAX_COOKIE_AGE),
-    )
+pub(crate) fn set(on: CookieName, name: &str, value: &str, max_age: Seconds) -> String {
+    line(on, name, value, max_age.0.clamp(1, MAX_COOKIE_AGE))
 }
 
-/// Returns the line that sets a pending sign-in's cookie, under its full name.
+/// Returns the line that sets a pending sign-in's cookie.
 #[must_use]
-pub(crate) fn set_sign_in(name: CookieName, full: &str, value: &str, max_age: Seconds) -> String {
-    line(name, full, value, max_age.0)
-}
-
-/// Returns the line that removes a pending sign-in's cookie.
-#[must_use]
-pub(crate) fn clear_sign_in(name: CookieName, full: &str) -> String {
-    line(name, full, "", 0)
+pub(crate) fn set_sign_in(on: CookieName, name: &str, value: &str, max_age: Seconds) -> String {
+    line(on, name, value, max_age.0)
 }
 
 /// Returns the line that removes an origin's cookie, by the usual attributes.
@@ -41,18 +30,18 @@ pub(crate) fn clear_foreign(on: CookieName, name: &str) -> String {
     format!("{name}=; Path=/; Max-Age=0{secure}")
 }
 
-/// Returns the line that removes our cookie: the attributes it was set with, and a maximum age of 0.
+/// Returns the line that removes a cookie of ours: the attributes it was set with, and a maximum age of 0.
 #[must_use]
-pub(crate) fn clear(name: CookieName) -> String {
-    line(name, name.as_str(), "", 0)
+pub(crate) fn clear(on: CookieName, name: &str) -> String {
+    line(on, name, "", 0)
 }
 
-fn line(name: CookieName, full: &str, value: &str, max_age: u64) -> String {
-    let secure = match name {
+fn line(on: CookieName, name: &str, value: &str, max_age: u64) -> String {
+    let secure = match on {
         CookieName::Host => " Secure;",
         CookieName::Loopback => "",
     };
-    format!("{full}={value}; Path=/;{secure} HttpOnly; SameSite=Lax; Max-Age={max_age}")
+    format!("{name}={value}; Path=/;{secure} HttpOnly; SameSite=Lax; Max-Age={max_age}")
 }
 
 /// Returns the cookie name that an origin's `Set-Cookie` line would set, trimmed as browsers trim it.
@@ -79,15 +68,20 @@ mod tests {
     #[test]
     fn set_and_clear_use_the_same_attributes() {
         assert_eq!(
-            set(CookieName::Host, "v", Seconds(60)),
+            set(CookieName::Host, "__Host-session", "v", Seconds(60)),
             "__Host-session=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60"
         );
         assert_eq!(
-            clear(CookieName::Host),
-            "__Host-session=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
+            clear(CookieName::Host, "__Host-session.acme"),
+            "__Host-session.acme=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
         );
         assert_eq!(
-            set(CookieName::Loopback, "v", Seconds(u64::MAX)),
+            set(
+                CookieName::Loopback,
+                "vestibule-session",
+                "v",
+                Seconds(u64::MAX)
+            ),
             "vestibule-session=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=34560000"
         );
     }

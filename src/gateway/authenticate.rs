@@ -130,7 +130,8 @@ impl Gateway {
 pub(crate) fn credential<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Presented<'p> {
     let header = context.request.header("cookie").unwrap_or_default();
     let (keys, now) = (&tenant.keys, context.now.seconds());
-    match Presented::find(header, context.cookie.as_str(), keys, now) {
+    let name = tenant.cookie_name(context.cookie);
+    match Presented::find(header, &name, keys, now) {
         Presented::Absent if !tenant.methods.token.is_empty() => bearer(tenant, context),
         presented => presented,
     }

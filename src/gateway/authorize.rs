@@ -8,7 +8,6 @@ use super::guest::unstored;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::auth::return_url;
 use crate::cookie::presented::Presented;
-use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
 use crate::encoding::push_percent_encoded;
 use crate::http::request::{Location, Request};
@@ -162,7 +161,7 @@ impl Gateway {
                 clear_cookie,
             };
         }
-        let line = clear_cookie.then(|| set_cookie::clear(context.cookie));
+        let line = clear_cookie.then(|| self.tenant.clear_cookie(context.cookie));
         let location = login_url(&self.prefix, way_back(context.request));
         let answer = Answer::empty(303)
             .with("location", location)

@@ -65,11 +65,11 @@ use chacha20::ChaCha20Rng;
 use parts::{Balancer, Limits, Logins, Recorder, Sessions, SharedRandom};
 
 use crate::auth::hashing::Slots;
+use crate::auth::return_url;
 use crate::balancer::load::Activity;
 use crate::balancer::probe::Probe;
 use crate::clock::UnixMillis;
 use crate::cookie::name::CookieName;
-use crate::cookie::set_cookie;
 use crate::effect::{Answers, Need};
 use crate::http::canonical::canonical;
 use crate::http::path::{self, PathClass};
@@ -180,8 +180,8 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Creates a tenant's gateway with its reserved paths below `prefix`. `random` must be seeded from a cryptographic
-    /// source: session ids and nonces come from it.
+    /// Creates a tenant's gateway, with its reserved paths below its own path and `prefix`. `random` must be seeded from
+    /// a cryptographic source: session ids and nonces come from it.
     #[must_use]
     pub(crate) fn new(
         tenant: Tenant,
@@ -198,8 +198,8 @@ impl Gateway {
             limits: Limits::new(Rc::clone(&tenant)),
             recorder: Recorder::new(Rc::clone(&tenant)),
             assertions: Assertions::new(Rc::clone(&tenant)),
+            prefix: [&tenant.brand.path, prefix].concat(),
             tenant,
-            prefix: prefix.to_owned(),
             random,
             reserved,
         }
@@ -250,7 +250,7 @@ impl Gateway {
                 self.recorder.labels.reason = problem.code();
                 let audience = Audience::of(request, &self.tenant.brand);
                 let answer = problem.answer(audience, trace.id());
-                let line = clear_cookie.then(|| set_cookie::clear(cookie));
+                let line = clear_cookie.then(|| self.tenant.clear_cookie(cookie));
                 let answer = self.with_cors(answer.with_cookie(line), request);
                 Step::Answer(Answer {
                     cacheable_until: self.refusal_cacheable_until(&problem, &context),
@@ -338,6 +338,15 @@ impl Gateway {
         self.recorder.state_changed
     }
 
+    /// Returns the requested return URL if it is safe, else the tenant's front page.
+    #[must_use]
+    pub(crate) fn return_url(&self, requested: &str) -> String {
+        match return_url::sound(requested, &self.prefix) {
+            return_url::FRONT => [&self.tenant.brand.path, return_url::FRONT].concat(),
+            sound => sound.to_owned(),
+        }
+    }
+
     /// Returns the tokens of this tenant's operators.
     #[must_use]
     pub(crate) fn admin_tokens(&self) -> &[ApiKey] {
@@ -356,6 +365,8 @@ impl Gateway {
 
     /// Applies a new configuration. Knowledge of sessions and origins stays.
     pub(crate) fn reload(&mut self, tenant: Tenant) {
+        let base = self.prefix.split_off(self.tenant.brand.path.len());
+        self.prefix = [&tenant.brand.path, base.as_str()].concat();
         let tenant = Rc::new(tenant);
         self.limits.reload(Rc::clone(&tenant));
         self.sessions.tenant = Rc::clone(&tenant);

@@ -98,12 +98,13 @@ impl Gateway {
         let set_cookie = match cookie {
             Cookie::Set(token, age) => {
                 let value = token.mint(&self.tenant.keys);
-                Some(set_cookie::set(context.name, &value, age))
+                Some(self.tenant.set_cookie(context.name, &value, age))
             }
-            Cookie::Clear => Some(set_cookie::clear(context.name)),
+            Cookie::Clear => Some(self.tenant.clear_cookie(context.name)),
             // As the decision on the request prepared it.
             Cookie::Keep => context.set_cookie.then(|| {
-                set_cookie::set(context.name, context.cookie, Seconds(context.cookie_age))
+                let age = Seconds(context.cookie_age);
+                self.tenant.set_cookie(context.name, context.cookie, age)
             }),
         };
         let (scheme, authority) = context.public_base;

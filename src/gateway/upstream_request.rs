@@ -116,13 +116,14 @@ impl Gateway {
             };
             proved.sign(key, context.now.seconds())
         });
+        let env = tenant.env.of(record.identity.as_ref());
         let identity = IdentityHeaders {
             tenant: &tenant.id,
             session: &visitor.session,
             state,
             expires,
             max_data: tenant.max_data,
-            env: tenant.env.as_deref(),
+            env: env.as_deref(),
             // With a cookie the bearer token is superfluous, but the origin must not get it either.
             came_by_bearer: !tenant.methods.token.is_empty()
                 && matches!(

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::qualifier::is_qualifier;
 use crate::encoding::quoted;
 
 /// Maximum number of labels for which wildcards are tried.
@@ -38,14 +39,15 @@ impl Host {
     }
 }
 
-/// Host pattern of a tenant: a host, or a wildcard for everything below one.
+/// Host pattern of a tenant: a host, or a wildcard for everything below one. A [qualifier](super::qualifier) may
+/// follow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct HostPattern(String);
 
 /// Text that is not a host pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{} is not a host; use one such as chat.example.com in lower case, without port, or *.example.com", quoted(.0)
+    "{} is not a host; use one such as chat.example.com in lower case, without port, or *.example.com; with TENANT_BY also chat.example.com/acme", quoted(.0)
 )]
 pub(crate) struct HostPatternError(String);
 
@@ -55,8 +57,9 @@ impl HostPattern {
     /// # Errors
     /// Returns an error that gives the valid form.
     pub(crate) fn parse(text: &str) -> Result<Self, HostPatternError> {
-        let name = text.strip_prefix("*.").unwrap_or(text);
-        if is_name(name) {
+        let (host, qualifier) = split(text);
+        let name = host.strip_prefix("*.").unwrap_or(host);
+        if is_name(name) && is_qualifier(qualifier) {
             Ok(Self(text.to_owned()))
         } else {
             Err(HostPatternError(text.to_owned()))
@@ -69,14 +72,27 @@ impl HostPattern {
         &self.0
     }
 
-    /// Returns whether the pattern matches this host.
+    /// Returns the qualifier behind the host; empty if there is none.
+    #[must_use]
+    pub(crate) fn qualifier(&self) -> &str {
+        split(&self.0).1
+    }
+
+    /// Returns whether the pattern matches this host, under any qualifier.
     #[must_use]
     pub(crate) fn means(&self, host: &Host) -> bool {
-        match self.0.strip_prefix('*') {
+        let own = split(&self.0).0;
+        match own.strip_prefix('*') {
             Some(suffix) => host.0.len() > suffix.len() && host.0.ends_with(suffix),
-            None => self.0 == host.0,
+            None => own == host.0,
         }
     }
+}
+
+/// Splits a pattern into its host and its qualifier.
+fn split(pattern: &str) -> (&str, &str) {
+    let at = pattern.find(['/', ';']).unwrap_or(pattern.len());
+    pattern.split_at_checked(at).unwrap_or_default()
 }
 
 /// Returns whether a text is one host with an optional port, as `Host` requires (RFC 9110 section 7.2): no list, no
@@ -185,6 +201,10 @@ mod tests {
         assert!(claim("*.example").means(&host("b.a.example")));
         assert!(!claim("*.example").means(&host("example")));
         assert!(!claim("*.example").means(&host("badexample")));
+        assert!(claim("a.example/acme").means(&host("a.example")));
+        assert!(claim("*.example;gold").means(&host("a.example")));
+        assert_eq!(claim("*.example/acme;gold").qualifier(), "/acme;gold");
+        assert_eq!(claim("*.example").qualifier(), "");
     }
 
     #[test]
@@ -194,6 +214,8 @@ mod tests {
             "chat.example.com",
             "*.example.com",
             "xn--bcher-kva.example",
+            "chat.example.com/acme",
+            "*.example.com/acme;gold",
         ] {
             assert!(HostPattern::parse(good).is_ok(), "{good}");
         }
@@ -206,7 +228,10 @@ mod tests {
             "a:80",
             "https://a",
             "bücher.example",
-            "a/b",
+            "a/",
+            "a/b/c",
+            "a/B",
+            "/acme",
         ] {
             let error = HostPatternError(bad.to_owned());
             assert_eq!(HostPattern::parse(bad), Err(error), "{bad}");

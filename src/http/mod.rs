@@ -11,6 +11,7 @@ pub(crate) mod limits;
 pub(crate) mod network;
 pub(crate) mod path;
 pub(crate) mod percent;
+pub(crate) mod qualifier;
 pub(crate) mod query;
 pub(crate) mod rate_limit;
 pub(crate) mod request;

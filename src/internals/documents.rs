@@ -5,12 +5,12 @@ use serde_json::Value;
 use crate::config::layers::{Layers, Source};
 use crate::config::{self, variables};
 use crate::deployment::Deployment;
-use crate::http::host::Host;
 use crate::policy::LoginMode;
 use crate::tenant::Tenant;
 
 /// Performs a command, one JSON object: `{"do": "schema" | "validate" | "explain", "bindings": {…}, "document": "…",
-/// "host": …, "path": …}`. Returns lines for people.
+/// "host": …, "pattern": …, "path": …}`. The pattern is that of the binding that led to the document. Returns lines for
+/// people.
 ///
 /// # Errors
 /// Returns the faults of the document, the settings or the command, a line each.
@@ -36,6 +36,7 @@ pub fn answer(input: &str) -> Result<Vec<String>, Vec<String>> {
         &deployment,
         document,
         text("host"),
+        text("pattern"),
         text("path"),
     ))
 }
@@ -45,11 +46,11 @@ fn explain(
     deployment: &Deployment,
     document: Value,
     host: &str,
+    pattern: &str,
     path: &str,
 ) -> Vec<String> {
     let mut lines = vec![format!("tenant      {}", tenant.id)];
-    let claim =
-        Host::canonical(host).and_then(|host| tenant.hosts.iter().find(|claim| claim.means(&host)));
+    let claim = tenant.hosts.iter().find(|claim| claim.as_str() == pattern);
     lines.push(claim.map_or_else(
         || format!("host        {host} is not among its hosts: 421"),
         |claim| format!("host        {host}, by {}", claim.as_str()),

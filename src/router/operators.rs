@@ -128,9 +128,24 @@ impl Router {
                 self.ready(&tenant, now, answers)?;
                 tenant
             }
-            None => self.tenant_of(request.location.authority, now, answers)?,
+            None => self.tenant_of(request, now, answers)?,
         };
         let step = self.at(&tenant, now, |gateway| {
+            // Operators use the deployment's prefix, and the gateway reads that of its own path.
+            let location = &request.location;
+            let path = &gateway.tenant.brand.path;
+            let below = [
+                location.scheme,
+                "://",
+                location.authority,
+                path,
+                location.target,
+            ]
+            .concat();
+            let request = &request
+                .clone()
+                .at((!path.is_empty()).then_some(&below))
+                .known_canonical();
             let step = gateway.admit(request, Asker::Operator, now, answers);
             (step, gateway.recorder.take_labels())
         });
@@ -224,7 +239,7 @@ impl Router {
         answers: &Answers,
     ) -> Result<Vec<(Authority, Vec<ApiKey>)>, Interrupt> {
         if self.registry.is_of_many() && !self.is_consoles_alone(request) {
-            match self.tenant_of(request.location.authority, now, answers) {
+            match self.tenant_of(request, now, answers) {
                 Ok(tenant) => {
                     let tokens = self.at(&tenant, now, |gateway| gateway.admin_tokens().to_vec());
                     let tokens = tokens.unwrap_or_default();

@@ -1,19 +1,26 @@
-//! Finds the tenant of a host and caches the tenants' documents.
+//! Finds the tenant of a request by its host, and by path or headers where `TENANT_BY` says so. Caches the tenants'
+//! documents.
 //!
-//! Documents are stored under `tenant:<id>`, and host bindings under `host:<pattern>`. The document decides: a host
-//! that it does not list is not its tenant's, whatever its binding names. If a document is unreadable or invalid, its
+//! Documents are stored under `tenant:<id>`, and host bindings under `host:<pattern>`, with a
+//! [qualifier](crate::http::qualifier) behind the pattern. The document decides: a host that it does not list is not
+//! its tenant's, whatever its binding names. If a document is unreadable or invalid, its
 //! last valid version stays in force.
 
 mod documents;
 mod pattern_cache;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::{Interrupt, Router};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
 use crate::http::host::{Host, HostPattern};
+use crate::http::network::Network;
+use crate::http::rate_limit::Verdict;
+use crate::http::request::Request;
 use crate::response::problem::Problem;
+use crate::telemetry::log::{Event, Level};
 use crate::tenant_id::TenantId;
 
 use pattern_cache::{HostBinding, PatternCache};
@@ -33,7 +40,7 @@ pub(super) enum TenantRegistry {
     One(TenantId),
     /// Tenants come from documents.
     Many {
-        /// Known hosts by full name: all that most requests need.
+        /// Known hosts by full name and qualifier: all that most requests need.
         hosts: HashMap<String, HostBinding>,
         /// Lookups of patterns, including those without a tenant.
         patterns: Box<PatternCache>,
@@ -140,10 +147,10 @@ impl TenantRegistry {
 }
 
 impl Router {
-    /// Returns the tenant of a host, with its gateway ready.
+    /// Returns the tenant of a request, with its gateway ready.
     pub(super) fn tenant_of(
         &mut self,
-        authority: &str,
+        request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<TenantId, Interrupt> {
@@ -152,13 +159,22 @@ impl Router {
             TenantRegistry::Many { hosts, .. } => hosts,
         };
         let unknown = || Interrupt::Reject(Problem::UnknownHost);
-        let host = Host::canonical(authority).ok_or_else(unknown)?;
+        let host = Host::canonical(request.location.authority).ok_or_else(unknown)?;
+        let by = &self.deployment.tenant_by;
+        let place = if by.is_host_alone() {
+            Place::of(host)
+        } else {
+            Place {
+                qualifiers: by.qualifiers(request),
+                ..Place::of(host)
+            }
+        };
         let known = hosts
-            .get(host.as_str())
+            .get(&*place.name())
             .filter(|binding| now.millis_since(binding.asked) < USABLE_MS);
         let tenant = match known.and_then(|binding| binding.tenant.clone()) {
             Some(tenant) => Some(tenant),
-            None => self.look_up_host(&host, now, answers)?,
+            None => self.look_up(&place, request.client_network(), now, answers)?,
         };
         let tenant = tenant.ok_or_else(unknown)?;
         self.ready(&tenant, now, answers)?;
@@ -166,15 +182,17 @@ impl Router {
             return Err(unknown());
         };
         let lists_host =
-            |known: &CachedDocument| known.hosts.iter().any(|pattern| pattern.means(&host));
+            |known: &CachedDocument| known.hosts.iter().any(|pattern| place.is_in(pattern));
         let is_listed = documents.get(&tenant).is_some_and(lists_host);
         is_listed.then_some(tenant).ok_or_else(unknown)
     }
 
-    /// Looks up the host and each of its suffixes, longest first. Reads only those that were not read lately.
-    fn look_up_host(
+    /// Looks up the host and each of its suffixes, longest first, and each of them with the most specific qualifier
+    /// first. Reads only those that were not read lately.
+    fn look_up(
         &mut self,
-        host: &Host,
+        place: &Place,
+        client: Network,
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Option<TenantId>, Interrupt> {
@@ -187,7 +205,7 @@ impl Router {
         let mut needs = Vec::new();
         let mut asked = now;
         let mut owner = None;
-        for pattern in host.patterns() {
+        for pattern in place.patterns() {
             let key = format!("host:{pattern}");
             let binding = match answers.read(&key) {
                 Some(answer) => {
@@ -213,6 +231,7 @@ impl Router {
             }
         }
         if !needs.is_empty() {
+            self.limit_lookups(place, client, now)?;
             return Err(Interrupt::Pending(needs));
         }
         if owner.is_some() {
@@ -223,9 +242,32 @@ impl Router {
                 tenant: owner.clone(),
                 asked,
             };
-            hosts.insert(host.as_str().to_owned(), binding);
+            hosts.insert(place.name().into_owned(), binding);
         }
         Ok(owner)
+    }
+
+    /// Refuses a client that makes up paths or headers: each costs reads. Hosts are not counted, because the
+    /// deployment's routes limit them. Clients of unknown address are exempt, because they share one count.
+    fn limit_lookups(
+        &mut self,
+        place: &Place,
+        client: Network,
+        now: UnixMillis,
+    ) -> Result<(), Interrupt> {
+        if place.qualifiers.is_empty() || client == Network::Unknown {
+            return Ok(());
+        }
+        let verdict = self.lookups.count(client, now);
+        if matches!(verdict, Verdict::Passed(_)) {
+            self.emit(Event::new(Level::Warn, "tenant_lookups_limited"));
+        }
+        match verdict {
+            Verdict::First | Verdict::Counted => Ok(()),
+            Verdict::Passed(_) | Verdict::Over(_) => {
+                Err(Interrupt::Reject(Problem::TooManyRequests))
+            }
+        }
     }
 
     /// Ensures that a tenant's gateway exists, with a document that is fresh enough.
@@ -291,6 +333,46 @@ impl Router {
             return None;
         }
         is_old.then_some(Need::Document { key })
+    }
+}
+
+/// Parts of a request that select its tenant.
+struct Place {
+    host: Host,
+    /// Qualifiers behind the host, the most specific first; those of the host alone are omitted.
+    qualifiers: Vec<String>,
+}
+
+impl Place {
+    fn of(host: Host) -> Self {
+        let qualifiers = Vec::new();
+        Self { host, qualifiers }
+    }
+
+    /// Returns the full name in the cache of hosts.
+    fn name(&self) -> Cow<'_, str> {
+        match self.qualifiers.first() {
+            None => self.host.as_str().into(),
+            Some(qualifier) => [self.host.as_str(), qualifier].concat().into(),
+        }
+    }
+
+    /// Returns the patterns that match, the most specific first.
+    fn patterns(&self) -> impl Iterator<Item = String> {
+        self.host.patterns().flat_map(|host| {
+            let qualified = self.qualifiers.iter();
+            let mut patterns: Vec<String> =
+                qualified.map(|one| [host.as_str(), one].concat()).collect();
+            patterns.push(host);
+            patterns
+        })
+    }
+
+    /// Returns whether a pattern matches.
+    fn is_in(&self, pattern: &HostPattern) -> bool {
+        let qualifier = pattern.qualifier();
+        pattern.means(&self.host)
+            && (qualifier.is_empty() || self.qualifiers.iter().any(|own| own == qualifier))
     }
 }
 

@@ -5,6 +5,7 @@ mod allocations;
 mod assets;
 mod console;
 mod memory;
+mod selection;
 mod settings;
 mod thousand;
 mod world;

@@ -1,9 +1,8 @@
 //! Converts a tenant document into the policy that decisions use.
 
-use serde_json::{Map, Value};
-
 use super::assets::{self, Assets};
-use super::faults::{Faults, OWN_SECRETS};
+use super::environment::Environment;
+use super::faults::Faults;
 use super::proof_key::ProofKey;
 use super::{ApiKey, Consistency, Fail, Overload, Pauses, Sampling, Telemetry, Tenant, Timeouts};
 use crate::balancer::pool::{Origin, Pool};
@@ -12,12 +11,13 @@ use crate::config::Fault;
 use crate::config::branding::Branding;
 use crate::config::model::{Document, FailMode, OriginEntry, Session};
 use crate::config::values::PathPattern;
-use crate::http::{header_name, reserved_headers};
+use crate::http::host::HostPattern;
+use crate::http::{header_name, qualifier, reserved_headers};
 use crate::keys::{DeploymentKeys, KeyRing};
 use crate::policy::Streams;
 use crate::response::theme::Brand;
 use crate::response::theme::palette::Colors;
-use crate::secrets::{Secrets, binding};
+use crate::secrets::Secrets;
 use crate::session::lifetime::Lifetime;
 use crate::tenant_id::TenantId;
 
@@ -76,11 +76,12 @@ impl Tenant {
         if needs_objects && counts && !secrets.has("ATTEMPT_OBJECTS") {
             faults.add("login.methods", "the Durable Objects ATTEMPT_OBJECTS are not bound; copy their binding and the migration from the project's wrangler.toml, or use session.consistency eventual");
         }
-        let env = env(document, secrets, &mut faults);
+        let env = Environment::new(document, secrets, &mut faults);
         let methods = super::sign_in::methods(document, secrets, &mut faults);
         let mapped_headers = mapped_headers(document, &mut faults);
         let assets = assets(document, secrets, &mut faults);
         public_paths(document, &mut faults);
+        let path = path(&document.hosts, &mut faults);
         if document.telemetry.routes.len() > MAX_ROUTES {
             faults.add("telemetry.routes", "use at most 32");
         }
@@ -97,6 +98,7 @@ impl Tenant {
         Ok(Self {
             id: id.clone(),
             hosts: document.hosts.clone(),
+            shares_hosts: false,
             keys,
             login: document.login.mode,
             methods,
@@ -160,7 +162,7 @@ impl Tenant {
                 .iter()
                 .map(|site| site.0.clone())
                 .collect(),
-            brand: brand(&document.branding),
+            brand: brand(&document.branding, path),
             telemetry: Telemetry {
                 log: document.telemetry.log,
                 sampling: Sampling {
@@ -236,31 +238,19 @@ fn origin_of(entry: &OriginEntry) -> Origin {
     origin
 }
 
-/// Builds `X-Session-Env` as JSON in ASCII without control characters: JSON escapes them, and everything else that is
-/// not ASCII is escaped here.
-fn env(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Option<String> {
-    let mut values = Map::new();
-    for (name, value) in document.env.iter() {
-        let value = match value.strip_prefix("secret:") {
-            None => Some(value.as_str()),
-            Some(secret) if OWN_SECRETS.contains(&secret) => None,
-            Some(secret) => secrets.of_tenant(&document.id, secret),
-        };
-        match value {
-            Some(value) => drop(values.insert(name.clone(), Value::from(value))),
-            None => faults.add(
-                &format!("env.{name}"),
-                format!(
-                    "there is no such secret; set it with: npx wrangler secret put {}, or for npm start in .dev.vars",
-                    binding(&document.id, "<NAME>")
-                ),
-            ),
-        }
+/// Returns the path below which the hosts serve the tenant. It is part of the reserved paths, so there is one.
+fn path(hosts: &[HostPattern], faults: &mut Faults) -> String {
+    let mut paths = hosts
+        .iter()
+        .map(|host| qualifier::split(host.qualifier()).0);
+    let path = paths.next().unwrap_or_default();
+    if paths.any(|other| other != path) {
+        faults.add("hosts", "give all hosts the same path, or none");
     }
-    (!values.is_empty()).then(|| crate::encoding::ascii_json(&Value::Object(values).to_string()))
+    path.to_owned()
 }
 
-fn brand(branding: &Branding) -> Brand {
+fn brand(branding: &Branding, path: String) -> Brand {
     let usual = Colors::default();
     let colors = Colors {
         accent: branding.colors.accent.unwrap_or(usual.accent),
@@ -283,6 +273,7 @@ fn brand(branding: &Branding) -> Brand {
             .map(|link| (link.text.0.clone(), link.url.0.clone()))
             .collect(),
         locale: branding.locale.fixed(),
+        path,
     }
 }
 

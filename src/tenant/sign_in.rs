@@ -86,6 +86,8 @@ fn rule_groups(document: &Document, faults: &mut Faults) -> Vec<String> {
     }
     let releases = document.routing.releases.0.iter();
     groups.extend(releases.flat_map(|entry| entry.r#match.groups.iter().cloned()));
+    let values = document.env_rules.iter();
+    groups.extend(values.flat_map(|rule| rule.groups.iter().cloned()));
     groups
 }
 

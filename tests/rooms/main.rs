@@ -50,7 +50,9 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("config", &["response", "http", "balancer", "auth", "session"]),
     (
         "tenant",
-        &["config", "http", "response", "balancer", "session", "auth"],
+        &[
+            "config", "cookie", "http", "response", "balancer", "session", "auth",
+        ],
     ),
     // Requests to origins and their responses.
     (

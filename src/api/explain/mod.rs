@@ -18,7 +18,7 @@ use crate::gateway::authenticate::{Caller, Visitor};
 use crate::gateway::authorize::Access;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::http::canonical::canonical;
-use crate::http::host::Host;
+use crate::http::host::{Host, HostPattern};
 use crate::http::path::PathClass;
 use crate::http::request::Request;
 use crate::http::{limits, websocket};
@@ -147,9 +147,12 @@ fn explain_tenant(
 ) -> Result<(), Interrupt> {
     let tenant = &gateway.tenant;
     let host = context.request.location.authority;
+    let path = tenant.brand.path.as_str();
+    let is_below = context.request.location.path.split('/').nth(1) == path.split('/').nth(1);
     let claim = Host::canonical(host).and_then(|host| {
-        let claims = |pattern: String| tenant.hosts.iter().find(|one| one.as_str() == pattern);
-        host.patterns().find_map(claims)
+        let host_of = |one: &&HostPattern| one.means(&host) && (path.is_empty() || is_below);
+        let rank = |one: &&HostPattern| (!one.as_str().starts_with('*'), one.as_str().len());
+        tenant.hosts.iter().filter(host_of).max_by_key(rank)
     });
     let because = match (sender, claim) {
         (Sender::Named(_), _) => {
@@ -159,10 +162,12 @@ fn explain_tenant(
         _ if tenant.hosts.is_empty() => {
             "Every host belongs to this tenant: the deployment has no other.".to_owned()
         }
-        (_, Some(claim)) if claim.as_str().starts_with('*') => format!(
-            "The host {host} matches {}. A more specific pattern of another tenant would win.",
-            claim.as_str()
-        ),
+        (_, Some(claim)) if claim.as_str().starts_with('*') || !claim.qualifier().is_empty() => {
+            format!(
+                "The host {host} matches {}. A more specific pattern of another tenant would win.",
+                claim.as_str()
+            )
+        }
         (_, Some(_)) => format!("The host {host} is listed by name."),
         (_, None) => format!("The host {host} is not among this tenant's hosts."),
     };

@@ -57,7 +57,7 @@ pub(in crate::api) fn callback(
         .map(|suffix| context.cookie.of_sign_in(suffix));
     let over = cookie
         .as_ref()
-        .map(|cookie| set_cookie::clear_sign_in(context.cookie, cookie));
+        .map(|cookie| set_cookie::clear(context.cookie, cookie));
     let outcome = match &parameters {
         Ok(parameters) => finish(gateway, parameters, cookie.as_deref(), context),
         Err(_) => Err(Problem::from(SignInProblem::State).into()),
@@ -68,7 +68,7 @@ pub(in crate::api) fn callback(
             problem,
             clear_cookie,
         }) => {
-            let line = clear_cookie.then(|| set_cookie::clear(context.cookie));
+            let line = clear_cookie.then(|| gateway.tenant.clear_cookie(context.cookie));
             refusal(gateway, &problem, context).with_cookie(line)
         }
         Err(interrupt) => return Err(interrupt),

@@ -209,7 +209,7 @@ fn signed_in(
         .lifetime
         .cookie_age(&record.span(), context.now.seconds());
     let value = token.mint(&gateway.tenant.keys);
-    let mut cookies = vec![set_cookie::set(context.cookie, &value, age)];
+    let mut cookies = vec![gateway.tenant.set_cookie(context.cookie, &value, age)];
     cookies.extend(foreign_cookies(gateway, context));
     let event = Event::new(Level::Info, "signed_in").with("method", proof.method);
     gateway.recorder.emit(event.about(record.handle));

@@ -10,7 +10,6 @@ use super::form;
 use super::start_login::Shown;
 use crate::auth::account::{Account, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH};
 use crate::auth::login_throttle::message::AccountChange;
-use crate::auth::return_url;
 use crate::effect::{Found, Need};
 use crate::gateway::authenticate::Caller;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
@@ -39,7 +38,7 @@ pub(in crate::api) fn login_by_password(
         &["username", "password", "return_to"],
         &["remember"],
     )?;
-    let return_to = return_url::sound(form::text(&fields, "return_to"), &gateway.prefix);
+    let return_to = gateway.return_url(form::text(&fields, "return_to"));
     let username = form::text(&fields, "username");
     let password = form::text(&fields, "password");
     if password.is_empty() {
@@ -51,7 +50,7 @@ pub(in crate::api) fn login_by_password(
             .verify_password(&mut gateway.recorder, username, password, context)?
         {
             Ok(account) => account,
-            Err(not) => return login_failed(gateway, &not, return_to, username, context),
+            Err(not) => return login_failed(gateway, &not, &return_to, username, context),
         };
     let proof = Proof {
         method: "password",

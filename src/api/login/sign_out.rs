@@ -5,7 +5,6 @@ use super::theme;
 use crate::auth::authorization;
 use crate::auth::jws::Unverified;
 use crate::cookie::presented::Presented;
-use crate::cookie::set_cookie;
 use crate::effect::{Found, Need};
 use crate::encoding;
 use crate::encoding::json;
@@ -223,7 +222,7 @@ fn signed_out(
         (false, Some(url)) => Answer::json(200, &json!({ "continue": url })),
         (false, None) => Answer::empty(204),
     };
-    let answer = answer.with_cookie(Some(set_cookie::clear(context.cookie)));
+    let answer = answer.with_cookie(Some(gateway.tenant.clear_cookie(context.cookie)));
     let foreign = super::finish_login::foreign_cookies(gateway, context).into_iter();
     foreign.fold(answer, |answer, line| answer.with("set-cookie", line))
 }
@@ -246,9 +245,8 @@ fn end_by_cookie(
 fn named_by_cookie(gateway: &Gateway, context: &RequestContext<'_>) -> Option<Handle> {
     let header = context.request.header("cookie").unwrap_or_default();
     let (keys, now) = (&gateway.tenant.keys, context.now.seconds());
-    let Presented::Genuine { verified, .. } =
-        Presented::find(header, context.cookie.as_str(), keys, now)
-    else {
+    let name = gateway.tenant.cookie_name(context.cookie);
+    let Presented::Genuine { verified, .. } = Presented::find(header, &name, keys, now) else {
         return None;
     };
     Some(verified.token.handle)

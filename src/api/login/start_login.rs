@@ -5,7 +5,6 @@ use crate::auth::authorization;
 use crate::auth::login_state::{self, Transaction};
 use crate::auth::methods::Provider;
 use crate::auth::provider::Metadata;
-use crate::auth::return_url;
 use crate::clock::Seconds;
 use crate::cookie::jar;
 use crate::cookie::set_cookie;
@@ -48,8 +47,7 @@ pub(in crate::api) fn login(
         return Err(Problem::LoginUnconfigured.into());
     }
     let query = query(context)?;
-    let return_to = query.get("return_to").unwrap_or(return_url::FRONT);
-    let return_to = return_url::sound(return_to, &gateway.prefix).to_owned();
+    let return_to = gateway.return_url(query.get("return_to").unwrap_or_default());
     let max_age = max_age(gateway, &return_to, query.get("max_age"));
     if let Some(name) = query.get("provider") {
         let provider = methods.provider(name).ok_or(Problem::NotFound)?.clone();
@@ -196,7 +194,7 @@ fn cleared_sign_ins(needed: usize, keys: &KeyRing, context: &RequestContext<'_>)
             break;
         }
         total -= weight(name, value);
-        lines.push(set_cookie::clear_sign_in(context.cookie, name));
+        lines.push(set_cookie::clear(context.cookie, name));
     }
     lines
 }

@@ -20,7 +20,8 @@ pub(super) use problem::{Remedy, Trouble, problem};
 pub(crate) use sign_in::{LoginFault, LoginPage, login};
 pub(crate) use sign_out::{confirm_sign_out, signed_out};
 
-use template::Slot::{self, If, Markup, Text};
+use template::Filling;
+use template::Slot::{If, Markup, Text};
 
 const FRAME: &str = include_str!("../../../www/pages/frame.html");
 const STYLE: &str = include_str!("../../../www/pages/page.css");
@@ -53,8 +54,9 @@ impl<'a> Theme<'a> {
         [before, what, after].concat()
     }
 
-    fn fill(&self, template: &'static str, fillings: &[(&str, Slot<'_>)]) -> String {
-        template::fill(template, self.locale, fillings)
+    fn fill(&self, template: &'static str, fillings: &[Filling<'_>]) -> String {
+        let common = [("path", Text(&self.brand.path))];
+        template::fill(template, self.locale, &[fillings, &common])
     }
 
     fn show(&self, status: u16, layout: &Layout<'_>) -> Answer {

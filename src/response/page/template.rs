@@ -2,7 +2,7 @@
 //!
 //! | in a template | becomes |
 //! | --- | --- |
-//! | `{name}` | the value of this slot |
+//! | `{name}` | the value of this slot, in the first list that has it |
 //! | `{#name}…{/name}` | the content, if the slot has a value |
 //! | `[English]` | the text in the page's language |
 
@@ -21,12 +21,11 @@ pub(super) enum Slot<'a> {
 
 use Slot::{If, Markup, Text};
 
+/// Name of a slot, and its value.
+pub(super) type Filling<'a> = (&'a str, Slot<'a>);
+
 /// Fills a template. A slot without a value stays empty.
-pub(super) fn fill(
-    template: &'static str,
-    locale: Locale,
-    fillings: &[(&str, Slot<'_>)],
-) -> String {
+pub(super) fn fill(template: &'static str, locale: Locale, fillings: &[&[Filling<'_>]]) -> String {
     let mut page = String::with_capacity(template.len() * 2);
     push(&mut page, template, true, locale, fillings);
     page
@@ -38,7 +37,7 @@ fn push(
     template: &'static str,
     is_shown: bool,
     locale: Locale,
-    fillings: &[(&str, Slot<'_>)],
+    fillings: &[&[Filling<'_>]],
 ) -> &'static str {
     let mut rest = template;
     // Values are never scanned again, because they may look like slots.
@@ -47,7 +46,8 @@ fn push(
             push_translated(page, before, locale);
         }
         let (name, after) = gap.split_once('}').unwrap_or((gap, ""));
-        let filled = |name: &str| fillings.iter().find(|(other, _)| *other == name);
+        let mut all = fillings.iter().flat_map(|list| list.iter());
+        let mut filled = |name: &str| all.find(|(other, _)| *other == name);
         rest = after;
         if name.starts_with('/') {
             return rest;
@@ -113,7 +113,7 @@ mod tests {
                 ("b", Markup("<b>")),
                 ("d", If(there)),
             ];
-            fill(template, locale, &fillings)
+            fill(template, locale, &[&fillings])
         };
         let start = "<p>&lt;&#39;&quot;&amp;&gt;<b>";
         assert_eq!(filled(Locale::English, false), format!("{start}</p>"));
@@ -128,7 +128,7 @@ mod tests {
     fn filled_values_are_not_interpreted_as_templates() {
         let fillings = [("a", Text("{b}[Sign in]{#b}")), ("b", Markup("b"))];
         assert_eq!(
-            fill("{a}{b}", Locale::Chinese, &fillings),
+            fill("{a}{b}", Locale::Chinese, &[&fillings]),
             "{b}[Sign in]{#b}b"
         );
     }

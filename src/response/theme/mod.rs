@@ -22,6 +22,8 @@ pub(crate) struct Brand {
     pub links: Vec<(String, String)>,
     /// Language of the pages; `None` for the visitor's.
     pub locale: Option<Locale>,
+    /// Path below which the tenant is, such as `/acme`; empty if it has the whole host.
+    pub path: String,
 }
 
 impl Default for Brand {
@@ -34,6 +36,7 @@ impl Default for Brand {
             css: String::new(),
             links: Vec::new(),
             locale: None,
+            path: String::new(),
         }
     }
 }

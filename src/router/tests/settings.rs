@@ -102,6 +102,51 @@ fn origins_get_env_and_mapped_headers() {
 }
 
 #[test]
+fn groups_of_the_user_select_values_of_env() {
+    let mut world = World::with(&json!({ "ACME__API_KEY": "s3cr3t" }));
+    let rules = json!([
+        { "groups": ["staff", "admins"], "env": { "MODEL": "large", "KEY": "secret:API_KEY" } },
+        { "groups": ["admins"], "env": { "MODEL": "largest" } },
+    ]);
+    let env = json!({ "MODEL": "small", "REGION": "eu" });
+    world.tenant("acme", &json!({ "env": env, "env_rules": rules }));
+    let mut env_of = |identity: &str| {
+        let guest = forwarded(world.get("https://acme.example/", &[]));
+        let cookie = world.handle_response(&guest, &format!("x-session-identify\n{identity}"));
+        let user = forwarded(world.get("https://acme.example/", &[("cookie", &cookie)]));
+        let env = |forward: Forward| forward.headers.value("x-session-env").unwrap().to_owned();
+        assert_eq!(env(guest), r#"{"MODEL":"small","REGION":"eu"}"#);
+        env(user)
+    };
+    for (groups, expected) in [
+        ("", r#"{"MODEL":"small","REGION":"eu"}"#),
+        (r#""others""#, r#"{"MODEL":"small","REGION":"eu"}"#),
+        (
+            r#""staff""#,
+            r#"{"KEY":"s3cr3t","MODEL":"large","REGION":"eu"}"#,
+        ),
+        (
+            r#""x","admins""#,
+            r#"{"KEY":"s3cr3t","MODEL":"largest","REGION":"eu"}"#,
+        ),
+    ] {
+        let env = env_of(&format!(
+            r#"{{"user":"u{}","groups":[{groups}]}}"#,
+            groups.len()
+        ));
+        assert_eq!(env, expected, "{groups}");
+    }
+    let stolen = json!([{ "groups": ["staff"], "env": { "A": "secret:ADMIN_TOKEN" } }]);
+    world.tenant("globex", &json!({ "env_rules": stolen }));
+    world.get("https://globex.example/", &[]);
+    let log = world.events();
+    assert!(
+        log.contains("env_rules[0].env.A: there is no such secret"),
+        "{log}"
+    );
+}
+
+#[test]
 fn requests_are_labelled_with_the_first_route_that_matches() {
     let mut world = World::new();
     let routes = json!(["/", "/items/{id}", "/items/new", "/files/*"]);

@@ -1,6 +1,6 @@
 //! Reads tenants' documents as the Worker does, for `npm run tenants`. Reads one JSON object: `{"do": "schema" |
-//! "validate" | "explain", "bindings": {…}, "document": "…", "host": …, "path": …}`. Prints text for people; exits
-//! with 1 if the document has a fault.
+//! "validate" | "explain", "bindings": {…}, "document": "…", "host": …, "pattern": …, "path": …}`. Prints text
+//! for people; exits with 1 if the document has a fault.
 
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
