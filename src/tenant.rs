@@ -190,6 +190,8 @@ pub(crate) struct Tenant {
     pub fail: Fail,
     /// Maximum sessions of a user; a further one ends the oldest.
     pub max_per_user: Option<u64>,
+    /// Maximum stored sessions of the tenant; beyond it no session begins.
+    pub max_sessions: Option<u64>,
     /// Keys that origins present at the session API; without one it is closed.
     pub origin_keys: Vec<ApiKey>,
     /// Tokens that operators present at the admin API; without one it is closed.

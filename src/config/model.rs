@@ -206,6 +206,8 @@ object! {
         cache: Seconds = "5s",
         /// Maximum number of sessions of one user; one more ends the oldest. 0: no limit.
         max_per_user: u64 = 0,
+        /// Maximum number of stored sessions of the tenant; beyond it no session begins. 0: no limit.
+        max_sessions: u64 = 0,
         /// Maximum size of X-Session-Data in bytes, up to 16384; larger data is replaced by X-Session-Data-Omitted. The default fits uWSGI, which takes 4096 bytes for all headers of a request.
         max_data: DataSize = 1024,
         /// Behaviour when no storage answers. closed: 503. grace: an isolate serves its cached sessions.

@@ -23,7 +23,7 @@ enum Kind {
 }
 
 /// Variables, each with its format and its path in a document.
-const VARIABLES: [(&str, Kind, &str); 48] = [
+const VARIABLES: [(&str, Kind, &str); 49] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
@@ -42,6 +42,7 @@ const VARIABLES: [(&str, Kind, &str); 48] = [
     ("CONSISTENCY", Kind::Text, "session.consistency"),
     ("SESSION_CACHE", Kind::Text, "session.cache"),
     ("MAX_PER_USER", Kind::Number, "session.max_per_user"),
+    ("MAX_SESSIONS", Kind::Number, "session.max_sessions"),
     ("MAX_DATA", Kind::Number, "session.max_data"),
     ("FAIL", Kind::Text, "session.fail"),
     ("FAIL_GRACE", Kind::Text, "session.fail_grace"),

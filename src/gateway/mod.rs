@@ -48,6 +48,7 @@ mod revocation_check;
 pub(crate) mod select_origin;
 pub(crate) mod session_lookup;
 pub(crate) mod session_query;
+mod session_quota;
 mod several_processes;
 mod stored_record;
 mod token_refresh;

@@ -37,7 +37,8 @@ impl Gateway {
     /// Draws an id for a new session at an origin that accepts one: the `former` session's origin, if that does.
     ///
     /// # Errors
-    /// Returns the needs to perform first, or the refusal: [`Problem::Overloaded`] if no origin accepts one.
+    /// Returns the needs to perform first, or the refusal: [`Problem::Overloaded`] if no origin accepts one,
+    /// [`Problem::TenantFull`] if the tenant has too many.
     pub(crate) fn new_session_id(
         &mut self,
         former: Option<&Token>,
@@ -45,6 +46,7 @@ impl Gateway {
     ) -> Result<SessionId, Interrupt> {
         self.limits
             .limit_new_sessions(&mut self.recorder, context)?;
+        self.limits.limit_sessions(&mut self.recorder, context)?;
         let same_origin =
             former.and_then(|token| self.balancer.draw_same_origin(token, context.now));
         let id = match same_origin {

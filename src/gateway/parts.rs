@@ -11,6 +11,7 @@ use chacha20::rand_core::{Rng as _, TryCryptoRng, TryRng};
 
 use super::opening::Openings;
 use super::providers::Providers;
+use super::session_quota::StoredSessions;
 use super::several_processes::RejectedIds;
 use crate::auth::hashing::Slots;
 use crate::balancer::cluster_view::ClusterView;
@@ -176,6 +177,8 @@ pub(crate) struct Limits {
     pub(crate) new_sessions: Option<ClientLimit>,
     /// Bucket of the tenant's requests, if they are limited.
     pub(crate) requests: TokenBucket,
+    /// Stored sessions of the tenant, if they are limited.
+    pub(crate) stored_sessions: StoredSessions,
     /// Log lines about requests over a limit of the tenant: one a minute for each limit.
     pub(crate) refused_requests: RateLimit<&'static str>,
     /// Log lines about unavailable files: one a minute for each path.
@@ -190,6 +193,7 @@ impl Limits {
             forgeries: ClientLimit::new(300, 10_000),
             new_sessions: new_session_limit(&tenant),
             requests: TokenBucket::default(),
+            stored_sessions: StoredSessions::default(),
             refused_requests: RateLimit::new(1, 60_000),
             missing_files: RateLimit::new(1, 60_000),
             tenant,

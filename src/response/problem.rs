@@ -119,6 +119,8 @@ pub(crate) enum Problem {
     OriginUnreachable,
     /// All origins are too busy for a new session.
     Overloaded,
+    /// The tenant has as many sessions as it may have.
+    TenantFull,
     /// The origin's response is invalid HTTP.
     OriginProtocol,
     /// The origin did not respond in time.
@@ -206,7 +208,7 @@ impl Problem {
             },
         };
         let remedy = match self {
-            Self::Overloaded => Remedy::Waiting,
+            Self::Overloaded | Self::TenantFull => Remedy::Waiting,
             Self::GroupRequired { sign_in } if !sign_in.is_empty() => Remedy::SigningIn(sign_in),
             _ if matches!(status, 409 | 421 | 429 | 500..) => Remedy::TryingAgain,
             _ => Remedy::StartingOver,
@@ -283,7 +285,7 @@ impl Problem {
             Self::SessionReplaced | Self::TooManyRequests | Self::TenantBusy => {
                 vec![("retry-after", "1".to_owned())]
             }
-            Self::Overloaded => vec![
+            Self::Overloaded | Self::TenantFull => vec![
                 ("retry-after", "10".to_owned()),
                 ("refresh", "10".to_owned()),
             ],

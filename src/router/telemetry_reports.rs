@@ -121,7 +121,8 @@ impl Router {
         let mut batch = core::mem::take(&mut self.reports.batch);
         for (tenant, gateway) in self.gateways.iter_mut() {
             batch.add(&gateway.recorder.take_series());
-            for (name, labels, value) in gateway.balancer.gauges(now) {
+            let stored = gateway.limits.sessions_gauge(now);
+            for (name, labels, value) in gateway.balancer.gauges(now).into_iter().chain(stored) {
                 batch.set_gauge(name, labels, value);
             }
             let version = self.registry.version_of(tenant);

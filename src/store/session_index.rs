@@ -19,7 +19,7 @@ use crate::store::revocations::Subject;
 
 use crate::tenant_id::TenantId;
 
-use message::{Command, Page, Revoked};
+use message::{Command, Count, Page, Revoked};
 
 /// Key of the answer to a feed request.
 pub(crate) const FEED: &str = "feed";
@@ -29,6 +29,9 @@ pub(crate) const REVOKED: &str = "revoked";
 
 /// Key of the answer to a list request.
 pub(crate) const LISTED: &str = "listed";
+
+/// Key of the answer to a request for the number of sessions.
+pub(crate) const COUNTED: &str = "counted";
 
 /// Returns the prefix of a tenant's revocations in the namespace.
 #[must_use]
@@ -130,6 +133,19 @@ pub(crate) fn list_keys(tenant: &TenantId, tags: Option<&[UserTag]>) -> Vec<Stri
             .map(|tag| list_prefix(tenant, Some(*tag)))
             .collect(),
     }
+}
+
+/// Builds the request for the number of sessions. Only the object counts them.
+#[must_use]
+pub(crate) fn ask_count(tenant: &TenantId) -> Need {
+    call(tenant, &Command::Count {}, COUNTED)
+}
+
+/// Parses the object's answer to a request for the number of sessions.
+#[must_use]
+pub(crate) fn read_count(answer: &[u8]) -> Option<u64> {
+    let count: Count = read(answer).ok()?;
+    Some(count.sessions)
 }
 
 /// Selection of sessions to list.

@@ -149,10 +149,13 @@ impl Collection {
             }
             for (name, labels, value) in &reports.gauges {
                 let sum = sums.or_default((name, labels));
-                // Timestamps, load ratios and maxima are not summed; the highest counts.
+                // Timestamps, load ratios, maxima and counts of the whole deployment are not summed; the highest counts.
                 if matches!(
                     *name,
-                    metric::CONFIG_LAST_ERROR | metric::ORIGIN_LOAD | metric::WASM_MEMORY_MAX
+                    metric::CONFIG_LAST_ERROR
+                        | metric::ORIGIN_LOAD
+                        | metric::SESSIONS_STORED
+                        | metric::WASM_MEMORY_MAX
                 ) {
                     *sum = (*sum).max(*value);
                 } else {

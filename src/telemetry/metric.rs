@@ -108,6 +108,8 @@ pub(crate) const SESSIONS_CREATED: &str = "vestibule_sessions_created_total";
 pub(crate) const SESSIONS_ENDED: &str = "vestibule_sessions_ended_total";
 /// Sessions in use.
 pub(crate) const SESSIONS_ACTIVE: &str = "vestibule_sessions_active";
+/// Sessions with a record.
+pub(crate) const SESSIONS_STORED: &str = "vestibule_sessions_stored";
 /// Open streams.
 pub(crate) const STREAMS_ACTIVE: &str = "vestibule_streams_active";
 /// Lookups of sessions, by place.
@@ -227,6 +229,11 @@ pub(crate) const ALL: &[Metric] = &[
         SESSIONS_ACTIVE,
         &["tenant"],
         "Sessions in use within the last five minutes: exact below 1024, beyond that estimated within 3 %; a visitor's first request, which may be a bot's only one, does not count.",
+    ),
+    gauge(
+        SESSIONS_STORED,
+        &["tenant"],
+        "Stored sessions of a tenant whose number is limited, as counted within the last minute.",
     ),
     gauge(
         STREAMS_ACTIVE,

@@ -70,6 +70,12 @@ impl Tenant {
                 faults.add("session.consistency", format!("the Durable Objects {objects} are not bound; copy their bindings and the migration from the project's wrangler.toml, or use eventual"));
             }
         }
+        if session.max_sessions > 0 && !needs_objects {
+            faults.add(
+                "session.max_sessions",
+                "only the tenant's object counts sessions; use session.consistency strong",
+            );
+        }
         // Objects count password attempts across isolates, and end the sessions of tokens and providers.
         let signs_in = &document.login.methods;
         let counts = signs_in.password || !signs_in.token.is_empty() || !signs_in.oidc.is_empty();
@@ -112,6 +118,7 @@ impl Tenant {
                 FailMode::Grace => Fail::Grace(session.fail_grace),
             },
             max_per_user: some(session.max_per_user),
+            max_sessions: some(session.max_sessions),
             origin_keys,
             admin_tokens,
             cache: session.cache,

@@ -12,6 +12,8 @@ export interface Totals {
   requests: number;
   errors: number;
   sessions_active: number;
+  /** 0 where the number is not limited. */
+  sessions_stored: number;
   streams_active: number;
   sessions_created: number;
   sessions_ended: number;
@@ -54,6 +56,7 @@ export interface TenantTotals {
   requests: number;
   errors: number;
   sessions_active: number;
+  sessions_stored: number;
   streams_active: number;
 }
 

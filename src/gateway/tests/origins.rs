@@ -1,6 +1,7 @@
 //! Tests origins that drain, fail or are full.
 
 use super::*;
+use crate::telemetry::gauge::Milli;
 use serde_json::json;
 
 pub(super) fn placed(world: &mut World, count: usize) -> HashMap<String, usize> {
@@ -139,6 +140,58 @@ fn requests_beyond_the_number_in_flight_of_a_tenant_are_refused() {
     world.busy("b", 2);
     assert_eq!(refused(world.get("/")), (503, "tenant_busy".to_owned()));
     world.busy("b", 1);
+    world.exchange("");
+}
+
+#[test]
+fn sessions_beyond_the_quota_of_a_tenant_do_not_begin_and_others_go_on() {
+    let mut world = World::new(&json!({ "MAX_SESSIONS": "2" }));
+    let full = (503, "tenant_full".to_owned());
+    // A guest without data is not stored, and does not count.
+    let mut jars = Vec::new();
+    for _ in 0..5 {
+        world.jar = None;
+        world.exchange("");
+        jars.push(world.jar.take());
+    }
+    for jar in &jars[..2] {
+        world.jar.clone_from(jar);
+        world.exchange("x-session-patch\n{\"a\":1}");
+    }
+    world.jar = None;
+    world.exchange("");
+    world.wait(20);
+    world.jar = None;
+    assert_eq!(refused(world.get("/")), full);
+    world.jar = None;
+    assert_eq!(refused(world.get("/")), full, "the count is known now");
+    for jar in &jars {
+        world.jar.clone_from(jar);
+        world.exchange("");
+    }
+    world.jar.clone_from(&jars[4]);
+    world.exchange("x-session-identify\n{\"user\":\"ada\"}");
+
+    // A session ends, then another.
+    for jar in &jars[..2] {
+        world.jar.clone_from(jar);
+        world.exchange("x-session-destroy\n1");
+    }
+    world.wait(20);
+    world.jar = None;
+    world.exchange("");
+    let gauge = world.gateway.limits.sessions_gauge(world.now).unwrap();
+    assert_eq!(gauge.2, Milli::of(1));
+
+    // If its object does not answer, the tenant admits everyone after a minute.
+    world.exchange("x-session-patch\n{\"a\":1}");
+    world.wait(20);
+    world.jar = None;
+    assert_eq!(refused(world.get("/")), full);
+    world.io.silent.directory = true;
+    world.wait(59);
+    assert_eq!(refused(world.get("/")), full);
+    world.wait(2);
     world.exchange("");
 }
 

@@ -225,6 +225,12 @@ impl Problem {
                 "Please wait a moment",
                 "All chat servers are busy. This page tries again by itself; programs wait for the time in Retry-After.",
             ),
+            Self::TenantFull => (
+                503,
+                "tenant_full",
+                "Please wait a moment",
+                "This site has as many sessions as it may have. This page tries again by itself; programs wait for the time in Retry-After.",
+            ),
             Self::OriginProtocol => (
                 502,
                 "origin_protocol",

@@ -7,7 +7,7 @@ pub(super) fn translate(code: &str) -> Option<(&'static str, &'static str)> {
     Some((title, detail))
 }
 
-const TRANSLATIONS: [(&str, &str, &str); 50] = [
+const TRANSLATIONS: [(&str, &str, &str); 51] = [
     (
         "too_many_forgeries",
         "无效会话过多",
@@ -139,6 +139,11 @@ const TRANSLATIONS: [(&str, &str, &str); 50] = [
         "overloaded",
         "请稍候",
         "所有聊天服务器都很繁忙。此页面会自动重试。",
+    ),
+    (
+        "tenant_full",
+        "请稍候",
+        "本站的会话数已达上限。此页面会自动重试。",
     ),
     (
         "origin_protocol",

@@ -47,6 +47,7 @@ fn commands() -> Value {
     let since = Epoch(1_699_999_999_000);
     let until = UnixSeconds(1_700_007_200);
     json!({
+        "count the sessions": command(ask_count(&tenant())),
         "ask what was revoked": command(ask_feed(&tenant(), Consistency::Strong, since)),
         "revoke": command(revoke(&tenant(), &subjects, until)),
         "list all": list(None, None),

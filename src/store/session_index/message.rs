@@ -51,6 +51,8 @@ pub(crate) enum Command {
         /// Tags of the user; `None` lists all of the tenant's sessions.
         users: Option<Vec<String>>,
     },
+    /// Counts the listed sessions: [`Count`].
+    Count {},
 }
 
 impl Command {
@@ -93,6 +95,13 @@ pub(crate) struct Page {
     pub next: Option<String>,
     /// Handles with the times when the sessions began.
     pub sessions: Vec<Pair>,
+}
+
+/// Number of listed sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Count {
+    /// Sessions, at most a few seconds ago.
+    pub sessions: u64,
 }
 
 /// Confirmation that the command was applied.

@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::message::{self, Command, Done, Feed, Page};
+use super::message::{self, Command, Count, Done, Feed, Page};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::message::{MessageError, Pair, write};
 use crate::rule::{Rule, holds};
@@ -12,6 +12,9 @@ use crate::store::revocations::Subject;
 
 /// Interval between deletions of expired rows, in milliseconds.
 const FORGET_EVERY_MS: u64 = 3_600_000;
+
+/// Time for which a count of the sessions is used again, in milliseconds: counting reads a row per session.
+const COUNT_EVERY_MS: u64 = 10_000;
 
 /// Error of reading or writing rows.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -119,6 +122,12 @@ pub(crate) trait Tables {
         most: usize,
     ) -> Result<Vec<Listing>, TableError>;
 
+    /// Returns the number of listings that end after `now`.
+    ///
+    /// # Errors
+    /// Returns [`TableError`].
+    fn count_after(&mut self, now: UnixSeconds) -> Result<u64, TableError>;
+
     /// Deletes revocations and listings that ended before `now`.
     ///
     /// # Errors
@@ -152,6 +161,8 @@ pub(crate) struct Outcome {
 pub(crate) struct DirectoryObject {
     /// Time when expired rows were last deleted.
     forgot: UnixMillis,
+    /// Number of sessions, and the time when they were counted.
+    counted: Option<(Count, UnixMillis)>,
 }
 
 impl DirectoryObject {
@@ -202,6 +213,7 @@ impl DirectoryObject {
                 tables.remove_listing(&session)?;
                 write(&Done {})
             }
+            Command::Count {} => write(&self.count(tables, now)?),
             Command::List {
                 after,
                 limit,
@@ -215,6 +227,18 @@ impl DirectoryObject {
             )?),
         };
         Ok(Outcome { answer, surplus })
+    }
+
+    fn count(&mut self, tables: &mut impl Tables, now: UnixMillis) -> Result<Count, TableError> {
+        match self.counted {
+            Some((count, at)) if now.millis_since(at) < COUNT_EVERY_MS => Ok(count),
+            _ => {
+                let sessions = tables.count_after(now.seconds())?;
+                let count = Count { sessions };
+                self.counted = Some((count, now));
+                Ok(count)
+            }
+        }
     }
 }
 

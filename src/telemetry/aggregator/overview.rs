@@ -24,6 +24,7 @@ pub(super) struct Figures {
     pub(super) kv_writes: u64,
     pub(super) object_calls: u64,
     pub(super) sessions_active: u64,
+    pub(super) sessions_stored: u64,
     pub(super) streams_active: u64,
 }
 
@@ -68,8 +69,11 @@ impl Figures {
             all.or_default(tenant.clone()).sessions_active += count;
         }
         for (name, labels, value) in gauges {
-            if *name == metric::STREAMS_ACTIVE {
-                all.or_default(first(labels).to_owned()).streams_active += value.whole();
+            let own = || first(labels).to_owned();
+            match *name {
+                metric::STREAMS_ACTIVE => all.or_default(own()).streams_active += value.whole(),
+                metric::SESSIONS_STORED => all.or_default(own()).sessions_stored = value.whole(),
+                _ => {}
             }
         }
         all
@@ -84,6 +88,7 @@ impl Figures {
         self.kv_writes += other.kv_writes;
         self.object_calls += other.object_calls;
         self.sessions_active += other.sessions_active;
+        self.sessions_stored += other.sessions_stored;
         self.streams_active += other.streams_active;
     }
 }
@@ -117,6 +122,7 @@ impl Collection {
                     "requests": one.requests,
                     "errors": one.errors,
                     "sessions_active": one.sessions_active,
+                    "sessions_stored": one.sessions_stored,
                     "streams_active": one.streams_active,
                 })
             })
@@ -147,6 +153,7 @@ fn totals(series: &Series, figures: &Figures) -> Value {
         "requests": figures.requests,
         "errors": figures.errors,
         "sessions_active": figures.sessions_active,
+        "sessions_stored": figures.sessions_stored,
         "streams_active": figures.streams_active,
         "sessions_created": sum(metric::SESSIONS_CREATED, &all),
         "sessions_ended": sum(metric::SESSIONS_ENDED, &all),

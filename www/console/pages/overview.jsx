@@ -74,7 +74,10 @@ function Figures({ overview, points }) {
         label="Active sessions"
         value={totals && count(totals.sessions_active)}
       >
-        {totals && `in 5 minutes; ${count(totals.sessions_created)} begun so far`}
+        {totals &&
+          `in 5 minutes; ${count(totals.sessions_created)} begun so far${
+            totals.sessions_stored > 0 ? `; ${count(totals.sessions_stored)} stored` : ""
+          }`}
       </Figure>
       <Figure name="streams" label="Open streams" value={totals && count(totals.streams_active)}>
         {totals && "sockets, events, answers"}

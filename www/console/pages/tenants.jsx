@@ -74,9 +74,11 @@ export function TenantsPage() {
 
 /** @param {{ of: Partial<TenantTotals> | undefined }} props undefined without requests so far */
 function Figures({ of = {} }) {
-  const { sessions_active = 0, streams_active = 0, requests = 0, errors = 0 } = of;
+  const { sessions_active = 0, sessions_stored = 0, streams_active = 0 } = of;
+  const { requests = 0, errors = 0 } = of;
   const figures = {
     "Active sessions": sessions_active,
+    ...(sessions_stored > 0 && { "Stored sessions": sessions_stored }),
     Streams: streams_active,
     Requests: requests,
     Errors: errors,

@@ -105,6 +105,11 @@ impl Tables for Memory {
         Ok(found)
     }
 
+    fn count_after(&mut self, now: UnixSeconds) -> Result<u64, TableError> {
+        let live = self.listings.values().filter(|(_, one)| one.until > now);
+        Ok(u64::try_from(live.count()).unwrap())
+    }
+
     fn forget_before(&mut self, now: UnixSeconds) -> Result<(), TableError> {
         self.revoked.retain(|_, one| one.until >= now);
         self.listings.retain(|_, (_, one)| one.until >= now);

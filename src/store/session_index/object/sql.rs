@@ -149,6 +149,12 @@ impl<D: Database> Tables for Sql<D> {
         self.listings(&statement, values)
     }
 
+    fn count_after(&mut self, now: UnixSeconds) -> Result<u64, TableError> {
+        let statement = "SELECT COUNT(*) FROM sessions WHERE until > ?";
+        let rows = self.0.run(statement, vec![now.0.into()])?;
+        number(rows.first().and_then(|row| row.first()))
+    }
+
     fn forget_before(&mut self, now: UnixSeconds) -> Result<(), TableError> {
         for statement in [
             "DELETE FROM revoked WHERE until < ?",

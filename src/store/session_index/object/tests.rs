@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::session::id::Handle;
+use crate::store::session_index::read_count;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 const HOUR: u64 = 3_600_000;
@@ -143,6 +144,24 @@ fn pages_skip_expired_entries_and_miss_none() {
     );
     let (second, next) = directory.page(next.as_deref(), later(61_000));
     assert_eq!((second, next), (vec!["s6".to_owned()], None));
+}
+
+#[test]
+fn live_sessions_are_counted_at_most_every_ten_seconds() {
+    let mut directory = Directory::default();
+    let (soon, late) = (NOW.0 / 1000 + 15, NOW.0 / 1000 + 600);
+    let count = |directory: &mut Directory, ms| {
+        let (answer, _) = directory.send(&json!({ "do": "count" }), later(ms));
+        read_count(answer.to_string().as_bytes()).unwrap()
+    };
+    assert_eq!(count(&mut directory, 0), 0);
+    for (session, until) in [("a", soon), ("b", late), ("c", late)] {
+        directory.list_in(session, 1, until);
+    }
+    assert_eq!(count(&mut directory, 9_999), 0);
+    assert_eq!(count(&mut directory, 10_000), 3);
+    directory.send(&json!({ "do": "list-out", "session": "c" }), NOW);
+    assert_eq!(count(&mut directory, 20_000), 1);
 }
 
 #[test]
