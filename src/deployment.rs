@@ -15,7 +15,8 @@ use crate::http::host::Host;
 use crate::http::qualifier::{self, TenantBy};
 use crate::keys::{BadKeys, DeploymentKeys};
 use crate::policy::Streams;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, binding};
+use crate::store::namespaces::SHARED;
 use crate::telemetry::histogram::Bounds;
 use crate::tenant::Tenant;
 use crate::tenant_id::TenantId;
@@ -40,6 +41,8 @@ pub(crate) struct Deployment {
     pub tenant_by: TenantBy,
     /// Path prefix of the reserved paths; `/_session` by default.
     pub prefix: String,
+    /// Tenants whose records are in a namespace of their own.
+    pub own_namespaces: Vec<TenantId>,
     /// Name of this Worker in log lines and traces.
     pub service: String,
     /// Whether this Worker can follow open streams and end them with their session. If not, every tenant's streams are
@@ -63,6 +66,10 @@ enum SettingError {
         "The KV namespace SESSIONS is not bound. Make one with: npx wrangler kv namespace create SESSIONS — and put its id into wrangler.toml."
     )]
     Namespace,
+    #[error(
+        "{0} is a text, and must be a KV namespace. Make one with: npx wrangler kv namespace create {0} — and put its id into wrangler.toml; or remove it, and the tenant's records are in SESSIONS."
+    )]
+    TenantNamespace(String),
     #[error(
         "TENANTS_URL: use https://host/path without ? and #; plain http is accepted on this very machine only."
     )]
@@ -109,8 +116,15 @@ impl Deployment {
         let secrets = Secrets::new(bindings);
         let keys = keys(&secrets).map_err(|error| errors.push(error)).ok();
         let prefix = prefix(&secrets).map_err(|error| errors.push(error)).ok();
-        if !secrets.has("SESSIONS") {
+        if !secrets.has(SHARED) {
             errors.push(SettingError::Namespace);
+        }
+        let mut own_namespaces = Vec::new();
+        for (tenant, bound) in secrets.tenants_with(SHARED) {
+            if bound.is_string() {
+                errors.push(SettingError::TenantNamespace(binding(&tenant, SHARED)));
+            }
+            own_namespaces.push(tenant);
         }
         errors.extend(service_faults(&secrets));
         errors.extend(former_variables(&secrets));
@@ -140,6 +154,7 @@ impl Deployment {
                 defaults,
                 tenant: tenant.filter(|_| !has_documents),
                 prefix,
+                own_namespaces,
                 service,
                 follows_streams: true,
             }),

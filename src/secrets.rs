@@ -49,12 +49,21 @@ impl Secrets {
         &'s self,
         name: &'s str,
     ) -> impl Iterator<Item = (TenantId, &'s str)> {
-        self.0.keys().filter_map(move |bound| {
+        self.tenants_with(name).filter_map(move |(id, _)| {
+            let secret = self.of_tenant(&id, name)?;
+            Some((id, secret))
+        })
+    }
+
+    /// Iterates over the tenants that have a binding of this name, with its value: a text, or `true` for another kind.
+    pub(crate) fn tenants_with<'s>(
+        &'s self,
+        name: &'s str,
+    ) -> impl Iterator<Item = (TenantId, &'s Value)> {
+        self.0.iter().filter_map(move |(bound, value)| {
             let tenant = bound.strip_suffix(name)?.strip_suffix("__")?;
             let id = TenantId::parse(&tenant.to_ascii_lowercase().replace('_', "-"))?;
-            let is_its = binding(&id, name) == *bound;
-            let secret = self.of_tenant(&id, name).filter(|_| is_its)?;
-            Some((id, secret))
+            (binding(&id, name) == *bound).then_some((id, value))
         })
     }
 

@@ -1,4 +1,4 @@
-/** Tests what a tenant has of a deployment's storage: a number of sessions. */
+/** Tests what a tenant has of a deployment's storage: a namespace of its own, and a number of sessions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KvServer } from "./harness/kv.mjs";
@@ -20,10 +20,11 @@ function namespace(t) {
  * Starts the tenants acme and globex, whose server stores in the session what `/store?…` says.
  * @param {import("node:test").TestContext} t
  * @param {object} options
+ * @param {Record<string, KvServer>} [options.own]
  * @param {Record<string, string>} [options.vars]
  * @param {Record<string, unknown>} [options.acme] further keys of its document
  */
-async function two(t, { vars = {}, acme = {} }) {
+async function two(t, { own, vars = {}, acme = {} }) {
   const origin = await Origin.start(t, (request, reply) => {
     const [path, value] = `${request.url}`.split("?");
     if (path === "/store") reply.setHeader("x-session-patch", JSON.stringify({ value }));
@@ -38,6 +39,7 @@ async function two(t, { vars = {}, acme = {} }) {
   }
   const vestibule = await Vestibule.start(t, {
     tenants,
+    own,
     origins: [],
     vars: { ADMIN_TOKEN, ...vars },
   });
@@ -50,6 +52,85 @@ async function two(t, { vars = {}, acme = {} }) {
   };
   return { vestibule, visit };
 }
+
+/** Returns the tenants of the stored records. @param {KvServer} kv */
+function tenantsIn(kv) {
+  const keys = [...kv.stored.keys()].filter((key) => /^[qsir]:/.test(key));
+  return [...new Set(keys.map((key) => key.replace("q:", "").split(":")[1]))].sort();
+}
+
+for (const consistency of ["strong", "eventual"]) {
+  test(`with ${consistency} a tenant's records are in its own namespace only`, async (t) => {
+    const own = namespace(t);
+    const { vestibule, visit } = await two(t, {
+      own: { ACME__SESSIONS: own },
+      vars: { CONSISTENCY: consistency },
+    });
+    for (const tenant of ["acme", "globex"]) {
+      const { cookie } = await visit(tenant, `/store?${tenant}`);
+      const { answer } = await visit(tenant, "/", cookie);
+      assert.equal(answer.body, JSON.stringify({ value: tenant }));
+    }
+    await until(() => own.stored.size > 0 && vestibule.kv.stored.size > 0, { what: "records" });
+    assert.deepEqual(tenantsIn(own), ["acme"]);
+    assert.deepEqual(tenantsIn(vestibule.kv), ["globex"]);
+  });
+
+  test(`with ${consistency} a session is read from the tenant's own namespace`, async (t) => {
+    const own = namespace(t);
+    const vars = { CONSISTENCY: consistency };
+    const { vestibule, visit } = await two(t, { own: { ACME__SESSIONS: own }, vars });
+    const { cookie } = await visit("acme", "/store?kept");
+    await until(() => tenantsIn(own).includes("acme"), { what: "the record" });
+    // The new process knows nothing.
+    await vestibule.restart();
+    own.operations.length = 0;
+    const { answer } = await visit("acme", "/", cookie);
+    assert.equal(answer.body, JSON.stringify({ value: "kept" }));
+    assert.ok(own.operations.some(({ op, key }) => op === "get" && key.startsWith("s:acme:")));
+  });
+}
+
+test("one tenant's failing namespace hinders no other tenant", async (t) => {
+  const own = namespace(t);
+  const vars = { CONSISTENCY: "eventual" };
+  const { vestibule, visit } = await two(t, { own: { ACME__SESSIONS: own }, vars });
+  const cookies = { acme: "", globex: "" };
+  for (const tenant of /** @type {const} */ (["acme", "globex"])) {
+    cookies[tenant] = (await visit(tenant, `/store?${tenant}`)).cookie;
+  }
+  const stored = [own, vestibule.kv];
+  await until(() => stored.every((kv) => tenantsIn(kv).length === 1), { what: "the records" });
+  await vestibule.restart();
+  own.mood.get = 500;
+  // More failures than the breaker admits.
+  for (let number = 0; number < 20; number += 1) {
+    const { answer } = await visit("acme", "/", cookies.acme);
+    assert.deepEqual([answer.status, answer.code], [503, "store_unavailable"]);
+  }
+  const { answer } = await visit("globex", "/", cookies.globex);
+  assert.equal(answer.body, JSON.stringify({ value: "globex" }));
+});
+
+test("with strong a session continues after its tenant got a namespace of its own", async (t) => {
+  const own = namespace(t);
+  const { vestibule, visit } = await two(t, {});
+  const { cookie } = await visit("acme", "/store?before");
+  await until(() => tenantsIn(vestibule.kv).includes("acme"), { what: "the record" });
+  await vestibule.rebind({ ACME__SESSIONS: own });
+  const { answer, cookie: next } = await visit("acme", "/", cookie);
+  assert.equal(answer.body, JSON.stringify({ value: "before" }));
+  await visit("acme", "/store?after", next);
+  await until(() => tenantsIn(own).includes("acme"), { what: "the record's next version" });
+});
+
+test("a text in place of a tenant's namespace is a configuration fault", async (t) => {
+  const { port } = await Vestibule.start(t, { vars: { ACME__SESSIONS: "an-id" } });
+  const answer = await send(port, {});
+  assert.deepEqual([answer.status, answer.code], [500, "misconfigured"]);
+  const { detail } = JSON.parse(answer.body);
+  assert.match(detail, /ACME__SESSIONS is a text.*kv namespace create ACME__SESSIONS/);
+});
 
 test("beyond its number of sessions a tenant gets no new visitors, and others continue", async (t) => {
   const acme = { session: { max_sessions: 2 } };

@@ -1,8 +1,9 @@
 //! Holds an isolate's copies of stored data (session cache, revocation feed), decides the directory object's commands,
-//! and limits calls to storage and objects.
+//! selects the namespace of a key, and limits calls to storage and objects.
 
 pub(crate) mod breaker;
 pub(crate) mod cache;
+pub(crate) mod namespaces;
 pub(crate) mod retry;
 pub(crate) mod revocations;
 pub(crate) mod session_index;

@@ -75,6 +75,7 @@ fn serve(deployment: Deployment) -> Result<(), NoRandomSource> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| NoRandomSource)?;
     SERVICE.replace(deployment.service.clone());
+    io::use_namespaces(&deployment.own_namespaces);
     let router = Router::new(deployment, ChaCha20Rng::from_seed(seed));
     ISOLATE.set(Isolate::Ready(Box::new(router)));
     Ok(())

@@ -67,6 +67,7 @@ export function freshKey() {
  * @property {Record<string, string>} [vars]
  * @property {string} [keys] SESSION_KEYS; empty for none
  * @property {KvServer} [kv] shared storage; one of its own otherwise
+ * @property {Record<string, KvServer>} [own] namespaces of tenants' own, by binding
  * @property {KvServer} [tenants] storage of tenants' documents
  * @property {KvServer} [users] storage of accounts, if separate; with the lag of the session namespace
  * @property {{ port: number }} [cache] the location's cache; none by default
@@ -120,6 +121,12 @@ export class Vestibule {
   /** Restarts the deployment in a new process, with other variables. @param {Record<string, string>} vars */
   async redeploy(vars) {
     this.#options = { ...this.#options, vars: { ...this.#options.vars, ...vars } };
+    await this.restart();
+  }
+
+  /** Binds other namespaces of tenants' own, in a new process. @param {Record<string, KvServer>} own */
+  async rebind(own) {
+    this.#options = { ...this.#options, own };
     await this.restart();
   }
 
@@ -235,6 +242,8 @@ export class Vestibule {
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
     const { lags = [0], mood, tenants, users, cache, zone, builds, limited } = this.#options;
+    const own = Object.entries(this.#options.own ?? {});
+    const ownPorts = await Promise.all(own.map(([, kv]) => kv.listening()));
     const tenantsPort = await tenants?.listening();
     const moodPort = await mood?.listening();
     const kvPort = await this.kv.listening();
@@ -258,6 +267,12 @@ ${usersPorts
   .map(
     (port, at) =>
       `    (name = "users-${at}", external = (address = "127.0.0.1:${port}", http = ())),`,
+  )
+  .join("\n")}
+${ownPorts
+  .map(
+    (port, at) =>
+      `    (name = "own-${at}", external = (address = "127.0.0.1:${port}", http = ())),`,
   )
   .join("\n")}
     ${tenants ? `(name = "tenants", external = (address = "127.0.0.1:${tenantsPort}", http = ())),` : ""}
@@ -316,6 +331,7 @@ ${worker("objects", builds?.objects ?? BUILD, "objects-kv", "")}`;
   ],
   bindings = [
     (name = "SESSIONS", kvNamespace = "${kv}"),
+    ${own.map(([name], at) => `(name = "${name}", kvNamespace = "own-${at}"),`).join(" ")}
     ${tenants ? '(name = "TENANTS", kvNamespace = "tenants"),' : ""}
     ${users && accounts ? `(name = "USERS", kvNamespace = "${accounts}"),` : ""}
     ${isFaulty ? '(name = "MOOD", service = "mood"),' : ""}

@@ -1,7 +1,7 @@
-//! Reads, lists and writes the sessions' namespace (Workers KV, binding `SESSIONS`). A read finds a value, finds none,
-//! or fails; a write is acknowledged or not. The core decides when and how often:
-//! [`store::breaker`](crate::store::breaker), [`store::single_flight`](crate::store::single_flight),
-//! [`store::write_queue`](crate::store::write_queue).
+//! Reads, lists and writes the sessions' namespaces (Workers KV, binding `SESSIONS` or a tenant's own). A read finds a
+//! value, finds none, or fails; a write is acknowledged or not. The core decides where, when and how often:
+//! [`store::namespaces`](crate::store::namespaces), [`store::breaker`](crate::store::breaker),
+//! [`store::single_flight`](crate::store::single_flight), [`store::write_queue`](crate::store::write_queue).
 
 use core::cell::RefCell;
 
@@ -16,9 +16,12 @@ use super::namespace::{Namespace, Options};
 use super::single_flight::{self, Flights};
 use super::{Answered, now};
 use crate::effect::{Found, Write};
+use crate::flat_map::FlatMap;
 use crate::store::breaker::Breaker;
+use crate::store::namespaces::Namespaces;
 use crate::store::write_queue::{Attempt, Next, Outcome, PUT_DEADLINE_MS, Submission, WriteQueue};
 use crate::telemetry::metric;
+use crate::tenant_id::TenantId;
 use crate::worker::counters::{Operation, count, counted, counted_lookup};
 use crate::worker::log::{self, alarm, report};
 use crate::worker::timing::{DeadlineExceeded, sleep, within};
@@ -35,7 +38,9 @@ const PAGE_DEADLINE_MS: u32 = 2_000;
 const MAX_PAGES: usize = 20;
 
 thread_local! {
-    static BREAKER: RefCell<Breaker> = RefCell::default();
+    static NAMESPACES: RefCell<Namespaces> = RefCell::default();
+    /// A breaker per binding, because one namespace may fail alone. The shared one's name is empty.
+    static BREAKERS: RefCell<FlatMap<String, Breaker>> = RefCell::default();
     static READS: Flights<Result<Option<Vec<u8>>, StorageError>> = Flights::default();
     static LISTS: Flights<Result<Vec<u8>, StorageError>> = Flights::default();
     static QUEUE: RefCell<WriteQueue> = RefCell::default();
@@ -97,23 +102,45 @@ pub(super) async fn read(env: &Env, key: String, after_ms: u32) -> Answered {
 
 /// Reads a key if the breaker admits it.
 async fn read_admitted(env: &Env, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
-    let permit = BREAKER.with_borrow_mut(|breaker| breaker.admit(now()));
+    let binding = own_binding(key).unwrap_or_default();
+    let permit = with_breaker(&binding, |breaker| breaker.admit(now()));
     let permit = permit.ok_or(StorageError::NotAsked)?;
     let read = async { within(READ_DEADLINE_MS, get(env, key)).await? };
     let read = counted_lookup(Operation::KvRead, read).await;
-    BREAKER.with_borrow_mut(|breaker| match &read {
+    with_breaker(&binding, |breaker| match &read {
         Ok(_) => breaker.record_success(permit),
         Err(_) => breaker.record_failure(permit, now()),
     });
     read
 }
 
-fn sessions(env: &Env) -> Namespace {
-    env.unchecked_ref::<Bindings>().sessions()
+/// Gives tenants namespaces of their own.
+pub(in crate::worker) fn use_namespaces(tenants: &[TenantId]) {
+    NAMESPACES.set(Namespaces::of(tenants));
+}
+
+/// Returns the namespace of a key or prefix.
+///
+/// # Errors
+/// Returns an exception of the lookup.
+pub(in crate::worker) fn namespace_of(key: &str, env: &Env) -> Result<Namespace, JsValue> {
+    match own_binding(key) {
+        None => Ok(env.unchecked_ref::<Bindings>().sessions()),
+        Some(binding) => Namespace::bound(env, &binding),
+    }
+}
+
+fn own_binding(key: &str) -> Option<String> {
+    NAMESPACES.with_borrow(|namespaces| namespaces.binding(key).map(str::to_owned))
+}
+
+fn with_breaker<T>(binding: &str, act: impl FnOnce(&mut Breaker) -> T) -> T {
+    BREAKERS.with_borrow_mut(|breakers| act(breakers.or_default(binding.to_owned())))
 }
 
 async fn get(env: &Env, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
-    let reading = READ_OPTIONS.with(|options| sessions(env).get(key, options))?;
+    let namespace = namespace_of(key, env)?;
+    let reading = READ_OPTIONS.with(|options| namespace.get(key, options))?;
     let value = JsFuture::from(reading).await?;
     Ok((!value.is_null()).then(|| Uint8Array::new(&value).to_vec()))
 }
@@ -125,7 +152,7 @@ pub(super) async fn list(env: &Env, prefix: String) -> Answered {
 }
 
 async fn list_all(env: &Env, prefix: &str) -> Result<Vec<u8>, StorageError> {
-    let kv = sessions(env);
+    let kv = namespace_of(prefix, env)?;
     let mut names = Vec::new();
     let mut cursor = None;
     for _ in 0..MAX_PAGES {
@@ -188,7 +215,7 @@ async fn store(env: &Env, submission: &Submission) -> Outcome {
 async fn put(env: &Env, attempt: &Attempt) -> bool {
     let putting = async {
         let Write { key, value, ttl } = &*attempt.write;
-        let kv = sessions(env);
+        let kv = namespace_of(key, env)?;
         let put = kv.put_bytes(key, value, ttl.0);
         Ok::<_, StorageError>(within(PUT_DEADLINE_MS, put).await??)
     };

@@ -9,7 +9,7 @@ use crate::effect::{Class, Write};
 use crate::session_object::object::{ITEM_DEADLINE_MS, Item};
 use crate::tenant_id::TenantId;
 use crate::worker::counters::{Operation, counted};
-use crate::worker::io::namespace::Namespace;
+use crate::worker::io::namespace_of;
 use crate::worker::log::{self, Describe as _};
 use crate::worker::timing::{DeadlineExceeded, within};
 
@@ -49,7 +49,7 @@ pub(super) async fn perform(item: Item, env: &Env) -> bool {
 }
 
 async fn store(write: &Write, env: &Env) -> Result<(), ItemError> {
-    let namespace = Namespace::bound(env, "SESSIONS")?;
+    let namespace = namespace_of(&write.key, env)?;
     let put = namespace.put_bytes(&write.key, &write.value, write.ttl.0);
     Ok(within(ITEM_DEADLINE_MS, put).await??)
 }
