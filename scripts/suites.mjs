@@ -42,6 +42,7 @@ const LONG = [
   "browser/console",
   "documented",
   "browser/browsers",
+  "poor-network",
   "oidc-hostile",
   "ejection",
   "tenants-cli",

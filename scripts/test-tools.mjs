@@ -9,6 +9,7 @@ import path from "node:path";
 import { ensureStreamlit } from "../tests/apps/streamlit.mjs";
 import { ensureChainlit } from "../tests/chainlit/venv.mjs";
 import { collectorMissing } from "../tests/harness/collector.mjs";
+import { ensureLossyNetwork } from "../tests/harness/lossy-network.mjs";
 import { ensureKit } from "../tests/kit/venv.mjs";
 import { ensureChromium, ensureFirefoxAndWebKit } from "./browsers.mjs";
 import { buildEmbed, buildPlanted } from "./build.mjs";
@@ -28,6 +29,7 @@ const BY_APT = [
   ["tests/harness/prometheus.mjs", ensurePrometheus],
   ["tests/harness/rsyslog.mjs", ensureRsyslog],
   ["tests/harness/collector.mjs", collectorMissing],
+  ["tests/harness/lossy-network.mjs", ensureLossyNetwork],
 ];
 
 /** By pip. @type {Tool[]} */
