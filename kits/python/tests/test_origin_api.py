@@ -26,7 +26,7 @@ from vestibule_session import (
     State,
     Unavailable,
 )
-from vestibule_session.channel import Channel
+from vestibule_session.channel import Channel, ResponseChannel
 
 NAME = "Vo3nJzXQ0cYF0yq5cJ1a2g.AAECAwQF"
 RECORD = {
@@ -182,3 +182,22 @@ def test_call_that_would_block_the_event_loop_is_refused(api: OriginApi, server:
     assert asyncio.run(in_async_code()).data == {"count": 4}
     assert channel.session.data == {"count": 4}
     assert channel.session.refresh().data == {"count": 4}
+
+
+def test_session_that_is_read_again_shows_the_changes_of_the_response(
+    api: OriginApi, server: Server
+) -> None:
+    channel = ResponseChannel(api)
+    channel.session = replace(SESSION, channel=channel)
+    channel.session.patch({"count": 1})
+    server.answer = JSONResponse({**RECORD, "data": {"count": 5, "other": 1}})
+    assert channel.session.refresh().data == {"count": 1, "other": 1}
+
+    async def again() -> Session:
+        session = await channel.session.arefresh()
+        await api.aclose()
+        return session
+
+    assert asyncio.run(again()).data == {"count": 1, "other": 1}
+    assert channel.session.patch({"more": 2}).data == {"count": 1, "other": 1, "more": 2}
+    assert channel.begin_response() == [(b"x-session-patch", b'{"count":1,"more":2}')]

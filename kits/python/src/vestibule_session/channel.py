@@ -85,10 +85,25 @@ class ResponseChannel(Channel):
     async def asend(self, change: Change) -> Session:
         return await super().asend(change) if self._has_begun else self._collect(change)
 
+    def refresh(self) -> Session:
+        super().refresh()
+        return self._with_changes()
+
+    async def arefresh(self) -> Session:
+        await super().arefresh()
+        return self._with_changes()
+
     def begin_response(self) -> list[tuple[bytes, bytes]]:
         """Returns the headers to add. Later changes go through the session API."""
         self._has_begun = True
         return self._change.headers()
+
+    def _with_changes(self) -> Session:
+        """Shows the changes that the response will carry in a session that was read again."""
+        if not self._has_begun:
+            self._before = self.session
+            self.session = foreseen(self._before, self._change)
+        return self.session
 
     def _collect(self, change: Change) -> Session:
         combined = self._change.and_then(change)
