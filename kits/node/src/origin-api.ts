@@ -40,9 +40,6 @@ export interface OriginApiOptions {
   readonly timeout?: number;
 }
 
-/** Failures after which the request was certainly not sent. */
-const UNSENT = new Set(["EAI_AGAIN", "ECONNREFUSED", "UND_ERR_CONNECT_TIMEOUT"]);
-
 const NOTHING_KNOWN: Omit<Snapshot, "id"> = {
   tenant: "",
   user: null,
@@ -148,15 +145,9 @@ export class OriginApi {
   }
 
   async #send(url: string, init: RequestInit, wait: number): Promise<Response> {
-    const attempt = () => {
-      const signal = AbortSignal.timeout(1000 * (this.#timeout + wait));
-      return fetch(url, { ...init, signal });
-    };
+    const signal = AbortSignal.timeout(1000 * (this.#timeout + wait));
     try {
-      return await attempt().catch((error) => {
-        if (UNSENT.has(reasonOf(error))) return attempt();
-        throw error;
-      });
+      return await fetch(url, { ...init, signal });
     } catch (error) {
       throw this.#unreachable(error);
     }

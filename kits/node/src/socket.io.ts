@@ -33,10 +33,7 @@ export function socketMiddleware(options: Omit<SessionOptions, "openPaths"> = {}
         socket.data.session = known;
         next();
       },
-      (error) => {
-        sessions.delete(request);
-        next(refusal(error));
-      },
+      (error) => next(refusal(error)),
     );
   };
 }

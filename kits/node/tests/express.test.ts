@@ -1,12 +1,13 @@
 /** The middleware in a real Express: who is believed. */
 
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { test } from "node:test";
 import express from "express";
 import { sessionMiddleware } from "../src/express.ts";
 import { PrivateNetwork, type SessionError } from "../src/index.ts";
 import { describe, start } from "./express-app.ts";
-import { ID, PROVED, send, serve, signed } from "./support.ts";
+import { ID, listening, PROVED, send, serve, signed } from "./support.ts";
 
 test("a request with a proof has its session", async (t) => {
   const url = await start(t);
@@ -113,13 +114,18 @@ test("request.session is left to express-session, and the middleware may be moun
     Object.assign(request, { session: "that of another package" });
     next();
   });
-  app.use(sessionMiddleware(PROVED), sessionMiddleware(PROVED), async (request, response) => {
-    await request.vestibuleSession.patch({ a: 1 });
+  for (const member of ["a", "b"]) {
+    app.use(sessionMiddleware(PROVED), async (request, _, next) => {
+      await request.vestibuleSession.patch({ [member]: 1 });
+      next();
+    });
+  }
+  app.use((request, response) => {
     response.json((request as unknown as { session: unknown }).session);
   });
   const { json, headers } = await send(await serve(t, app), "/", signed("/"));
   assert.equal(json, "that of another package");
-  assert.equal(headers["x-session-patch"], '{"a":1}');
+  assert.equal(headers["x-session-patch"], '{"a":1,"b":1}');
 });
 
 test("without a choice of verification the middleware does not begin", () => {
@@ -141,6 +147,27 @@ test("a verifier that breaks is no refusal, and opens no path", async (t) => {
   app.use((_, response) => void response.end());
   const url = await serve(t, app);
   for (const path of ["/healthz", "/"]) assert.equal((await send(url, path)).status, 500, path);
+});
+
+test("a server of Node alone needs no framework", async (t) => {
+  const sessions = sessionMiddleware(PROVED);
+  const url = await serve(t, (request, response) => {
+    sessions(request, response, () => response.end(JSON.stringify(describe(request))));
+  });
+  assert.equal((await send(url, "/", signed("/"))).json.session, ID);
+  assert.equal((await send(url, "/")).status, 401);
+});
+
+test("the longest data needs a server that takes longer headers than Node's usual", async (t) => {
+  const text = "x".repeat(16_384 - '{"text":""}'.length);
+  const headers = { ...signed("/"), "x-session-data": JSON.stringify({ text }) };
+  const app = express();
+  app.use(sessionMiddleware(PROVED), (request, response) => {
+    response.json(request.vestibuleSession.data);
+  });
+  assert.equal((await send(await serve(t, app), "/", headers)).status, 431);
+  const larger = await listening(t, createServer({ maxHeaderSize: 65_536 }, app));
+  assert.deepEqual((await send(larger, "/", headers)).json, { text });
 });
 
 test("plain headers are believed only if you say so", async (t) => {

@@ -88,6 +88,20 @@ async function startHono(t: TestContext, app: Hono): Promise<string> {
   });
 }
 
+test("Hono: middleware may be mounted twice", async (t) => {
+  const app = new Hono();
+  for (const member of ["a", "b"]) {
+    app.use(sessionMiddleware(OPTIONS), async (c, next) => {
+      await c.var.vestibuleSession.patch({ [member]: 1 });
+      await next();
+    });
+  }
+  app.get("/", (c) => c.json(c.var.vestibuleSession.data));
+  const { headers, json } = await send(await startHono(t, app), "/", signed("/"));
+  assert.deepEqual(json, { a: 1, b: 1 });
+  assert.equal(headers["x-session-patch"], '{"a":1,"b":1}');
+});
+
 test("Hono: requests are verified, and changes carried, by a real server", async (t) => {
   const calls: (string | undefined)[] = [];
   const api = await serve(t, (request, response) => {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { IncomingHttpHeaders } from "node:http";
 import { type TestContext, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { Channel } from "../src/channel.ts";
 import {
   ChangeRefused,
@@ -162,6 +163,14 @@ test("a lease is taken, used, extended and released", async (t) => {
   assert.equal(recorder.last.path, `/_session/api/sessions/${NAME}/lease`);
 });
 
+test("a call that waits for a lease may take that much longer", async (t) => {
+  const recorder = await Recorder.start(t);
+  const api = new OriginApi(recorder.url, "the-key", { timeout: 0.2 });
+  recorder.answer = () => ({ status: 200, body: RECORD, after: setTimeout(500) });
+  await assert.rejects(api.change(KNOWN, { ttl: 600 }), Unavailable);
+  await api.change(KNOWN, { ttl: 600, wait: 5 });
+});
+
 test("changes are made one after another, as they were asked for", async (t) => {
   const recorder = await Recorder.start(t);
   const session = recorder.session();
@@ -174,9 +183,11 @@ test("changes are made one after another, as they were asked for", async (t) => 
   const changes = [1, 2, 3].map((n) => session.patch({ n }));
   const failure = assert.rejects(changes[1] ?? assert.fail(), Unavailable);
   while (recorder.calls.length === 0) await new Promise(setImmediate);
+  await assert.rejects(recorder.session().patch({ n: 2 }), Unavailable);
+  assert.equal(recorder.calls.length, 2, "only the first change was sent, and another session's");
   answerFirst();
   await Promise.all([changes[0], failure, changes[2]]);
-  assert.equal(recorder.calls.length, 3);
+  assert.equal(recorder.calls.length, 4);
   assert.deepEqual(session.data, { n: 3 });
 });
 

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { type TestContext, test } from "node:test";
 import { type DefaultEventsMap, Server } from "socket.io";
 import { io, type Socket } from "socket.io-client";
-import { Assertion, AssertionVerifier, OriginApi } from "../src/index.ts";
+import { Assertion, AssertionVerifier, OriginApi, Unavailable } from "../src/index.ts";
 import { type SocketData, socketMiddleware } from "../src/socket.io.ts";
 import { ID, listening, PROVED, serve, signed } from "./support.ts";
 
@@ -96,4 +96,19 @@ test("namespaces of a connection share a session, and its proof is verified once
   other.connect();
   assert.equal(await other.timeout(5_000).emitWithAck("count"), 2);
   assert.equal(verified, 1);
+});
+
+test("a client that was refused because of an outage may connect again", async (t) => {
+  const outages = [new Unavailable("The keys cannot be read.")];
+  const verifier = {
+    verify: async () => {
+      const outage = outages.pop();
+      if (outage) throw outage;
+    },
+  };
+  const { url } = await start(t, { verifier });
+  const socket = connect(t, url, { "x-session-id": ID, "x-session-user": "ada" });
+  assert.deepEqual((await refusal(socket)).data, { status: 503 });
+  socket.connect();
+  assert.equal(await socket.timeout(5_000).emitWithAck("who"), "ada");
 });
