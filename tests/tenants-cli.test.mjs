@@ -18,12 +18,14 @@ const DATABASE =
  * Creates a deployment's settings with a store for documents, in a separate folder.
  * @param {import("node:test").TestContext} t
  * @param {string} binding
+ * @param {string} [variable] a line of its variables
  */
-function commandLine(t, binding) {
+function commandLine(t, binding, variable = "") {
   const folder = mkdtempSync(path.join(tmpdir(), "vestibule-tenants-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const config = path.join(folder, "wrangler.toml");
-  writeFileSync(config, readFileSync(path.join(ROOT, "wrangler.toml"), "utf8") + binding);
+  const settings = readFileSync(path.join(ROOT, "wrangler.toml"), "utf8");
+  writeFileSync(config, settings.replace("[vars]\n", `[vars]\n${variable}\n`) + binding);
   const file = (/** @type {string} */ name, /** @type {any} */ content) => {
     const isBytes = Buffer.isBuffer(content);
     writeFileSync(path.join(folder, name), isBytes ? content : JSON.stringify(content));
@@ -71,6 +73,29 @@ test("npm run tenants checks, stores, lists, compares, explains and deletes docu
   assert.equal(JSON.parse((await tenants("schema")).text).properties.id.type, "string");
   assert.equal((await tenants("delete", "acme")).code, 0);
   assert.equal((await tenants("list")).text, "");
+});
+
+test("npm run tenants explains which of the tenants on one host a path and a header select", async (t) => {
+  const variable = 'TENANT_BY = "path,header:X-Plan"';
+  const { file, tenants } = commandLine(t, NAMESPACE, variable);
+  const origins = [{ url: "http://a" }];
+  for (const [id, host] of Object.entries({
+    front: "chat.example",
+    acme: "chat.example/acme;gold",
+  })) {
+    const { text, code } = await tenants("put", file(`${id}.json`, { id, hosts: [host], origins }));
+    assert.equal(code, 0, text);
+  }
+  for (const [host, at, tenant] of [
+    ["chat.example;gold", "/acme/x", "acme"],
+    ["chat.example", "/acme/x", "front"],
+    ["chat.example;gold", "/x", "front"],
+  ]) {
+    const { text } = await tenants("explain", host, at);
+    assert.match(text, new RegExp(`^tenant +${tenant}$`, "m"), `${host} ${at}`);
+  }
+  const { text } = await tenants("explain", "chat.example;gold", "/acme");
+  assert.match(text, /host +chat\.example, by chat\.example\/acme;gold/);
 });
 
 test("npm run tenants lists the secrets that a document needs", async (t) => {
