@@ -157,26 +157,53 @@ fn record_is_two_fifths_of_its_json() {
     }
 }
 
-/// Checks the table "Small records" in `docs/internals/session-engine.md`.
-#[test]
-fn small_record_is_its_seal_its_random_bytes_its_data_and_27_more() {
+/// Data of a small session.
+const SETTING: &str = r#"{"theme":"dark"}"#;
+
+/// Returns a session of one setting.
+fn small() -> Record {
     let mut random = random();
     let now = UnixSeconds(1_763_709_400);
-    let small = Record {
+    Record {
         version: Version(1),
         epoch: Epoch(7),
-        data: Data::default().patched(r#"{"theme":"dark"}"#).unwrap(),
+        data: Data::default().patched(SETTING).unwrap(),
         ..Record::unstored(
             Handle(*SessionId::generate(&mut random).as_bytes()),
             SessionId::generate(&mut random),
             now,
             now,
         )
-    };
+    }
+}
+
+fn sealed_length(record: Record) -> usize {
     let keys = keys(&[1], "t1");
-    let sealed = seal(&Entry::Live(small), &name("t1", 1), &keys, &mut random);
-    let (seal, handle_and_id, data) = (45, 32, r#"{"theme":"dark"}"#.len());
-    assert_eq!(sealed.unwrap().len(), seal + handle_and_id + data + 27);
+    let sealed = seal(&Entry::Live(record), &name("t1", 1), &keys, &mut random());
+    sealed.unwrap().len()
+}
+
+/// Checks the table "Small records" in `docs/internals/session-engine.md`.
+#[test]
+fn small_record_is_its_seal_its_random_bytes_its_data_and_27_more() {
+    let (seal, handle_and_id, data) = (45, 32, SETTING.len());
+    assert_eq!(sealed_length(small()), seal + handle_and_id + data + 27);
+}
+
+#[test]
+fn small_record_is_smaller_than_json_of_the_same_content() {
+    let record = small();
+    let json = json!({
+        "handle": base64url(&record.handle.0),
+        "id": base64url(record.id.as_bytes()),
+        "version": record.version,
+        "created": record.created,
+        "seen": record.seen,
+        "epoch": record.epoch,
+        "data": serde_json::from_str::<Value>(SETTING).unwrap(),
+    });
+    assert_eq!(json.to_string().len(), 150);
+    assert!(sealed_length(record) < 150);
 }
 
 /// Record sealed by a release that wrote format 2.
