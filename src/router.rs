@@ -12,6 +12,7 @@ mod registry;
 mod responses;
 mod signing;
 mod telemetry_reports;
+mod write_behind;
 
 #[cfg(test)]
 mod tests;

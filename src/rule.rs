@@ -70,6 +70,10 @@ pub(crate) enum Rule {
     QueuePatience,
     /// Storing a value does not finish a newer value for the same key.
     QueueSerial,
+    /// A change that is confirmed and not stored is applied again to what another isolate stored.
+    MergedWrite,
+    /// A session that ended elsewhere is not written again by a change confirmed before.
+    EndedNotRevived,
     /// Equal reads share one call in flight.
     SingleFlight,
     /// A caller that waited too long for a shared call makes its own.

@@ -18,7 +18,7 @@
 //! | [`upstream_request`] | the request to the origin | [`Forward`] |
 //!
 //! Its [`response`] may change the session: [`update`] asks the session's object, or changes it here with KV alone
-//! ([`update_kv`]). [`background`] runs after the response, and [`revalidate`] checks open connections.
+//! ([`update_kv`], [`write_behind`]). [`background`] runs after the response, and [`revalidate`] checks open connections.
 
 mod access_log;
 pub(crate) mod anonymous;
@@ -55,6 +55,7 @@ mod token_refresh;
 pub(crate) mod update;
 mod update_kv;
 mod upstream_request;
+pub(crate) mod write_behind;
 
 #[cfg(test)]
 mod tests;

@@ -25,9 +25,10 @@ use crate::http::token_bucket::TokenBucket;
 use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::stored_until;
-use crate::session::record::Entry;
+use crate::session::record::{Entry, Version};
 use crate::store::cache::{Cache, Known};
 use crate::store::revocations::Revocations;
+use crate::store::write_behind::WriteBehind;
 use crate::telemetry::labels::RequestLabels;
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
@@ -40,6 +41,8 @@ pub(crate) struct Sessions {
     /// Connections that guests opened.
     pub(crate) openings: Openings,
     pub(crate) revocations: Revocations,
+    /// Changes that are confirmed and not stored yet, with KV alone.
+    pub(crate) write_behind: WriteBehind,
     /// Sealed values to store.
     pub(crate) writes: Vec<Write>,
     pub(crate) random: SharedRandom,
@@ -53,6 +56,7 @@ impl Sessions {
             cache: Cache::default(),
             openings: Openings::default(),
             revocations: Revocations::default(),
+            write_behind: WriteBehind::default(),
             writes: Vec::new(),
             random,
         }
@@ -72,20 +76,40 @@ impl Sessions {
         now: UnixMillis,
     ) {
         recorder.state_changed = true;
+        let name = RecordName::derive(&self.tenant.id, handle);
+        let version = match &entry {
+            Entry::Live(record) => record.version,
+            Entry::Ended { .. } => Version::UNSTORED,
+        };
+        if let Some(write) = self.seal(recorder, &name, &entry, now) {
+            let value = (version, write.value.as_slice());
+            self.write_behind.replace(&name, handle, value, now);
+            self.writes.push(write);
+        }
+        let known = Known::new(entry, &self.tenant.keys);
+        self.cache.put(handle, known, now);
+    }
+
+    /// Seals an entry for storage.
+    pub(super) fn seal(
+        &mut self,
+        recorder: &mut Recorder,
+        name: &RecordName,
+        entry: &Entry,
+        now: UnixMillis,
+    ) -> Option<Write> {
         let tenant = &self.tenant;
-        let name = RecordName::derive(&tenant.id, handle);
-        let end = match &entry {
+        let end = match entry {
             Entry::Live(record) => tenant.lifetime.end(&record.span()),
             // As long as any of its cookies may be valid.
             Entry::Ended { at } => *at + tenant.lifetime.longest(),
         };
         let ttl = stored_until(end, now.seconds());
-        match codec::seal(&entry, &name, &tenant.keys, &mut self.random) {
-            Some(value) => self.writes.push(Write::new(name.as_str(), value, ttl)),
-            None => recorder.emit(Event::new(Level::Error, "record_not_sealed")),
+        let value = codec::seal(entry, name, &tenant.keys, &mut self.random);
+        if value.is_none() {
+            recorder.emit(Event::new(Level::Error, "record_not_sealed"));
         }
-        let known = Known::new(entry, &self.tenant.keys);
-        self.cache.put(handle, known, now);
+        Some(Write::new(name.as_str(), value?, ttl))
     }
 
     /// Returns the approximate bytes of the cached sessions.

@@ -203,6 +203,7 @@ impl Gateway {
             client: context.client,
             lease,
             wait,
+            write_behind: true,
             ..Update::by(&token, change)
         };
         let updated = self

@@ -131,7 +131,7 @@ impl Sessions {
     }
 
     /// Returns the cached entry, if it is recent enough.
-    fn remembered(
+    pub(super) fn remembered(
         &mut self,
         token: &Token,
         least: Version,
@@ -314,7 +314,7 @@ pub(crate) fn object_key(handle: Handle) -> String {
     format!("{LOOKUPS}{}", handle.to_text())
 }
 
-fn lookup_of(
+pub(super) fn lookup_of(
     tenant: &TenantId,
     session: Rc<Prepared>,
     token: &Token,

@@ -26,6 +26,7 @@ impl Sessions {
     ) -> Result<LookupResult, Interrupt> {
         match codec::open(bytes, name, &self.tenant.keys) {
             Ok(entry) => {
+                let entry = self.with_unstored(recorder, (handle, name), entry, asked);
                 let known = Known::new(entry, &self.tenant.keys);
                 Ok(LookupResult::Found(self.cache.learn(handle, known, asked)))
             }

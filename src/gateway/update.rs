@@ -49,6 +49,8 @@ pub(crate) struct Update<'a> {
     pub(crate) lease: Option<u64>,
     /// Time that the caller waits while another caller's lease holds up the change.
     pub(crate) wait: Seconds,
+    /// Whether the change may be confirmed before storage is read for it, with KV alone.
+    pub(crate) write_behind: bool,
 }
 
 impl<'a> Update<'a> {
@@ -65,6 +67,7 @@ impl<'a> Update<'a> {
             if_version: None,
             lease: None,
             wait: Seconds(0),
+            write_behind: false,
         }
     }
 

@@ -1,5 +1,5 @@
 //! Changes a session with KV alone: in this isolate, on the freshest copy available. If two isolates do so at the same
-//! moment, the last one wins.
+//! moment, the last one wins. A change that may be merged later is confirmed without a read (`write_behind.rs`).
 
 use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
@@ -14,10 +14,21 @@ use crate::effect::{Answers, Found, Need};
 use crate::response::problem::Problem;
 use crate::session::change::{ApplyContext, Change};
 use crate::session::identity::Identity;
-use crate::session::record::{Entry, IdMatch, Record, Version};
+use crate::session::record::{Entry, Epoch, IdMatch, Record, Version};
 use crate::sorted;
 use crate::store::cache::Known;
 use crate::store::session_index::{self, Listed};
+use crate::tenant::Tenant;
+
+/// Returns the rules and state that a tenant's changes are applied with.
+pub(super) fn apply_context(tenant: &Tenant, epoch: Epoch, now: UnixMillis) -> ApplyContext<'_> {
+    ApplyContext {
+        lifetime: &tenant.lifetime,
+        keys: &tenant.keys,
+        epoch,
+        now: now.seconds(),
+    }
+}
 
 impl Sessions {
     pub(crate) fn update_in_kv(
@@ -29,6 +40,12 @@ impl Sessions {
     ) -> Result<UpdateOutcome, Vec<Need>> {
         if update.lease.is_some() {
             return Ok(UpdateOutcome::Not(UpdateError::Lease(None)));
+        }
+        // A step that has read already goes on with that.
+        if answers.has_no_reads()
+            && let Some(confirmed) = self.confirm(recorder, update, now)
+        {
+            return Ok(confirmed);
         }
         let (record, fit) = match self.freshest(recorder, update, answers, now)? {
             Ok(found) => found,
@@ -54,16 +71,8 @@ impl Sessions {
         if change.identify.is_some() {
             self.make_room(recorder, &change, &record, answers, now)?;
         }
-        let tenant = &self.tenant;
-        let outcome = change.apply(
-            &record,
-            &ApplyContext {
-                lifetime: &tenant.lifetime,
-                keys: &tenant.keys,
-                epoch: self.epoch(now),
-                now: now.seconds(),
-            },
-        );
+        let context = apply_context(&self.tenant, self.epoch(now), now);
+        let outcome = change.apply(&record, &context);
         if outcome.written {
             self.store(recorder, update.handle, outcome.entry.clone(), now);
         }

@@ -203,6 +203,38 @@ impl Change {
         self.end || signs_in()
     }
 
+    /// Returns whether the change may be applied again to what storage holds later: it replaces members, limits, cookies
+    /// or the pin, and depends on nothing else of the session. An end, a rotation and a sign-in do.
+    #[must_use]
+    pub(crate) fn is_mergeable(&self) -> bool {
+        let Self {
+            patch: _,
+            keep: _,
+            idle: _,
+            pin: _,
+            touch: _,
+            open: _,
+            groups_omitted: _,
+            authenticated: _,
+            identify,
+            proved,
+            grant,
+            rotate,
+            end,
+        } = self;
+        !(identify.is_some() || *proved || grant.is_some() || *rotate || *end)
+    }
+
+    /// Returns the approximate bytes of its texts.
+    #[must_use]
+    pub(crate) fn weight(&self) -> usize {
+        let cookie =
+            |cookie: &StoredCookie| cookie.name.len() + cookie.value.len() + cookie.path.len();
+        let pin = self.pin.iter().flatten().map(String::len);
+        let patch = self.patch.iter().map(String::len);
+        pin.chain(patch).chain(self.keep.iter().map(cookie)).sum()
+    }
+
     /// Returns whether nothing is requested.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {

@@ -207,6 +207,13 @@ impl RecordName {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns the tenant of a storage key, if a session's record is stored under it.
+    #[must_use]
+    pub(crate) fn tenant_in(key: &str) -> Option<TenantId> {
+        let (tenant, _) = key.strip_prefix(RECORDS)?.split_once(':')?;
+        TenantId::parse(tenant)
+    }
 }
 
 /// Hashes 128 random bits, which a plain hash protects from reversal. No deployment key is involved: key rotation must

@@ -54,6 +54,8 @@ const ISOLATES: &[(Rule, &[bool], &str, u64)] = &[
     (Rule::PutDeadline, EITHER, "P13", 2),
     (Rule::QueuePatience, EVENTUAL, "P14", 4),
     (Rule::QueueSerial, EVENTUAL, "P9", 6),
+    (Rule::MergedWrite, EVENTUAL, "P17", 2),
+    (Rule::EndedNotRevived, EVENTUAL, "P18", 2),
     (Rule::SingleFlight, STRONG, "P11", 0),
     (Rule::FlightPatience, STRONG, "P13", 12),
     (Rule::FlightFinish, STRONG, "P16", 0),

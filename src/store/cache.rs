@@ -126,6 +126,19 @@ impl Cache {
         self.insert(handle, slot);
     }
 
+    /// Changes a cached session without making its entry fresher: storage was not read.
+    pub(crate) fn change(&mut self, handle: Handle, session: Rc<Prepared>) {
+        if let Some(slot) = self.young.get(&handle) {
+            let known = Known::Live(session);
+            let slot = Slot {
+                known,
+                since: slot.since,
+                asked: slot.asked,
+            };
+            self.insert(handle, slot);
+        }
+    }
+
     /// Caches a state read from storage at time `asked`, unless the cached one is newer. Storage may be behind: an
     /// older version never replaces a newer one, and an ended session stays ended. Returns the state that is cached
     /// now.

@@ -208,19 +208,14 @@ impl WriteQueue {
 
     /// Decides the next step for the holder of a submission.
     pub(crate) fn next(&mut self, submission: &Submission, now: UnixMillis) -> Next {
+        if let Some(slot) = self.slots.get_mut(&submission.key) {
+            slot.asked_at = now;
+            // A clock that was set back must not delay writes.
+            slot.put_at = slot.put_at.map(|at| at.min(now));
+        }
+        self.expire(&submission.key, now);
         let (Some(serial), Some(slot)) = (submission.serial, self.slots.get_mut(&submission.key))
         else {
-            return Next::Done(Outcome::Lost);
-        };
-        slot.asked_at = now;
-        // A clock that was set back must not delay writes.
-        slot.put_at = slot.put_at.map(|at| at.min(now));
-        let expired = slot.expire(now);
-        if let Some(lost) = &expired {
-            self.counts.lost += 1;
-            self.remove_from_totals(lost);
-        }
-        let Some(slot) = self.slots.get_mut(&submission.key) else {
             return Next::Done(Outcome::Lost);
         };
         if slot.stored >= serial {
@@ -256,6 +251,29 @@ impl WriteQueue {
         })
     }
 
+    /// Begins an attempt's put after a read for it, with the latest value of its key. Returns `None` if the attempt took
+    /// too long and has failed.
+    pub(crate) fn renew(&mut self, attempt: &Attempt, now: UnixMillis) -> Option<Attempt> {
+        self.expire(&attempt.write.key, now);
+        let slot = self.slots.get_mut(&attempt.write.key)?;
+        let pending = slot.pending.as_mut()?;
+        if pending.serial != attempt.serial && pending.in_flight.is_none() {
+            // It was submitted during the read.
+            pending.in_flight = Some(attempt.number);
+            pending.attempts += 1;
+            self.counts.coalesced += 1;
+        }
+        if pending.in_flight != Some(attempt.number) {
+            return None;
+        }
+        slot.put_at = Some(now);
+        Some(Attempt {
+            write: Rc::clone(&pending.write),
+            serial: pending.serial,
+            number: attempt.number,
+        })
+    }
+
     /// Records whether storage acknowledged a put.
     pub(crate) fn finish(&mut self, attempt: &Attempt, acknowledged: bool, now: UnixMillis) {
         let Some(slot) = self.slots.get_mut(&attempt.write.key) else {
@@ -272,6 +290,15 @@ impl WriteQueue {
         };
         if let Some(finished) = finished {
             self.remove_from_totals(&finished);
+        }
+    }
+
+    /// Fails an attempt at a key without an outcome in time.
+    fn expire(&mut self, key: &str, now: UnixMillis) {
+        let lost = self.slots.get_mut(key).and_then(|slot| slot.expire(now));
+        if let Some(lost) = lost {
+            self.counts.lost += 1;
+            self.remove_from_totals(&lost);
         }
     }
 

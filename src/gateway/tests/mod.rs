@@ -20,6 +20,7 @@ mod recorded_by_origin;
 mod releases;
 mod revocation;
 mod storage;
+mod write_behind;
 
 use std::collections::HashMap;
 
@@ -27,12 +28,13 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 
+use super::write_behind::Merged;
 use super::{Asker, Forward, Gateway, ResponseAction, Step};
 use crate::balancer::load::Activity;
 use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::deployment::Deployment;
-use crate::effect::{Answers, Failure, Need};
+use crate::effect::{Answers, Failure, Need, Write};
 use crate::encoding::base64url;
 use crate::http::request::Request;
 use crate::response::Answer;
@@ -124,9 +126,33 @@ impl World {
         self.now.0 += seconds * 1000;
     }
 
+    /// Stores the queued values, as the edge does in the background.
     fn store(&mut self) {
-        let writes = self.gateway.sessions.take_writes();
-        self.io.put(writes);
+        for write in self.gateway.sessions.take_writes() {
+            let merged = match self.merged(&write) {
+                Merged::AsIs => write.clone(),
+                Merged::Instead(merged) => merged,
+                Merged::Nothing | Merged::Unknown => continue,
+            };
+            if self.io.put(vec![merged]) {
+                let unstored = &mut self.gateway.sessions.write_behind;
+                unstored.stored(&write.key, &write.value);
+            }
+        }
+    }
+
+    fn merged(&mut self, write: &Write) -> Merged {
+        let Gateway {
+            sessions, recorder, ..
+        } = &mut self.gateway;
+        if sessions.write_behind.merges(&write.key).is_none() {
+            return Merged::AsIs;
+        }
+        let mut answers = Answers::default();
+        let read = Need::read(&write.key);
+        self.io.perform(&read, Vec::new(), &mut answers, self.now);
+        let found = answers.found(&write.key).unwrap();
+        sessions.merge(recorder, write, (found, self.now), self.now)
     }
 
     /// Returns the session records in the namespace.

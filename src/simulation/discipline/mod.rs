@@ -12,6 +12,10 @@
 //! | P14 | a driver of a value sees three failed attempts at most |
 //! | P15 | a value is not put again while a put of it is in progress |
 //! | P16 | no caller follows a call that has ended |
+//! | P17 | with KV alone a merged value has the changes confirmed before, and all that a later version showed before |
+//! | P18 | with KV alone no merged value is put after storage showed the end of its session |
+
+mod merging;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +52,7 @@ struct Checker {
     asked: BTreeMap<(u64, String), (u64, u64)>,
     /// Time and cause of the last failed attempt, by driver.
     failed: BTreeMap<u64, (u64, Cause)>,
+    merging: merging::Merging,
     violations: Vec<Violation>,
 }
 
@@ -88,6 +93,7 @@ impl Checker {
     }
 
     fn take(&mut self, at: u64, what: &What) {
+        self.violations.extend(self.merging.take(at, what));
         match what {
             What::Put {
                 key,

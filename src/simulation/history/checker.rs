@@ -117,6 +117,11 @@ impl Checker {
             | What::Submitted { .. }
             | What::Cancelled { .. }
             | What::Lost { .. }
+            | What::Confirmed { .. }
+            | What::Shown { .. }
+            | What::Merged { .. }
+            | What::Settled { .. }
+            | What::Dropped { .. }
             | What::Died { .. }
             | What::Asked { .. }
             | What::Heard { .. }

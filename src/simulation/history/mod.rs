@@ -111,6 +111,33 @@ pub(crate) enum What {
     Cancelled { number: u64 },
     /// An isolate reported the loss of a value.
     Lost { isolate: u64 },
+    /// An isolate confirmed a mark, which gave the session this version, and has yet to store it.
+    Confirmed {
+        isolate: u64,
+        key: String,
+        version: u64,
+        mark: Mark,
+    },
+    /// Storage showed an isolate this version of a session with changes to merge, or its end.
+    Shown {
+        isolate: u64,
+        key: String,
+        shown: Option<(u64, BTreeSet<Mark>)>,
+    },
+    /// An isolate puts a session, merged with what storage showed.
+    Merged {
+        isolate: u64,
+        key: String,
+        marks: BTreeSet<Mark>,
+    },
+    /// An isolate has the changes of a session from this version on left to merge.
+    Settled {
+        isolate: u64,
+        key: String,
+        oldest: Option<u64>,
+    },
+    /// An isolate reported the loss of a confirmed change.
+    Dropped { isolate: u64 },
     /// An isolate died.
     Died { isolate: u64 },
     /// An isolate called storage or an object; `attempt` counts retries.

@@ -25,6 +25,8 @@ const READ_DEADLINE_MS: u64 = 500;
 pub(super) struct Ask {
     pub(super) task: u64,
     pub(super) place: usize,
+    /// Driver of a value that is merged with the answer; otherwise the task gets it.
+    writer: Option<u64>,
     need: Need,
     began: u64,
     followed: Option<FlightId>,
@@ -69,8 +71,8 @@ impl Ask {
 }
 
 impl World {
-    /// Begins to perform a need.
-    pub(super) fn ask(&mut self, task: u64, place: usize, need: Need) {
+    /// Begins to perform a need of a task, or of a driver of its values.
+    pub(super) fn ask(&mut self, task: u64, place: usize, need: Need, writer: Option<u64>) {
         let after_ms = match &need {
             Need::Read { after_ms, .. } => u64::from(*after_ms),
             _ => 0,
@@ -80,6 +82,7 @@ impl World {
         let ask = Ask {
             task,
             place,
+            writer,
             need,
             began,
             followed: None,
@@ -282,6 +285,7 @@ impl World {
     fn finish_ask(&mut self, driver: u64, found: &Found) {
         let ask = self.asks.remove(&driver).unwrap();
         let question = ask.question();
+        self.see_read(ask.place, &question, found);
         let lead = ask.lead.as_ref().unwrap();
         let isolate = &mut self.isolates[ask.place];
         isolate.flights.finish(&question, lead.flight);
@@ -305,9 +309,20 @@ impl World {
                 Found::Unavailable => one.began,
                 _ => asked,
             };
-            let answer = Reply::Found(one.key().to_owned(), found.clone(), asked);
+            let key = one.key().to_owned();
             let task = one.task;
-            self.schedule_at(self.now, Event::Answer { task, answer });
+            let event = match one.writer {
+                None => {
+                    let answer = Reply::Found(key, found.clone(), asked);
+                    Event::Answer { task, answer }
+                }
+                Some(driver) => Event::Merge {
+                    driver,
+                    found: found.clone(),
+                    asked,
+                },
+            };
+            self.schedule_at(self.now, event);
         }
     }
 }

@@ -9,9 +9,9 @@ impl World {
         let asked = self.now;
         let mut takes = self.below(60) + self.below(60);
         let answer = match need {
-            Need::Read { .. } | Need::List { .. } => return self.ask(task, place, need),
+            Need::Read { .. } | Need::List { .. } => return self.ask(task, place, need, None),
             Need::Call { class, ref key, .. } => match class {
-                Class::Session | Class::Directory => return self.ask(task, place, need),
+                Class::Session | Class::Directory => return self.ask(task, place, need, None),
                 Class::Pool | Class::Attempts | Class::Telemetry => {
                     Reply::Found(key.clone(), Found::Unavailable, asked)
                 }

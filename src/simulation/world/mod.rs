@@ -6,6 +6,7 @@ mod browsers;
 mod convergence;
 mod effects;
 mod faults;
+mod merging;
 mod objects;
 mod oracle;
 mod parts;
@@ -325,6 +326,11 @@ impl World {
             Event::Deadline { driver } => self.deadline(driver),
             Event::Answer { task, answer } => self.answer(task, answer),
             Event::Write { driver } => self.drive_write(driver),
+            Event::Merge {
+                driver,
+                found,
+                asked,
+            } => self.merge(driver, &found, asked),
             Event::Put {
                 driver,
                 attempt,

@@ -77,6 +77,12 @@ pub(super) enum Event {
     Write {
         driver: u64,
     },
+    /// The read for a value to merge has an answer.
+    Merge {
+        driver: u64,
+        found: Found,
+        asked: u64,
+    },
     /// The outcome of a put arrives.
     Put {
         driver: u64,

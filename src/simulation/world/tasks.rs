@@ -67,10 +67,7 @@ impl World {
                         self.store_later(number, place);
                         // The log reports a lost change, not the browser: a sign-in replaced the id, or the session
                         // ended meanwhile.
-                        let events = self.isolates[place].gateway.recorder.take_events();
-                        task.lost = events
-                            .iter()
-                            .any(|event| event.name() == "session_change_lost");
+                        task.lost = self.read_log(place);
                         match done {
                             ResponseAction::Edited(edits) => {
                                 self.deliver_response(&task, &edits.append);
@@ -177,6 +174,11 @@ impl World {
                 session,
                 mark: *mark,
             }),
+            (ClientAction::Mark(mark), Some(_)) if !task.lost && !self.ordered => {
+                if let Some(token) = task.cookie {
+                    self.see_confirmed(task.isolate, token.handle, *mark);
+                }
+            }
             (ClientAction::SignIn, session) => {
                 self.browsers[task.browser].user = true;
                 if let Some(session) = session.clone() {

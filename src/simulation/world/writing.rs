@@ -19,6 +19,8 @@ pub(super) struct Writer {
     is_durable: bool,
     /// Number of the value being put.
     putting: u64,
+    /// Attempt that waits for a read.
+    pub(super) merging: Option<Attempt>,
 }
 
 impl World {
@@ -51,6 +53,7 @@ impl World {
             let value = (isolate, write.key.clone(), write.value.clone());
             self.values.insert(value, number);
             let key = write.key.clone();
+            self.see_settled(place, &key);
             let driver = self.new_driver();
             self.observe(What::Submitted {
                 key,
@@ -71,6 +74,7 @@ impl World {
                 number,
                 is_durable,
                 putting: number,
+                merging: None,
             };
             self.writers.insert(driver, writer);
             // Background work may be cut off.
@@ -100,22 +104,12 @@ impl World {
                 self.schedule_at(self.now + ms + late, Event::Write { driver });
             }
             Next::Put(attempt) => {
-                let isolate = self.isolates[place].number;
-                let write = &attempt.write;
-                let value = (isolate, write.key.clone(), write.value.clone());
-                self.writers.get_mut(&driver).unwrap().putting = self.values[&value];
-                let acknowledged = self.put(isolate, &attempt.write);
-                let is_out = self.is_out();
-                let is_slow = self.chance(self.rates.writes) || (is_out && self.chance(300));
-                let takes = self.below(if is_slow { 7_000 } else { 60 });
-                let put = Event::Put {
-                    driver,
-                    attempt,
-                    acknowledged: acknowledged && takes < PUT_DEADLINE_MS,
-                };
-                self.schedule_at(self.now + takes.min(PUT_DEADLINE_MS), put);
-                if is_slow && self.chance(self.rates.cancels * 20) {
-                    self.schedule(takes, Event::CutOff { driver });
+                let key = attempt.write.key.clone();
+                if self.merges(place, &key) {
+                    self.writers.get_mut(&driver).unwrap().merging = Some(attempt);
+                    self.ask(task, place, Need::read(&key), Some(driver));
+                } else {
+                    self.begin_put(driver, attempt, None);
                 }
             }
             Next::Done(outcome) => {
@@ -124,6 +118,32 @@ impl World {
                     self.stored(task, outcome);
                 }
             }
+        }
+    }
+
+    /// Begins a put of an attempt's value, or of another value in its place.
+    pub(super) fn begin_put(&mut self, driver: u64, attempt: Attempt, instead: Option<&Write>) {
+        let writer = self.writers.get_mut(&driver).unwrap();
+        let isolate = self.isolates[writer.place].number;
+        let queued = &attempt.write;
+        let value = (isolate, queued.key.clone(), queued.value.clone());
+        let number = self.values[&value];
+        writer.putting = number;
+        let write = instead.unwrap_or(queued);
+        let value = (isolate, write.key.clone(), write.value.clone());
+        self.values.insert(value, number);
+        let acknowledged = self.put(isolate, write);
+        let is_out = self.is_out();
+        let is_slow = self.chance(self.rates.writes) || (is_out && self.chance(300));
+        let takes = self.below(if is_slow { 7_000 } else { 60 });
+        let put = Event::Put {
+            driver,
+            attempt,
+            acknowledged: acknowledged && takes < PUT_DEADLINE_MS,
+        };
+        self.schedule_at(self.now + takes.min(PUT_DEADLINE_MS), put);
+        if is_slow && self.chance(self.rates.cancels * 20) {
+            self.schedule(takes, Event::CutOff { driver });
         }
     }
 
@@ -143,10 +163,17 @@ impl World {
         };
         let place = writer.place;
         let now = UnixMillis(self.now);
-        let Isolate { queue, number, .. } = &mut self.isolates[place];
-        let isolate = *number;
-        let key = attempt.write.key.clone();
         let number = writer.putting;
+        if acknowledged {
+            self.acknowledge(place, &attempt.write);
+        }
+        let Isolate {
+            queue,
+            number: isolate,
+            ..
+        } = &mut self.isolates[place];
+        let isolate = *isolate;
+        let key = attempt.write.key.clone();
         queue.finish(attempt, acknowledged, now);
         self.observe(What::PutDone {
             key,

@@ -55,6 +55,37 @@ fn counts(coalesced: u32, lost: u32) -> Counts {
 }
 
 #[test]
+fn put_after_a_read_takes_the_latest_value_and_spaces_the_next() {
+    let mut queue = WriteQueue::default();
+    let first = queue.submit(write("k", "1"), at(0));
+    let attempt = put(&mut queue, &first, 0);
+    let second = queue.submit(write("k", "2"), at(100));
+    assert_eq!(wait(&mut queue, &second, 100), 900);
+    let renewed = queue.renew(&attempt, at(300)).unwrap();
+    assert_eq!(renewed.write.value, b"2");
+    assert_eq!(queue.take_counts(), counts(1, 0));
+    queue.finish(&renewed, true, at(310));
+    assert_eq!(outcome(&mut queue, &first, 310), Outcome::Stored);
+    assert_eq!(outcome(&mut queue, &second, 310), Outcome::Stored);
+    let third = queue.submit(write("k", "3"), at(400));
+    assert_eq!(wait(&mut queue, &third, 400), 900);
+}
+
+#[test]
+fn attempt_whose_read_took_too_long_puts_nothing() {
+    let mut queue = WriteQueue::default();
+    let first = queue.submit(write("k", "1"), at(0));
+    let attempt = put(&mut queue, &first, 0);
+    assert!(queue.renew(&attempt, at(PUT_DEADLINE_MS)).is_none());
+    // Another driver's attempt goes on.
+    assert_eq!(wait(&mut queue, &first, PUT_DEADLINE_MS), 1_000);
+    let again = put(&mut queue, &first, PUT_DEADLINE_MS + 1_000);
+    let later = PUT_DEADLINE_MS + 1_100;
+    assert!(queue.renew(&attempt, at(later)).is_none());
+    assert!(queue.renew(&again, at(later)).is_some());
+}
+
+#[test]
 fn value_is_put_at_once_and_reported_when_acknowledged() {
     let mut queue = WriteQueue::default();
     let submission = queue.submit(write("k", "1"), at(0));

@@ -15,8 +15,10 @@ use worker::Env;
 use super::namespace::{Namespace, Options};
 use super::single_flight::{self, Flights};
 use super::{Answered, now};
+use crate::clock::UnixMillis;
 use crate::effect::{Found, Write};
 use crate::flat_map::FlatMap;
+use crate::gateway::write_behind::Merged;
 use crate::store::breaker::Breaker;
 use crate::store::namespaces::Namespaces;
 use crate::store::write_queue::{Attempt, Next, Outcome, PUT_DEADLINE_MS, Submission, WriteQueue};
@@ -25,7 +27,7 @@ use crate::tenant_id::TenantId;
 use crate::worker::counters::{Operation, count, counted, counted_lookup};
 use crate::worker::log::{self, alarm, report};
 use crate::worker::timing::{DeadlineExceeded, sleep, within};
-use crate::worker::{futures, runtime};
+use crate::worker::{drain, futures, runtime, with_ready};
 
 /// Minimum time for which KV may serve a read from its location's cache, in seconds.
 const CACHE_TTL_S: u32 = 30;
@@ -86,7 +88,13 @@ pub(super) async fn read(env: &Env, key: String, after_ms: u32) -> Answered {
     if after_ms > 0 {
         sleep(after_ms).await;
     }
-    let (read, asked) = single_flight::ask(&READS, &key, || read_admitted(env, &key)).await;
+    let (found, asked) = find(env, &key).await;
+    Answered::Found { key, found, asked }
+}
+
+/// Reads a key. Returns the time at which the read began, too.
+async fn find(env: &Env, key: &str) -> (Found, UnixMillis) {
+    let (read, asked) = single_flight::ask(&READS, key, || read_admitted(env, key)).await;
     let found = match read {
         Ok(Some(bytes)) => Found::Bytes(bytes),
         Ok(None) => Found::Absent,
@@ -97,7 +105,7 @@ pub(super) async fn read(env: &Env, key: String, after_ms: u32) -> Answered {
             Found::Unavailable
         }
     };
-    Answered::Found { key, found, asked }
+    (found, asked)
 }
 
 /// Reads a key if the breaker admits it.
@@ -202,8 +210,7 @@ async fn store(env: &Env, submission: &Submission) -> Outcome {
         report_counts();
         match next {
             Next::Put(attempt) => {
-                let acknowledged = put(env, &attempt).await;
-                QUEUE.with_borrow_mut(|queue| queue.finish(&attempt, acknowledged, now()));
+                store_attempt(env, attempt).await;
                 report_counts();
             }
             Next::Wait(ms) => sleep(ms).await,
@@ -212,9 +219,40 @@ async fn store(env: &Env, submission: &Submission) -> Outcome {
     }
 }
 
-async fn put(env: &Env, attempt: &Attempt) -> bool {
+/// Puts the value of an attempt, merged with what storage shows if need be.
+async fn store_attempt(env: &Env, mut attempt: Attempt) {
+    let merges = with_ready(|router| router.merges(&attempt.write.key));
+    let mut merged = Merged::AsIs;
+    if merges == Some(true) {
+        let (found, asked) = find(env, &attempt.write.key).await;
+        let Some(renewed) = QUEUE.with_borrow_mut(|queue| queue.renew(&attempt, now())) else {
+            return;
+        };
+        attempt = renewed;
+        let found = (&found, asked);
+        let done = with_ready(|router| {
+            let merged = router.merge(&attempt.write, found, now());
+            drain(router, js_sys::Date::now());
+            merged
+        });
+        merged = done.unwrap_or(Merged::AsIs);
+        runtime::state_changed();
+    }
+    let acknowledged = match &merged {
+        Merged::AsIs => put(env, &attempt.write).await,
+        Merged::Instead(write) => put(env, write).await,
+        Merged::Nothing => true,
+        Merged::Unknown => false,
+    };
+    if acknowledged {
+        with_ready(|router| router.stored(&attempt.write));
+    }
+    QUEUE.with_borrow_mut(|queue| queue.finish(&attempt, acknowledged, now()));
+}
+
+async fn put(env: &Env, write: &Write) -> bool {
     let putting = async {
-        let Write { key, value, ttl } = &*attempt.write;
+        let Write { key, value, ttl } = write;
         let kv = namespace_of(key, env)?;
         let put = kv.put_bytes(key, value, ttl.0);
         Ok::<_, StorageError>(within(PUT_DEADLINE_MS, put).await??)
