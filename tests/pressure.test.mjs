@@ -14,6 +14,9 @@ import { Vestibule } from "./harness/workerd.mjs";
 
 const EVENTS = 30_000;
 
+/** Number of small events for a slow client: more than all buffers on the way to it take. */
+const SMALL = 200_000;
+
 /**
  * Number of bytes that an origin offers to a client that does not read. A process that buffers them grows by as many;
  * one that does not still grows by tens of millions, for compiled code and the system's buffers.
@@ -50,6 +53,35 @@ for (const [how, vars] of /** @type {[string, Record<string, string>][]} */ ([
     assert.ok(events.every((event, at) => event === `data: ${at}`));
   });
 
+  test(`a slow client gets every small event in order, although the origin had to wait (${how})`, async (t) => {
+    const pad = "x".repeat(180);
+    let sent = 0;
+    const origin = await Origin.start(t, async (_, reply) => {
+      reply.writeHead(200, { "content-type": "text/event-stream" });
+      for (; sent < SMALL && !reply.destroyed; sent += 1) {
+        if (!reply.write(`data: ${sent} ${pad}\n\n`)) await once(reply, "drain");
+      }
+      reply.end();
+    });
+    const vestibule = await Vestibule.start(t, { origins: [origin.url], vars });
+    const response = await fetch(vestibule.url);
+    await restsAt(() => sent);
+    assert.ok(sent < SMALL, "the origin waits");
+    let next = 0;
+    let rest = "";
+    const decoder = new TextDecoder();
+    for await (const part of response.body ?? []) {
+      const events = (rest + decoder.decode(part, { stream: true })).split("\n\n");
+      rest = events.pop() ?? "";
+      for (const event of events) {
+        assert.equal(event, `data: ${next} ${pad}`);
+        next += 1;
+      }
+      await turn();
+    }
+    assert.equal(next, SMALL);
+  });
+
   test(`a slow client slows down the origin and fills no memory (${how})`, async (t) => {
     let sent = 0;
     let isBlocked = false;
@@ -81,6 +113,20 @@ for (const [how, vars] of /** @type {[string, Record<string, string>][]} */ ([
     assert.ok(sent < BUFFERED, `${sent} bytes were taken`);
     assert.ok(memory(vestibule) - before < BUFFERED, `grew by ${memory(vestibule) - before}`);
   });
+}
+
+/** Waits until a count stays as it is. @param {() => number} count */
+async function restsAt(count) {
+  let last = -1;
+  await until(
+    async () => {
+      const before = last;
+      last = count();
+      await pause(200);
+      return last > 0 && last === before && count() === last;
+    },
+    { what: "an origin that has to wait" },
+  );
 }
 
 /**
@@ -177,6 +223,35 @@ for (const streams of ["pass-through", "revocable"]) {
     assert.ok(received.every((number, at) => number === at));
   });
 }
+
+test("a slow socket gets every small message in order, although the origin had to wait (pass-through)", async (t) => {
+  const pad = "x".repeat(180);
+  const origin = await Origin.start(t);
+  const sockets = new WebSocketServer({ server: origin.server });
+  let sent = 0;
+  sockets.on("connection", async (socket) => {
+    for (; sent < SMALL; sent += 1) {
+      socket.send(`${sent} ${pad}`);
+      while (socket.bufferedAmount > 100_000) await pause(1);
+    }
+  });
+  const vestibule = await Vestibule.start(t, { origins: [origin.url] });
+  const socket = new WebSocket(`ws://127.0.0.1:${vestibule.port}/ws`, { origin: vestibule.url });
+  t.after(() => socket.terminate());
+  socket.on("open", () => socket.pause());
+  /** @type {string[]} */
+  const wrong = [];
+  let next = 0;
+  socket.on("message", (data) => {
+    if (`${data}` !== `${next} ${pad}`) wrong.push(`${data}`.slice(0, 10));
+    next += 1;
+  });
+  await restsAt(() => sent);
+  assert.ok(sent < SMALL, "the origin waits");
+  socket.resume();
+  await until(() => next === SMALL, { what: "all of them", within: 60_000 });
+  assert.deepEqual(wrong, []);
+});
 
 test("sixteen clients that never read are closed, slowest first, before memory fills", async (t) => {
   const part = "x".repeat(8_192);
