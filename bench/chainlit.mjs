@@ -1,18 +1,19 @@
 /**
  * Counts refused requests of the real Chainlit in two processes, behind a round-robin proxy and behind
- * Vestibule: `node bench/chainlit.mjs`, 1 minute, and one more if it installs Chainlit; fills in
- * docs/internals/experiments.md and draws docs/internals/chainlit.svg.
+ * Vestibule: `node bench/chainlit.mjs`.
  */
 import { conversations } from "../tests/chainlit/conversations.mjs";
 import { startChainlit } from "../tests/chainlit/processes.mjs";
 import { startRoundRobin } from "../tests/chainlit/round-robin.mjs";
+import { ensureChainlit } from "../tests/chainlit/venv.mjs";
 import { Visitor } from "../tests/chainlit/visitor.mjs";
 import { Vestibule } from "../tests/harness/workerd.mjs";
-import { concluded } from "./concluded.mjs";
+import { experiment } from "./experiment.mjs";
 import { picture } from "./picture.mjs";
 import { machine } from "./recorded.mjs";
 
 const VISITORS = 100;
+const QUICK_VISITORS = 5;
 
 /** Patience of a person: seconds for a response, and some attempts to connect. */
 const PATIENCE = { within: 5_000, attempts: 3 };
@@ -27,59 +28,67 @@ const PATIENCE = { within: 5_000, attempts: 3 };
  * @property {number} others other error responses
  */
 
-/** @type {(() => unknown)[]} */
-const ends = [];
-const scope = { after: (/** @type {() => Promise<void>} */ end) => void ends.push(end) };
-
-const [left, right] = await startChainlit(scope, ["left", "right"]);
-const table = [];
-try {
-  table.push(await seen("two processes, taking turns", [left.port, right.port]));
-  const origins = [`left=${left.url}`, `right=${right.url}`];
-  const { port } = await Vestibule.start(scope, { origins });
-  table.push(await seen("two processes, Vestibule", [port]));
-} finally {
-  for (const end of ends.reverse()) await end();
-}
-concluded("chainlit", { chainlit: { made: machine(), table } }, drawn(table));
+await experiment(
+  {
+    file: import.meta.filename,
+    does: "Counts whole conversations and refused requests of Chainlit in two processes.",
+    takes: "1 minute, and one more if it installs Chainlit",
+    prepare: ensureChainlit,
+  },
+  async (run) => {
+    const visitors = run.isQuick ? QUICK_VISITORS : VISITORS;
+    const [left, right] = await startChainlit(run, ["left", "right"]);
+    const turns = await seen(run, "two processes, taking turns", [left.port, right.port], visitors);
+    const origins = [`left=${left.url}`, `right=${right.url}`];
+    const { port } = await Vestibule.start(run, { origins });
+    const table = [turns, await seen(run, "two processes, Vestibule", [port], visitors)];
+    const picture = drawn(table, visitors);
+    return { name: "chainlit", part: { chainlit: { made: machine(), table } }, picture };
+  },
+);
 
 /**
+ * @param {import("./experiment.mjs").Run} run
  * @param {string} name
  * @param {number[]} ports of the servers in turn; the proxy counts their responses
+ * @param {number} visitors
  * @returns {Promise<ChainlitRow>}
  */
-async function seen(name, ports) {
+async function seen(run, name, ports, visitors) {
   /** @type {number[]} */
   const refusals = [];
-  const url = await startRoundRobin(scope, ports, (status) => {
+  const url = await startRoundRobin(run, ports, (status) => {
     if (status >= 400) refusals.push(status);
   });
   // Behind a plain proxy the application must identify the user by itself.
   const visitor = (/** @type {number} */ number) =>
     new Visitor(url, PATIENCE, { "x-session-id": `visitor-${number}` });
-  const { whole } = await conversations(VISITORS, visitor);
+  const { whole } = await conversations(visitors, visitor);
   const count = (/** @type {number} */ status) => refusals.filter((one) => one === status).length;
   const [bad, forbidden] = [count(400), count(403)];
   const others = refusals.length - bad - forbidden;
-  return { name, conversations: VISITORS, whole: whole.length, bad, forbidden, others };
+  return { name, conversations: visitors, whole: whole.length, bad, forbidden, others };
 }
 
-/** @param {ChainlitRow[]} rows */
-function drawn(rows) {
+/**
+ * @param {ChainlitRow[]} rows
+ * @param {number} visitors
+ */
+function drawn(rows, visitors) {
   /** @param {(row: ChainlitRow) => { value: number, text: string, tone: import("./picture.mjs").Tone }} figure */
   const bars = (figure) => rows.map((row) => ({ label: row.name, ...figure(row) }));
   return picture(
     "Chainlit in two processes",
-    `${VISITORS} visitors sign in, connect, speak, lose the connection, come back and speak again.`,
+    `${visitors} visitors sign in, connect, speak, lose the connection, come back and speak again.`,
     [
       {
         title: "Conversations that were whole",
         bars: bars(({ whole }) => ({
           value: whole,
-          text: `${whole} of ${VISITORS}`,
-          tone: whole === VISITORS ? "good" : "bad",
+          text: `${whole} of ${visitors}`,
+          tone: whole === visitors ? "good" : "bad",
         })),
-        most: VISITORS,
+        most: visitors,
       },
       {
         title: "Requests and handshakes that were refused",

@@ -31,7 +31,7 @@ const server = createServer((request, response) => {
   }
   response.setHeader("endpoint-load-metrics", `TEXT application_utilization=${mood.load}`);
   response.setHeader("content-type", "application/json");
-  setTimeout(() => response.end(JSON.stringify({ name, count, restored })), mood.slowMs);
+  setTimeout(() => response.end(JSON.stringify({ name, count, restored, handle })), mood.slowMs);
 });
 
 /**

@@ -3,131 +3,121 @@
  * and one fully loaded; then two are added: `node bench/conversations.mjs`. Prints the figures of
  * docs/guide/routing.md.
  */
-import { spawn } from "node:child_process";
-import path from "node:path";
 import { io } from "socket.io-client";
 import { Browser } from "../tests/harness/browser.mjs";
-import { freePort } from "../tests/harness/ports.mjs";
 import { until } from "../tests/harness/until.mjs";
 import { Vestibule } from "../tests/harness/workerd.mjs";
+import { ChatServers } from "./chat-servers.mjs";
+import { experiment } from "./experiment.mjs";
 
 const VISITORS = 1_000;
 const NEWCOMERS = 400;
+const QUICK_VISITORS = 60;
+const QUICK_NEWCOMERS = 40;
 const AT_ONCE = 25;
 const ADMIN = "an-admin-token-for-tests";
 
 /** @typedef {{ browser: Browser, sent: number, home: string, moves: number, drops: number, socket?: import("socket.io-client").Socket }} Visitor */
 
-/** @type {(() => unknown)[]} */
-const ends = [];
-const ports = [await freePort(), await freePort(), await freePort(), await freePort()];
-const servers = ports.map((port, at) => start(`s${at}`, port));
-for (const port of ports) {
-  await until(() => fetch(`http://127.0.0.1:${port}/mood`).catch(() => null));
-}
-const vestibule = await Vestibule.start(
-  /** @type {any} */ ({ after: (/** @type {() => unknown} */ end) => ends.push(end) }),
-  {
-    origins: ports.map((port, at) => `s${at}=http://127.0.0.1:${port}`),
-    vars: { OVERLOAD_LOAD: "90", STREAMS: "revocable", ADMIN_TOKEN: ADMIN },
-  },
-);
-
+/** The Worker of the run, with its visitors and what went wrong. @type {Vestibule} */
+let vestibule;
 /** @type {Visitor[]} */
-const visitors = Array.from({ length: VISITORS }, () => ({
-  browser: new Browser(vestibule.url),
-  sent: 0,
-  home: "",
-  moves: 0,
-  drops: 0,
-}));
+let visitors;
 const failures = { requests: 0, strays: 0 };
 
-await everybody(visitors, sendMessage);
-await everybody(visitors, listen);
-report("1,000 conversations, a socket each", balance(visitors));
-await everybody(visitors, sendMessage);
+await experiment(
+  {
+    file: import.meta.filename,
+    does: "Holds a thousand conversations while servers die, drain, slow down, fill up and are added.",
+    takes: "5 minutes",
+  },
+  async (run) => {
+    const count = run.isQuick ? QUICK_VISITORS : VISITORS;
+    const some = run.isQuick ? QUICK_NEWCOMERS : NEWCOMERS;
+    const servers = await ChatServers.reserve(run, 4);
+    await servers.start(0, 1, 2, 3);
+    vestibule = await Vestibule.start(run, {
+      origins: servers.origins,
+      vars: { OVERLOAD_LOAD: "90", STREAMS: "revocable", ADMIN_TOKEN: ADMIN },
+    });
+    visitors = Array.from({ length: count }, () => ({
+      browser: new Browser(vestibule.url),
+      sent: 0,
+      home: "",
+      moves: 0,
+      drops: 0,
+    }));
+    run.after(() => {
+      for (const { socket } of visitors) socket?.disconnect();
+    });
 
-servers[0].kill("SIGKILL");
-const killed = Date.now();
-await everybody(visitors, sendMessage);
-report("one server killed", `${moved()} moved, ${failures.requests} requests failed`);
-const first = await firstWithout("s0");
-report("", `no newcomer sent there after ${first - killed} ms`);
-await everybody(
-  visitors.filter(({ socket }) => !socket?.connected),
-  listen,
+    await everybody(visitors, sendMessage);
+    await everybody(visitors, listen);
+    report(`${count} conversations, a socket each`, balance(visitors));
+    await everybody(visitors, sendMessage);
+
+    servers.kill(0);
+    const killed = Date.now();
+    await everybody(visitors, sendMessage);
+    report("one server killed", `${moved()} moved, ${failures.requests} requests failed`);
+    const first = await firstWithout("s0");
+    report("", `no newcomer sent there after ${first - killed} ms`);
+    await everybody(
+      visitors.filter(({ socket }) => !socket?.connected),
+      listen,
+    );
+    await servers.start(0);
+    const back = Date.now();
+    await until(async () => "s0" in (await newcomers(20)), { within: 60_000 });
+    report("it is back", `newcomers there again after ${Date.now() - back} ms`);
+
+    await admin("/s1/drain");
+    await until(async () => !("s1" in (await newcomers(20))));
+    await everybody(visitors, sendMessage);
+    report("one server drained", `newcomers: ${text(await newcomers(some))}; ${moved()} moved`);
+    await admin("/s1/undrain");
+    await until(async () => "s1" in (await newcomers(20)));
+
+    await servers.mood(2, "slow=300");
+    await everybody(visitors, sendMessage);
+    const slowed = text(await newcomers(some));
+    report("one server slow (300 ms)", `newcomers: ${slowed}; ${moved()} moved`);
+    await servers.mood(2, "slow=0");
+
+    await servers.mood(3, "load=1");
+    await everybody(visitors, sendMessage);
+    const loaded = text(await newcomers(some));
+    report("one server reports 100 % load", `newcomers: ${loaded}; ${moved()} moved`);
+    await servers.mood(3, "load=0");
+
+    // Two more servers for new sessions; a deployment replaces the Worker.
+    const interrupted = drops();
+    const second = Date.now() - (Date.now() % 1000) + 1000;
+    const since = new Date(second).toISOString().replace(".000", "");
+    await servers.add(2);
+    await servers.start(4, 5);
+    await until(() => Date.now() > Date.parse(since));
+    vestibule.origins = servers.origins.map((origin, at) =>
+      at < 4 ? origin : `${origin};since=${since}`,
+    );
+    await vestibule.restart();
+    await everybody(visitors, sendMessage);
+    await everybody(visitors, listen);
+    report("two servers added", `${moved()} moved; newcomers: ${text(await newcomers(some))}`);
+
+    await everybody(visitors, sendMessage);
+    let lost = 0;
+    for (const visitor of visitors) {
+      const { count } = await visitor.browser.json("/look");
+      lost += Number(count !== visitor.sent);
+    }
+    report(
+      "in the end",
+      `${lost} conversations lost, ${interrupted} sockets interrupted before the deployment, ` +
+        `${failures.requests} requests failed, ${failures.strays} sockets elsewhere than their messages`,
+    );
+  },
 );
-servers[0] = start("s0", ports[0]);
-const back = Date.now();
-await until(async () => "s0" in (await newcomers(20)), { within: 60_000 });
-report("it is back", `newcomers there again after ${Date.now() - back} ms`);
-
-await admin("/s1/drain");
-await until(async () => !("s1" in (await newcomers(20))));
-await everybody(visitors, sendMessage);
-report("one server drained", `newcomers: ${text(await newcomers(NEWCOMERS))}; ${moved()} moved`);
-await admin("/s1/undrain");
-await until(async () => "s1" in (await newcomers(20)));
-
-await mood(2, "slow=300");
-await everybody(visitors, sendMessage);
-report(
-  "one server slow (300 ms)",
-  `newcomers: ${text(await newcomers(NEWCOMERS))}; ${moved()} moved`,
-);
-await mood(2, "slow=0");
-
-await mood(3, "load=1");
-await everybody(visitors, sendMessage);
-report(
-  "one server reports 100 % load",
-  `newcomers: ${text(await newcomers(NEWCOMERS))}; ${moved()} moved`,
-);
-
-await mood(3, "load=0");
-
-// Two more servers for new sessions; a deployment replaces the Worker.
-const interrupted = drops();
-const since = new Date(Date.now() - (Date.now() % 1000) + 1000).toISOString().replace(".000", "");
-for (const at of [4, 5]) {
-  ports.push(await freePort());
-  servers.push(start(`s${at}`, ports[at]));
-  await until(() => fetch(`http://127.0.0.1:${ports[at]}/mood`).catch(() => null));
-}
-await until(() => Date.now() > Date.parse(since));
-vestibule.origins = ports.map(
-  (port, at) => `s${at}=http://127.0.0.1:${port}${at < 4 ? "" : `;since=${since}`}`,
-);
-await vestibule.restart();
-await everybody(visitors, sendMessage);
-await everybody(visitors, listen);
-report("two servers added", `${moved()} moved; newcomers: ${text(await newcomers(NEWCOMERS))}`);
-
-await everybody(visitors, sendMessage);
-let lost = 0;
-for (const visitor of visitors) {
-  const { count } = await visitor.browser.json("/look");
-  lost += Number(count !== visitor.sent);
-}
-report(
-  "in the end",
-  `${lost} conversations lost, ${interrupted} sockets interrupted before the deployment, ` +
-    `${failures.requests} requests failed, ${failures.strays} sockets elsewhere than their messages`,
-);
-
-for (const { socket } of visitors) socket?.disconnect();
-for (const end of ends.reverse()) await end();
-for (const server of servers) server.kill("SIGKILL");
-
-/**
- * @param {string} name
- * @param {number} port
- */
-function start(name, port) {
-  const script = path.join(import.meta.dirname, "chat-server.mjs");
-  return spawn(process.execPath, [script, name, String(port)], { stdio: "inherit" });
-}
 
 /**
  * @template T
@@ -216,7 +206,7 @@ function balance(all) {
   const places = {};
   for (const { home } of all) places[home] = (places[home] ?? 0) + 1;
   const most = Math.max(...Object.values(places));
-  return `${text(places)}; busiest ${((most * 4) / VISITORS).toFixed(2)} of its share`;
+  return `${text(places)}; busiest ${((most * 4) / all.length).toFixed(2)} of its share`;
 }
 
 /** @param {Record<string, number>} places */
@@ -231,14 +221,6 @@ async function admin(path) {
   const url = `${vestibule.url}/_session/admin/origins${path}`;
   const { status } = await fetch(url, { method: "POST", headers });
   if (status !== 204) throw new Error(`${path}: ${status}`);
-}
-
-/**
- * @param {number} server
- * @param {string} query
- */
-async function mood(server, query) {
-  await (await fetch(`http://127.0.0.1:${ports[server]}/mood?${query}`)).text();
 }
 
 /**

@@ -39,6 +39,7 @@ function tables(recorded) {
       writes: `${experimentInMarkdown("writes", recorded)}\n\n${described(recorded.writes.made)}`,
       encodings: experimentInMarkdown("encodings", recorded),
       chainlit: `${experimentInMarkdown("chainlit", recorded)}\n\n${described(recorded.chainlit.made)}`,
+      soak: `${experimentInMarkdown("soak", recorded)}\n\n${described(recorded.soak.made)} ${recorded.soak.row.minutes} minutes.`,
     },
     "operate/cost.md": costTables(recorded),
     "operate/scale.md": { ...scaleTables(recorded), ...measuredTables(scale) },

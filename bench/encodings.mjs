@@ -1,11 +1,10 @@
 /**
  * Measures the size of stored sessions: the real record in the namespace, and other encodings of the
- * same session. `node bench/encodings.mjs`, 6 s; fills in docs/internals/experiments.md and draws
- * docs/internals/encodings.svg.
+ * same session. `node bench/encodings.mjs`.
  */
 import { gzipSync } from "node:zlib";
 import { cbor } from "./cbor.mjs";
-import { concluded } from "./concluded.mjs";
+import { experiment } from "./experiment.mjs";
 import { picture } from "./picture.mjs";
 import { keptRecords } from "./records.mjs";
 
@@ -51,7 +50,14 @@ function drawn(table) {
   );
 }
 
-if (import.meta.filename === process.argv[1]) {
-  const table = await encodings();
-  concluded("encodings", { encodings: table }, drawn(table));
-}
+await experiment(
+  {
+    file: import.meta.filename,
+    does: "Measures the size of stored sessions beside other encodings.",
+    takes: "6 seconds",
+  },
+  async () => {
+    const table = await encodings();
+    return { name: "encodings", part: { encodings: table }, picture: drawn(table) };
+  },
+);

@@ -6,34 +6,41 @@ import { Browser } from "../tests/harness/browser.mjs";
 import { Origin } from "../tests/harness/origin.mjs";
 import { until } from "../tests/harness/until.mjs";
 import { Vestibule } from "../tests/harness/workerd.mjs";
+import { experiment } from "./experiment.mjs";
 
 /** Delay after which the second location sees a write, in milliseconds. */
 const LAG = 10_000;
+const QUICK_LAG = 2_000;
 
-/** @type {(() => unknown)[]} */
-const ends = [];
-const scope = { after: (/** @type {() => unknown} */ end) => ends.push(end) };
+/** @typedef {import("./experiment.mjs").Run} Run */
 
-/** @param {string} consistency */
-async function start(consistency) {
-  const origin = await Origin.start(/** @type {any} */ (scope), (request, reply) => {
+/**
+ * @param {Run} run
+ * @param {string} consistency
+ */
+async function start(run, consistency) {
+  const origin = await Origin.start(run, (request, reply) => {
     const { searchParams } = new URL(request.url ?? "/", "http://origin");
     for (const [name, value] of searchParams) reply.setHeader(name, value);
     reply.end("ok");
   });
-  return Vestibule.start(/** @type {any} */ (scope), {
+  return Vestibule.start(run, {
     origins: [origin.url],
     vars: { CONSISTENCY: consistency },
-    lags: [0, LAG],
+    lags: [0, run.isQuick ? QUICK_LAG : LAG],
   });
 }
 
 /** @param {unknown} value */
 const patch = (value) => `/?x-session-patch=${encodeURIComponent(JSON.stringify(value))}`;
 
-/** Counts operations of a thousand requests with one session and an empty cache. @param {string} consistency */
-async function measureOperations(consistency) {
-  const vestibule = await start(consistency);
+/**
+ * Counts operations of a thousand requests with one session and an empty cache.
+ * @param {Run} run
+ * @param {string} consistency
+ */
+async function measureOperations(run, consistency) {
+  const vestibule = await start(run, consistency);
   const browser = new Browser(vestibule.url);
   await browser.fetch(patch({ a: 1 }));
   await until(() => vestibule.kv.count("put") > 0);
@@ -46,11 +53,16 @@ async function measureOperations(consistency) {
   await vestibule.stop();
 }
 
-/** Measures the revocation of a hundred sessions, used in both locations. @param {string} consistency */
-async function measureRevocation(consistency) {
-  const vestibule = await start(consistency);
+/**
+ * Measures the revocation of a hundred sessions, used in both locations.
+ * @param {Run} run
+ * @param {string} consistency
+ */
+async function measureRevocation(run, consistency) {
+  const vestibule = await start(run, consistency);
   const [here, there] = vestibule.urls;
-  const trials = Array.from({ length: 100 }, async (_, trial) => {
+  const count = run.isQuick ? 10 : 100;
+  const trials = Array.from({ length: count }, async (_, trial) => {
     const browser = new Browser(here);
     await browser.fetch(patch({ a: 1 }));
     const headers = { cookie: browser.cookie };
@@ -69,14 +81,18 @@ async function measureRevocation(consistency) {
     return Date.now() - ended;
   });
   const times = (await Promise.all(trials)).sort((a, b) => a - b);
-  const [median, worst] = [times[50], times[99]];
-  console.log(`  revocation elsewhere, 100 trials: median ${median} ms, worst ${worst} ms`);
+  const [median, worst] = [times[count / 2], times[count - 1]];
+  console.log(`  revocation elsewhere, ${count} trials: median ${median} ms, worst ${worst} ms`);
   await vestibule.stop();
 }
 
-/** Counts lost changes of concurrent changes from two locations. @param {string} consistency */
-async function measureLosses(consistency) {
-  const vestibule = await start(consistency);
+/**
+ * Counts lost changes of concurrent changes from two locations.
+ * @param {Run} run
+ * @param {string} consistency
+ */
+async function measureLosses(run, consistency) {
+  const vestibule = await start(run, consistency);
   const [here] = vestibule.urls;
   const first = new Browser(here);
   await first.fetch(patch({ a: 1 }));
@@ -85,7 +101,7 @@ async function measureLosses(consistency) {
     Array.from({ length: 20 }, async (_, worker) => {
       const tab = new Browser(vestibule.urls[worker % 2]);
       tab.jar.set("vestibule-session", first.session);
-      for (let number = 0; number < 100; number += 1) {
+      for (let number = 0; number < (run.isQuick ? 10 : 100); number += 1) {
         const response = await tab.fetch(patch({ [`m${worker}-${number}`]: 1 }));
         kept += Number(response.status === 200);
         await response.text();
@@ -105,10 +121,18 @@ async function measureLosses(consistency) {
   await vestibule.stop();
 }
 
-for (const consistency of ["strong", "eventual"]) {
-  console.log(`\nCONSISTENCY = ${consistency}`);
-  await measureOperations(consistency);
-  await measureRevocation(consistency);
-  await measureLosses(consistency);
-}
-for (const end of ends.reverse()) await end();
+await experiment(
+  {
+    file: import.meta.filename,
+    does: "Counts the session engine's operations and losses, and times a revocation in another location.",
+    takes: "3 minutes",
+  },
+  async (run) => {
+    for (const consistency of ["strong", "eventual"]) {
+      console.log(`\nCONSISTENCY = ${consistency}`);
+      await measureOperations(run, consistency);
+      await measureRevocation(run, consistency);
+      await measureLosses(run, consistency);
+    }
+  },
+);

@@ -2,7 +2,7 @@
 import { aligned, markdown } from "./report.mjs";
 
 /** @typedef {import("./recorded.mjs").Recorded} Recorded */
-/** @typedef {"rolling" | "writes" | "encodings" | "chainlit"} Experiment */
+/** @typedef {"rolling" | "writes" | "encodings" | "chainlit" | "soak"} Experiment */
 
 /** @type {Record<Experiment, { head: string[], body: (recorded: Recorded) => string[][] }>} */
 const TABLES = {
@@ -47,7 +47,37 @@ const TABLES = {
         ...[conversations, whole, bad, forbidden, others].map(String),
       ]),
   },
+  soak: {
+    head: ["", "in all", "failed", "in percent"],
+    body: ({ soak: { row } }) => [
+      share("requests", row.requests, row.failed),
+      share("conversations, lost if a server forgot a message", row.conversations, row.lost),
+      share("sessions, lost if a visitor got another", row.conversations, row.sessions),
+      ["restarts of a server", String(row.restarts), "", ""],
+      ["sockets cut, all connected again", String(row.cuts), "", ""],
+      change("memory of workerd, MiB", row, ({ kilobytes }) => (kilobytes / 1024).toFixed(0)),
+      change("sockets of workerd", row, ({ sockets }) => String(sockets)),
+    ],
+  },
 };
+
+/**
+ * @param {string} what
+ * @param {number} all
+ * @param {number} failed
+ */
+function share(what, all, failed) {
+  return [what, String(all), String(failed), `${((100 * failed) / all).toFixed(3)} %`];
+}
+
+/**
+ * @param {string} what
+ * @param {import("./soak.mjs").SoakRow} row
+ * @param {(sample: import("./soak.mjs").Sample) => string} figure
+ */
+function change(what, { early, late }, figure) {
+  return [`${what}: second quarter of the time, last`, `${figure(early)}, ${figure(late)}`, "", ""];
+}
 
 /**
  * @param {Experiment} name

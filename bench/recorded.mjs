@@ -19,6 +19,7 @@ const FILE = path.join(import.meta.dirname, "recorded.json");
  * @property {{ made: When, table: import("./rolling.mjs").RollingRow[] }} rolling
  * @property {{ made: Made, table: import("./writes.mjs").WriteRow[] }} writes
  * @property {{ made: When, table: import("./chainlit.mjs").ChainlitRow[] }} chainlit
+ * @property {{ made: When, row: import("./soak.mjs").SoakRow }} soak
  * @property {{ gateway: number, passwords: number }} weight bytes of wasm, gzipped
  * @property {{ made: Made, table: import("./anchors.mjs").Latency[] }} anchors
  * @property {import("./scale.mjs").Scale} scale

@@ -1,125 +1,109 @@
 /**
  * Restarts four chat servers under load one after the other, then scales from two to four and back. It compares
  * sessions in the servers' memory behind HAProxy (round robin, and sticky) with sessions at the edge:
- * `node bench/rolling.mjs`, 3 minutes; fills in docs/internals/experiments.md and draws docs/internals/rolling.svg.
+ * `node bench/rolling.mjs`.
  */
-import { spawn } from "node:child_process";
-import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { freePort } from "../tests/harness/ports.mjs";
-import { until } from "../tests/harness/until.mjs";
 import { Vestibule } from "../tests/harness/workerd.mjs";
-import { concluded } from "./concluded.mjs";
+import { ChatServers } from "./chat-servers.mjs";
+import { experiment } from "./experiment.mjs";
 import { balancer } from "./fronts.mjs";
 import { picture } from "./picture.mjs";
 import { machine } from "./recorded.mjs";
 import { Visitors } from "./visitors.mjs";
 
-/** Pause between two changes of servers, in milliseconds. */
-const CALM = 2_500;
+/**
+ * Pause between two changes of servers, and downtime of a restarted one, in milliseconds.
+ * @typedef {{ calm: number, away: number }} Pace
+ */
 
-/** Downtime of a restarted server, in milliseconds. */
-const AWAY = 1_000;
+/** @type {Pace} */
+const USUAL = { calm: 2_500, away: 1_000 };
+const QUICK = { calm: 400, away: 200 };
 
+/** @typedef {import("./experiment.mjs").Run} Run */
 /** @typedef {{ phase: string, name: string } & import("./visitors.mjs").Outcome} RollingRow */
 
-/** The servers of a run, some of which are up. */
-class Servers {
-  /** @type {(import("node:child_process").ChildProcess | undefined)[]} */
-  #processes = [];
-  /** @type {number[]} */
-  ports = [];
-
-  /** @param {number} count */
-  async open(count) {
-    for (let at = 0; at < count; at += 1) this.ports.push(await freePort());
-  }
-
-  /** @param {number[]} which */
-  async start(...which) {
-    for (const at of which) {
-      const script = path.join(import.meta.dirname, "chat-server.mjs");
-      const args = [script, `s${at}`, String(this.ports[at])];
-      this.#processes[at] = spawn(process.execPath, args, { stdio: "inherit" });
-    }
-    const up = (/** @type {number} */ at) =>
-      fetch(`http://127.0.0.1:${this.ports[at]}/mood`).catch(() => null);
-    await Promise.all(which.map((at) => until(() => up(at))));
-  }
-
-  /** @param {number[]} which */
-  kill(...which) {
-    for (const at of which) this.#processes[at]?.kill("SIGKILL");
-  }
-}
-
-/** @type {Record<string, { first: number[], act: (servers: Servers) => Promise<void> }>} */
+/** @type {Record<string, { first: number[], act: (servers: ChatServers, pace: Pace) => Promise<void> }>} */
 const PHASES = {
   "rolling restart of four": {
     first: [0, 1, 2, 3],
-    async act(servers) {
+    async act(servers, { calm, away }) {
       for (const at of servers.ports.keys()) {
         servers.kill(at);
-        await pause(AWAY);
+        await pause(away);
         await servers.start(at);
-        await pause(CALM);
+        await pause(calm);
       }
     },
   },
   "two, four, two": {
     first: [0, 1],
-    async act(servers) {
+    async act(servers, { calm }) {
       await servers.start(2, 3);
-      await pause(2 * CALM);
+      await pause(2 * calm);
       servers.kill(2, 3);
-      await pause(2 * CALM);
+      await pause(2 * calm);
     },
   },
 };
 
-/** @typedef {{ url: string, stop: () => Promise<void> }} Front */
-
-/** @type {[string, (ports: number[]) => Promise<Front>][]} */
+/** Starts each in front of the servers, and returns its URL. @type {[string, (run: Run, servers: ChatServers) => Promise<string>][]} */
 const FRONTS = [
-  ["in memory, round robin", (ports) => balancer(ports, false)],
-  ["in memory, sticky", (ports) => balancer(ports, true)],
-  ["Vestibule", (ports) => vestibule(ports, {})],
-  ["Vestibule, KV alone", (ports) => vestibule(ports, { CONSISTENCY: "eventual" })],
+  ["in memory, round robin", (run, servers) => haproxy(run, servers, false)],
+  ["in memory, sticky", (run, servers) => haproxy(run, servers, true)],
+  ["Vestibule", (run, servers) => vestibule(run, servers, {})],
+  ["Vestibule, KV alone", (run, servers) => vestibule(run, servers, { CONSISTENCY: "eventual" })],
 ];
 
-/** @type {RollingRow[]} */
-const table = [];
-for (const [phase, { first, act }] of Object.entries(PHASES)) {
-  for (const [name, open] of FRONTS) {
-    const servers = new Servers();
-    await servers.open(4);
-    await servers.start(...first);
-    const front = await open(servers.ports);
-    const visitors = new Visitors(new URL(front.url).origin);
-    await pause(CALM);
-    await act(servers);
-    table.push({ phase, name, ...(await visitors.leave()) });
-    await front.stop();
-    servers.kill(0, 1, 2, 3);
-  }
-}
-concluded("rolling", { rolling: { made: machine(), table } }, drawn(table));
+await experiment(
+  {
+    file: import.meta.filename,
+    does: "Restarts, adds and removes chat servers under load, behind HAProxy and behind Vestibule.",
+    takes: "3 minutes",
+    tools: ["haproxy"],
+  },
+  async (run) => {
+    const pace = run.isQuick ? QUICK : USUAL;
+    /** @type {RollingRow[]} */
+    const table = [];
+    for (const [phase, { first, act }] of Object.entries(PHASES)) {
+      for (const [name, open] of FRONTS) {
+        const servers = await ChatServers.reserve(run, 4);
+        await servers.start(...first);
+        const visitors = new Visitors(await open(run, servers));
+        await pause(pace.calm);
+        await act(servers, pace);
+        table.push({ phase, name, ...(await visitors.leave()) });
+        await run.end();
+      }
+    }
+    return {
+      name: "rolling",
+      part: { rolling: { made: machine(), table } },
+      picture: drawn(table),
+    };
+  },
+);
 
 /**
- * @param {number[]} ports
- * @param {Record<string, string>} vars
- * @returns {Promise<Front>}
+ * @param {Run} run
+ * @param {ChatServers} servers
+ * @param {boolean} isSticky
  */
-async function vestibule(ports, vars) {
-  /** @type {(() => unknown)[]} */
-  const ends = [];
-  const scope = { after: (/** @type {() => Promise<void>} */ end) => void ends.push(end) };
-  const origins = ports.map((port, at) => `s${at}=http://127.0.0.1:${port}`);
-  const { url } = await Vestibule.start(scope, { origins, vars });
-  const stop = async () => {
-    for (const end of ends.reverse()) await end();
-  };
-  return { url, stop };
+async function haproxy(run, { ports }, isSticky) {
+  const { url, stop } = await balancer(ports, isSticky);
+  run.after(stop);
+  return new URL(url).origin;
+}
+
+/**
+ * @param {Run} run
+ * @param {ChatServers} servers
+ * @param {Record<string, string>} vars
+ */
+async function vestibule(run, { origins }, vars) {
+  return (await Vestibule.start(run, { origins, vars })).url;
 }
 
 /** @param {RollingRow[]} rows */

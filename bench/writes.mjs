@@ -1,14 +1,14 @@
 /**
  * Compares writing a session before the response with writing after it: every request changes one of 500
- * sessions, and a write to the namespace takes 10 ms. `node bench/writes.mjs`, 2 minutes; fills in
- * docs/internals/experiments.md and draws docs/internals/writes.svg.
+ * sessions, and a write to the namespace takes 10 ms. `node bench/writes.mjs`.
  */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import { concluded } from "./concluded.mjs";
+import { installPeers } from "./bundle.mjs";
+import { experiment } from "./experiment.mjs";
 import { startOrigin } from "./origin.mjs";
 import { picture } from "./picture.mjs";
 import { machine } from "./recorded.mjs";
@@ -18,12 +18,16 @@ import { cookiesOf } from "./variants.mjs";
 
 const execute = promisify(execFile);
 
-const ROUNDS = 3;
-const SECONDS = 4;
-const CONNECTIONS = 10;
+/**
+ * The extent of a run. Of 500 sessions each changes about as often as a person types quickly; our objects are created first.
+ * @typedef {{ rounds: number, seconds: number, sessions: number }} Extent
+ */
 
-/** Number of sessions. Each changes about as often as a person types quickly; our objects are created first. */
-const SESSIONS = 500;
+/** @type {Extent} */
+const USUAL = { rounds: 3, seconds: 4, sessions: 500 };
+const QUICK = { rounds: 1, seconds: 1, sessions: 50 };
+
+const CONNECTIONS = 10;
 
 /** Duration of a write, in milliseconds. */
 const PUT_MS = 10;
@@ -72,56 +76,69 @@ const WRITERS = [
 /** @typedef {{ average: number, p99: number, perSecond: number }} Load latency in milliseconds */
 /** @typedef {Load & { name: string, kept: string, puts: number }} WriteRow `puts`: writes to KV per change */
 
-const origin = await startOrigin();
-try {
-  const table = await measure(origin.port);
-  const made = { ...machine(), rounds: ROUNDS, seconds: SECONDS };
-  concluded("writes", { writes: { made, table } }, drawn(table));
-} finally {
-  await origin.stop();
+await experiment(
+  {
+    file: import.meta.filename,
+    does: "Compares writing a session before the response with writing after it.",
+    takes: "2 minutes",
+    tools: ["wrk", "nginx"],
+    prepare: installPeers,
+  },
+  async (run) => {
+    const extent = run.isQuick ? QUICK : USUAL;
+    const table = await measure(run, extent);
+    const { rounds, seconds } = extent;
+    const made = { ...machine(), rounds, seconds };
+    return { name: "writes", part: { writes: { made, table } }, picture: drawn(table) };
+  },
+);
+
+/**
+ * @param {import("./experiment.mjs").Run} run
+ * @param {Extent} extent
+ * @returns {Promise<WriteRow[]>}
+ */
+async function measure(run, extent) {
+  const origin = await startOrigin();
+  run.after(origin.stop);
+  const folder = mkdtempSync(path.join(tmpdir(), "vestibule-writes-"));
+  run.after(() => rmSync(folder, { recursive: true, force: true }));
+  const variants = WRITERS.map((writer) => new Variant(writer));
+  for (const variant of variants) run.after(() => variant.stop());
+  /** @type {string[]} */
+  const scripts = [];
+  for (const [at, variant] of variants.entries()) {
+    await variant.start(origin.port);
+    scripts.push(path.join(folder, `${at}.lua`));
+    writeFileSync(scripts[at], script(await begun(variant, extent.sessions)));
+    await load(variant, scripts[at], 1);
+  }
+  /** @type {(Load & { puts: number })[][]} */
+  const seen = variants.map(() => []);
+  for (let turn = 0; turn < extent.rounds; turn += 1) {
+    for (const [at, variant] of variants.entries()) {
+      seen[at].push(await load(variant, scripts[at], extent.seconds));
+    }
+  }
+  return WRITERS.map(({ name, kept }, at) => {
+    const middle = (/** @type {keyof Load | "puts"} */ what) =>
+      round(median(seen[at].map((one) => one[what])), 2);
+    const [average, p99, perSecond] = [middle("average"), middle("p99"), middle("perSecond")];
+    return { name, kept, average, p99, perSecond, puts: middle("puts") };
+  });
 }
 
 /**
- * @param {number} originPort
- * @returns {Promise<WriteRow[]>}
+ * Begins sessions, each with its own data.
+ * @param {Variant} variant
+ * @param {number} count
+ * @returns {Promise<string[]>} cookies
  */
-async function measure(originPort) {
-  const folder = mkdtempSync(path.join(tmpdir(), "vestibule-writes-"));
-  const variants = WRITERS.map((writer) => new Variant(writer));
-  try {
-    /** @type {string[]} */
-    const scripts = [];
-    for (const [at, variant] of variants.entries()) {
-      await variant.start(originPort);
-      scripts.push(path.join(folder, `${at}.lua`));
-      writeFileSync(scripts[at], script(await sessions(variant)));
-      await load(variant, scripts[at], 1);
-    }
-    /** @type {(Load & { puts: number })[][]} */
-    const seen = variants.map(() => []);
-    for (let turn = 0; turn < ROUNDS; turn += 1) {
-      for (const [at, variant] of variants.entries()) {
-        seen[at].push(await load(variant, scripts[at], SECONDS));
-      }
-    }
-    return WRITERS.map(({ name, kept }, at) => {
-      const middle = (/** @type {keyof Load | "puts"} */ what) =>
-        round(median(seen[at].map((one) => one[what])), 2);
-      const [average, p99, perSecond] = [middle("average"), middle("p99"), middle("perSecond")];
-      return { name, kept, average, p99, perSecond, puts: middle("puts") };
-    });
-  } finally {
-    for (const variant of variants) variant.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** Begins the sessions, each with its own data. @param {Variant} variant @returns {Promise<string[]>} cookies */
-async function sessions(variant) {
+async function begun(variant, count) {
   /** @type {string[]} */
   const cookies = [];
   const begin = async () => {
-    while (cookies.length < SESSIONS) {
+    while (cookies.length < count) {
       const response = await fetch(`${variant.url}/store`);
       await response.text();
       cookies.push(cookiesOf(response));

@@ -1,28 +1,35 @@
 /**
- * `npm run bench [-- --rounds 7 --seconds 3] [-- --only messages,starts] [-- --anchors | --native | --scale]`:
- * measures the cost of a request in several variants, and compares it with the goals.
+ * `npm run bench`: measures the cost of a request in several variants, and compares it with the goals.
  *
  * First processor time: each variant is a workerd of its own under the same load from wrk, one
  * connection count, in interleaved rounds; the figure is user and system time of the process over the
  * requests counted, as a ratio to the barest Worker. That is far steadier than requests per second.
  * Messages of WebSockets and event streams are measured the same way. Then it counts each variant's storage
  * operations under the profiles, and Cloudflare's price for them; the sizes of records and of the wasm; and
- * the time of a start. `--only` measures some of these again and keeps the recorded figures of the others
- * (with `--scale`: sessions, tenants, origins, sockets).
- *
- * `--anchors` measures the latency of the whole way instead, with nginx and HAProxy for comparison. `--native`
- * measures the core alone: instructions and allocations of its cases, with their bounds. `--scale` measures what
- * grows with sessions, tenants, servers and sockets: in rounds of 2 s, at most a quarter of an hour after the build.
- *
- * Writes bench/recorded.json; the tables of bench.md and experiments.md (docs/internals/), cost.md and scale.md
- * (docs/operate/); and bench.svg, goals.svg and scale.svg there. Everything without these three options
- * takes about 18 minutes.
+ * the time of a start.
  */
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { parseArgs } from "node:util";
 import { benchNative } from "./bench-native.mjs";
 import { build } from "./build.mjs";
 import { ensureTools } from "./debian-tools.mjs";
 import { Fault, main, print, step } from "./progress.mjs";
+import { exitCode } from "./run.mjs";
+import { NODE, packages, ROOT } from "./setup.mjs";
+
+const USAGE = `Usage: npm run bench [-- OPTION …]
+       npm run bench -- EXPERIMENT [OPTION …]    as node bench/EXPERIMENT.mjs, such as soak
+Measures the cost of a request in several variants, in about 18 minutes. Writes nothing without --record.
+  --only A,B      measures some parts: processor, messages, operations, records, wasm, starts
+  --anchors       measures the latency of the whole way instead, with nginx and HAProxy for comparison
+  --native        measures the core alone: instructions and allocations of its cases, with their bounds
+  --scale         measures what grows with sessions, tenants, origins and sockets (names for --only), in 15 minutes
+  --rounds 7      number of rounds
+  --seconds 3     seconds of a round (2 with --scale)
+  --quick         one round of a second of messages, records, wasm and starts
+  --record        writes bench/recorded.json, and the tables and pictures of docs/
+  --help          prints this text`;
 
 /** @typedef {import("../bench/recorded.mjs").Made} Made */
 /** @typedef {import("../bench/recorded.mjs").Recorded} Recorded */
@@ -40,29 +47,27 @@ const PARTS = {
   starts: measureStarts,
 };
 
+/** The measurements of a quick run. */
+const QUICK_PARTS = ["messages", "records", "wasm", "starts"];
+
 /** The measurements of `--scale`: see bench/scale.mjs. */
 const SCALE_PARTS = ["sessions", "tenants", "origins", "sockets"];
 
 await main(async () => {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: "string", default: "7" },
-      seconds: { type: "string" },
-      only: { type: "string" },
-      anchors: { type: "boolean", default: false },
-      native: { type: "boolean", default: false },
-      scale: { type: "boolean", default: false },
-    },
-  });
-  const { anchors, scale, rounds, seconds = scale ? 2 : 3 } = values;
+  const [first, ...rest] = process.argv.slice(2);
+  if (first !== undefined && !first.startsWith("-")) return experiment(first, rest);
+  const values = orders();
+  if (values.help) return print(USAGE);
+  const { anchors, scale, quick } = values;
+  const { rounds = quick ? 1 : 7, seconds = quick ? 1 : scale ? 2 : 3 } = values;
   const known = anchors ? [] : scale ? SCALE_PARTS : Object.keys(PARTS);
-  const parts = values.only?.split(",") ?? known;
+  const parts = values.only?.split(",") ?? (quick && !anchors && !scale ? QUICK_PARTS : known);
   const unknown = parts.filter((part) => !known.includes(part));
   if (unknown.length > 0) {
     throw new Fault(`Unknown: ${unknown.join(", ")}. Use some of: ${known.join(", ")}.`);
   }
   const { machine, record, recorded } = await import("../bench/recorded.mjs");
-  if (values.native) return benchNative(machine());
+  if (values.native) return benchNative(machine(), values.record);
   const made = { ...machine(), rounds: Number(rounds), seconds: Number(seconds) };
   await build();
   await ensureTools(anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
@@ -71,26 +76,74 @@ await main(async () => {
   const { startOrigin } = await import("../bench/origin.mjs");
   const { writeDocuments } = await import("../bench/documents.mjs");
 
+  let results = recorded();
+  const keep = (/** @type {Partial<Recorded>} */ part) => {
+    results = { ...results, ...part };
+    // A measurement is kept even if a later one fails.
+    if (values.record) record(part);
+  };
   const origin = await startOrigin();
   try {
     if (anchors) {
-      record({ anchors: { made, table: await measureAnchors(origin.port, made) } });
+      keep({ anchors: { made, table: await measureAnchors(origin.port, made) } });
     } else if (scale) {
       const { measureScale } = await import("../bench/scale.mjs");
-      const before = recorded().scale;
-      record({ scale: await measureScale(parts, origin.port, made, step, before) });
+      keep({ scale: await measureScale(parts, origin.port, made, step, results.scale) });
     } else {
-      for (const part of parts) record(await PARTS[part](origin.port, made));
+      for (const part of parts) keep(await PARTS[part](origin.port, made));
     }
   } finally {
     await origin.stop();
   }
-  await printReport(recorded(), { anchors, scale });
-  writeDocuments(recorded());
+  await printReport(results, { anchors, scale });
+  if (!values.record) return print("Nothing was written. With --record, docs/ gets these figures.");
+  writeDocuments(results);
   print(
     "Results are in bench/recorded.json, the tables of docs/, and docs/internals/bench.svg, goals.svg and scale.svg.",
   );
 });
+
+/** Reads the options. */
+function orders() {
+  const flag = /** @type {const} */ ({ type: "boolean", default: false });
+  const text = /** @type {const} */ ({ type: "string" });
+  try {
+    const { values } = parseArgs({
+      options: {
+        rounds: text,
+        seconds: text,
+        only: text,
+        anchors: flag,
+        native: flag,
+        scale: flag,
+        quick: flag,
+        record: flag,
+        help: flag,
+      },
+    });
+    if (values.quick && values.record) {
+      throw new Fault("A quick run is not recorded: leave one out.");
+    }
+    return values;
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault(`${/** @type {Error} */ (error).message}\n\n${USAGE}`);
+  }
+}
+
+/**
+ * Runs an experiment by the Node of the packages, once these are installed.
+ * @param {string} name
+ * @param {string[]} args
+ */
+async function experiment(name, args) {
+  const file = path.join(ROOT, "bench", `${name}.mjs`);
+  if (!/^\w+$/.test(name) || !existsSync(file)) {
+    throw new Fault(`There is no experiment ${name}: docs/internals/experiments.md lists them.`);
+  }
+  await packages(new AbortController().signal);
+  return (await exitCode(NODE, [file, ...args])) ?? 1;
+}
 
 /**
  * @param {number} originPort
