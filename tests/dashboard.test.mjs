@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { ALERTS, DASHBOARD, expressions, OBSERVABILITY, panels } from "./harness/dashboard.mjs";
+import {
+  ALERTS,
+  DASHBOARD,
+  expressions,
+  faultsOf,
+  OBSERVABILITY,
+  panels,
+} from "./harness/dashboard.mjs";
 import { documentedMetrics, misnamed, selectors } from "./harness/metrics-table.mjs";
 import { Prometheus, prometheusMissing, promtool } from "./harness/prometheus.mjs";
 
@@ -44,6 +51,12 @@ test("every panel has a title, description, unit and legend", () => {
       assert.match(target.datasource.uid, /^\$\{datasource\}$/, panel.title);
     }
   }
+});
+
+test("the dashboard is what Grafana's own types describe, to the last member", () => {
+  assert.equal(faultsOf(DASHBOARD), "");
+  assert.match(faultsOf({ ...DASHBOARD, panel: [] }), /'panel'|"panel"/);
+  assert.match(faultsOf({ ...DASHBOARD, graphTooltip: "1" }), /DashboardCursorSync/);
 });
 
 test("the dashboard can be imported: ids are unique and panels do not overlap", () => {
