@@ -8,6 +8,7 @@ use super::{Gateway, Interrupt, RequestContext};
 use crate::effect::Need;
 use crate::effect::asset::{Asset, FileMetadata, Trouble};
 use crate::http::conditional::names_etag;
+use crate::http::path;
 use crate::http::request::Request;
 use crate::response::Answer;
 use crate::response::problem::Problem;
@@ -75,13 +76,14 @@ impl Limits {
         trouble: Trouble,
         context: &RequestContext<'_>,
     ) {
-        let path = context.request.location.path;
-        if self.missing_files.count(path, context.now).is_first() {
+        // Visitors may write one path in many spellings.
+        let path = path::reading(context.request.location.path).unwrap_or_default();
+        if self.missing_files.count(&*path, context.now).is_first() {
             let event = Event::new(Level::Warn, "asset_unavailable");
             let reason = trouble.to_string();
             recorder.emit(
                 event
-                    .with("path", ConfigName(path))
+                    .with("path", ConfigName(&path))
                     .with("reason", ConfigName(&reason)),
             );
         }

@@ -3,6 +3,9 @@
 //! The decision uses the path that is forwarded. If decoding, folding or resolving by a later server would turn a path
 //! into a reserved one, the request is rejected. So no two readers can disagree about the path.
 
+use std::borrow::Cow;
+
+use super::percent::Decoded;
 use super::{canonical, percent};
 
 /// Class of a path.
@@ -32,6 +35,21 @@ pub(crate) fn classify<'a>(path: &'a str, prefix: &str) -> PathClass<'a> {
         _ if hides_reserved_path(path, prefix) => PathClass::Ambiguous,
         _ => PathClass::Origin,
     }
+}
+
+/// Decodes the escapes of a canonical path, if all readers agree on the result. Returns `None` for an escaped slash,
+/// backslash, `;` or control character, for a nested escape, and for bytes that are not UTF-8.
+#[must_use]
+pub(crate) fn reading(path: &str) -> Option<Cow<'_, str>> {
+    if !path.contains('%') {
+        return Some(Cow::Borrowed(path));
+    }
+    let Decoded { bytes, is_nested } = percent::decoded(path.as_bytes());
+    let text = String::from_utf8(bytes).ok()?;
+    let slashes = |text: &str| text.bytes().filter(|b| *b == b'/').count();
+    let is_odd = |c: char| c.is_control() || matches!(c, '\\' | ';');
+    let is_clear = !is_nested && slashes(&text) == slashes(path) && !text.contains(is_odd);
+    is_clear.then_some(Cow::Owned(text))
 }
 
 /// Decodes and resolves a path completely; `None` if that changes nothing.

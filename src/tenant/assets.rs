@@ -1,22 +1,41 @@
 //! Finds a tenant's own file for a path of its chat server.
 
-use crate::config::asset_source::Replacement;
-use crate::flat_map::FlatMap;
+use std::collections::HashSet;
+
+use super::faults::Faults;
+use crate::config::model::Document;
 use crate::http::path::{self, PathClass};
 use crate::http::request::Location;
-use crate::tenant_id::TenantId;
 
-/// Files of a tenant: pairs of a path, perhaps with a query, and the source to load. Paths match byte for byte; any
-/// other spelling goes to the origin.
+/// Files of a tenant. Paths are compared decoded, so every spelling that all readers decode alike finds the file. A path
+/// that readers may decode differently goes to the origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Assets(Vec<(String, String)>);
+pub(crate) struct Assets(Vec<File>);
+
+/// File in place of the origin's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct File {
+    /// Decoded path.
+    path: String,
+    /// Query that the request must have; `None` for any.
+    query: Option<String>,
+    /// Source to load.
+    source: String,
+}
 
 impl Assets {
-    pub(super) fn new(tenant: &TenantId, files: &FlatMap<String, Replacement>) -> Self {
-        let sources = files
-            .iter()
-            .map(|(path, file)| (path.clone(), file.source(tenant)));
-        Self(sources.collect())
+    /// Converts the files of a document, and reports paths that cannot be replaced.
+    pub(super) fn of(document: &Document, prefix: &str, faults: &mut Faults) -> Self {
+        check("assets", document.assets.keys(), prefix, faults);
+        let files = document.assets.iter().filter_map(|(place, file)| {
+            let (path, query) = split(place);
+            Some(File {
+                path: path::reading(path)?.into_owned(),
+                query: query.map(str::to_owned),
+                source: file.source(&document.id),
+            })
+        });
+        Self(files.collect())
     }
 
     /// Returns whether the tenant replaces no file.
@@ -29,32 +48,70 @@ impl Assets {
     /// precedes one without a query.
     #[must_use]
     pub(crate) fn at(&self, location: &Location<'_>) -> Option<&str> {
-        let at = |place: &str| self.0.iter().find(|(path, _)| path == place);
-        let (_, source) = at(location.target).or_else(|| at(location.path))?;
-        Some(source)
+        if self.is_empty() {
+            return None;
+        }
+        let path = path::reading(location.path)?;
+        let (_, query) = split(location.target);
+        let with = |query: Option<&str>| {
+            let is_it = |file: &&File| file.path == path && file.query.as_deref() == query;
+            self.0.iter().find(is_it)
+        };
+        let file = query.and_then(|query| with(Some(query)));
+        Some(&file.or_else(|| with(None))?.source)
     }
 }
 
-/// Returns the fault of a path in a document, if it has one.
-pub(super) fn fault(place: &str, prefix: &str) -> Option<&'static str> {
-    let (path, query) = match place.split_once('?') {
+fn split(place: &str) -> (&str, Option<&str>) {
+    match place.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (place, None),
-    };
-    // Browsers escape other characters, so they would never match. A path that a later hop could resolve would give one
-    // file two names.
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~!$&()*+,=:@".contains(&b);
+    }
+}
+
+/// Reports the faults of the places in a setting, and those that mean the same in two spellings.
+pub(super) fn check<'d>(
+    setting: &str,
+    places: impl Iterator<Item = &'d String>,
+    prefix: &str,
+    faults: &mut Faults,
+) {
+    let mut seen = HashSet::new();
+    for place in places {
+        let (path, query) = split(place);
+        let is_first = |reading| seen.insert((reading, query));
+        let problem = if path::reading(path).is_none_or(is_first) {
+            fault(place, prefix)
+        } else {
+            Some("this path is there in another spelling, too; leave one out")
+        };
+        if let Some(problem) = problem {
+            faults.add(&format!("{setting}.{place}"), problem);
+        }
+    }
+}
+
+/// Returns the fault of a place in a document, if it has one. Its path may be written as a browser sends it or decoded.
+fn fault(place: &str, prefix: &str) -> Option<&'static str> {
+    let (path, query) = split(place);
+    // Browsers escape other characters of a query, so they would never match.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~!$&()*+,=:@%".contains(&b);
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(plain);
-    let is_resolved =
-        !path.contains("//") && !path.split('/').any(|part| part == "." || part == "..");
+    // A path that a later hop could resolve would give one file two names.
+    let is_resolved = |path: &str| {
+        !path.contains("//") && !path.split('/').any(|part| part == "." || part == "..")
+    };
+    let is_readable = |path: &str| {
+        let is_odd = |c: char| c.is_control() || matches!(c, '#' | '\\' | ';');
+        !path.contains(is_odd) && path.trim() == path && is_resolved(path)
+    };
+    let reading = path::reading(path).filter(|reading| is_readable(path) && is_resolved(reading));
     if path == "/" {
         Some("the page itself stays the server's; name a file such as /logo")
-    } else if !path.starts_with('/')
-        || !is_plain(path)
-        || !is_resolved
-        || !query.is_none_or(is_plain)
-    {
-        Some("use a path such as /logo, or with a query such as /logo?theme=dark")
+    } else if !path.starts_with('/') || reading.is_none() || !query.is_none_or(is_plain) {
+        Some(
+            "use a path such as /logo or /avatars/My%20Assistant, or with a query such as /logo?theme=dark",
+        )
     } else if path::classify(path, prefix) == PathClass::Origin {
         None
     } else {
@@ -76,6 +133,14 @@ mod tests {
             "/a/.b",
             "/@x/y+z",
             "/_sessions",
+            "/avatars/My%20Assistant",
+            "/avatars/My Assistant",
+            "/caf\u{e9}",
+            "/caf%C3%A9.svg",
+            "/%6cogo",
+            "/100%25",
+            "/a%3fb",
+            "/logo?a=%20",
         ] {
             assert_eq!(fault(good, "/_session"), None, "{good}");
         }
@@ -86,17 +151,27 @@ mod tests {
             "logo",
             "/logo?",
             "/logo#x",
-            "/lo go",
-            "/%6cogo",
+            "/logo ",
+            "/a%2fb",
+            "/a%5cb",
+            "/a%3bb",
+            "/a%00",
+            "/a%0a",
+            "/%2e%2e/logo",
+            "/a/%2e",
+            "/%252e",
+            "/%ff",
+            "/%c0%af",
+            "/logo?a b",
             "/a/../logo",
             "/a/./logo",
             "/..",
             "//logo",
             "/a\\b",
             "/a;b",
-            "/caf\u{e9}",
-            "/logo?a=%20",
             "/_session",
+            "/%5fsession/me",
+            "/_session%20/x",
             "/_session/me",
             "/_SESSION/me",
             "/_session./x",

@@ -1,6 +1,6 @@
 //! Converts a tenant document into the policy that decisions use.
 
-use super::assets::{self, Assets};
+use super::assets::Assets;
 use super::environment::Environment;
 use super::faults::Faults;
 use super::proof_key::ProofKey;
@@ -85,7 +85,7 @@ impl Tenant {
         let env = Environment::new(document, secrets, &mut faults);
         let methods = super::sign_in::methods(document, secrets, &mut faults);
         let mapped_headers = mapped_headers(document, &mut faults);
-        let assets = assets(document, secrets, &mut faults);
+        let assets = Assets::of(document, secrets.prefix(), &mut faults);
         public_paths(document, &mut faults);
         let path = path(&document.hosts, &mut faults);
         if document.telemetry.routes.len() > MAX_ROUTES {
@@ -304,15 +304,6 @@ fn mapped_headers(document: &Document, faults: &mut Faults) -> Vec<(String, supe
         }
     }
     mapped
-}
-
-fn assets(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Assets {
-    for place in document.assets.keys() {
-        if let Some(problem) = assets::fault(place, secrets.prefix()) {
-            faults.add(&format!("assets.{place}"), problem);
-        }
-    }
-    Assets::new(&document.id, &document.assets)
 }
 
 /// Reports cacheable paths that require a sign-in: their responses differ by user.

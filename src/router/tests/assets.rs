@@ -64,10 +64,83 @@ fn entry_with_the_same_query_wins() {
 }
 
 #[test]
-fn other_spellings_of_a_path_go_to_the_server() {
+fn names_with_spaces_and_other_letters_are_replaced_in_every_spelling() {
+    let mut world = World::new();
+    world.tenant(
+        "acme",
+        &json!({ "assets": {
+            "/avatars/My%20Assistant": "kv:a",
+            "/avatars/Caf\u{e9} 2": "kv:b",
+            "/avatars/100%25": "kv:c",
+        }}),
+    );
+    for name in ["a", "b", "c"] {
+        world.has(&format!("asset:acme:{name}"), "image/png", name);
+    }
+    for (path, file) in [
+        ("/avatars/My%20Assistant", "\"a\""),
+        ("/avatars/My%20Assistant?v=1", "\"a\""),
+        ("/avatars/%4dy%20Assistant", "\"a\""),
+        ("/avatars/My Assistant", "\"a\""),
+        ("/avatars/Caf%C3%A9%202", "\"b\""),
+        ("/avatars/caf%C3%A9/../Caf%c3%a9%202", "\"b\""),
+        ("/avatars/100%25", "\"c\""),
+    ] {
+        if path.contains(' ') {
+            // No request line has a space.
+            assert_eq!(
+                refused(world.get(&format!("https://acme.example{path}"), &[])).0,
+                400
+            );
+        } else {
+            assert_eq!(world.shown(path), file, "{path}");
+        }
+    }
+    for path in [
+        "/avatars/My+Assistant",
+        "/avatars/my%20assistant",
+        "/avatars/My%2520Assistant",
+        "/avatars%2fMy%20Assistant",
+        "/avatars/My%20Assistant%2f",
+        "/avatars/My%20Assistant%20",
+        "/avatars/Cafe%CC%81%202",
+        "/avatars/Caf%E9%202",
+        "/avatars/100%2525",
+    ] {
+        let forward = forwarded(world.get(&format!("https://acme.example{path}"), &[]));
+        assert_eq!(forward.url, format!("http://acme.internal{path}"));
+    }
+    for path in [
+        "/avatars/%2e%2e%2fMy%20Assistant",
+        "/avatars/x%2f../My%20Assistant",
+        "/avatars/%00",
+    ] {
+        let step = world.get(&format!("https://acme.example{path}"), &[]);
+        assert_eq!(refused(step), (400, "bad_path".to_owned()), "{path}");
+    }
+}
+
+#[test]
+fn same_path_in_two_spellings_is_a_fault() {
+    for (one, other) in [
+        ("/a%20b", "/a b"),
+        ("/logo", "/%6cogo"),
+        ("/a b?x", "/a%20b?x"),
+    ] {
+        let mut world = World::new();
+        world.tenant(
+            "acme",
+            &json!({ "assets": { (one): "kv:a", (other): "kv:b" } }),
+        );
+        let step = world.get("https://acme.example/", &[]);
+        assert_eq!(refused(step).1, "tenant_misconfigured", "{one} {other}");
+    }
+}
+
+#[test]
+fn other_paths_go_to_the_server() {
     let mut world = acme();
     for path in [
-        "/%6cogo",
         "/Logo",
         "/logo/",
         "//logo",
@@ -84,7 +157,12 @@ fn other_spellings_of_a_path_go_to_the_server() {
 #[test]
 fn path_of_an_asset_returns_the_file() {
     let mut world = acme();
-    for path in ["/public/../logo", "/public/%2e%2e/logo", "/./logo"] {
+    for path in [
+        "/public/../logo",
+        "/public/%2e%2e/logo",
+        "/./logo",
+        "/%6cogo",
+    ] {
         let step = world.get(&format!("https://acme.example{path}"), &[]);
         assert!(matches!(step, Step::Asset(_)), "{path}: {step:?}");
     }
