@@ -5,6 +5,7 @@ pub(crate) mod assets;
 pub(crate) mod environment;
 mod faults;
 mod from_config;
+pub(crate) mod patches;
 pub(crate) mod proof_key;
 mod releases;
 mod sign_in;
@@ -33,6 +34,7 @@ use crate::tenant_id::TenantId;
 pub(crate) use access_rule::{AccessRule, Denial};
 use assets::Assets;
 use environment::Environment;
+use patches::Patches;
 use proof_key::ProofKey;
 
 pub(crate) use crate::policy::{Consistency, HeaderSource, LogLevel, LoginMode, Sampling, Streams};
@@ -232,6 +234,8 @@ pub(crate) struct Tenant {
     pub env: Environment,
     /// Files served instead of the origins'.
     pub assets: Assets,
+    /// Changes to JSON responses of the origins.
+    pub patches: Patches,
     /// Paths whose responses are the same for all clients, so that the zone's cache may store them.
     pub public_paths: Vec<PathPattern>,
     /// Sites whose pages may read the gateway's own responses.

@@ -161,10 +161,33 @@ test("requests other than GET and HEAD of the plain path go to the server", asyn
     body: "hi",
   });
   assert.match(posted.body, /the server's own, POST \/logo/);
-  for (const target of ["/%6cogo", "/Logo", "/logo/", "//logo", "/logo;x", "/x%2flogo"]) {
+  for (const target of ["/%256cogo", "/Logo", "/logo/", "//logo", "/logo;x", "/x%2flogo"]) {
     assert.ok((await ask(target)).body.endsWith(`GET ${target}`), target);
   }
   assert.equal(source.requests.length, 0);
+});
+
+test("a file whose name has spaces or other letters is served in every spelling", async (t) => {
+  const { ask } = await acme(
+    t,
+    { "/avatars/My%20Assistant": "{source}/a", "/avatars/Zoë": "{source}/b" },
+    (request, reply) => reply.end(`file ${request.url}`),
+  );
+  for (const [target, file] of [
+    ["/avatars/My%20Assistant", "file /a"],
+    ["/avatars/My%20Assistant?v=1", "file /a"],
+    ["/avatars/%4dy%20Assistant", "file /a"],
+    ["/avatars/Zo%C3%AB", "file /b"],
+    ["/avatars/Zo%c3%ab", "file /b"],
+  ]) {
+    assert.equal((await ask(target)).body, file, target);
+  }
+  for (const target of ["/avatars/My%2520Assistant", "/avatars%2fZo%C3%AB", "/avatars/Zo%EB"]) {
+    assert.match((await ask(target)).body, /the server's own/, target);
+  }
+  for (const target of ["/avatars/%2e%2e%2fZo%C3%AB", "/avatars/%00"]) {
+    assert.equal((await ask(target)).status, 400, target);
+  }
 });
 
 test("concurrent requests for a file share one request to the source", async (t) => {

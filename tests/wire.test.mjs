@@ -100,6 +100,15 @@ test("edits remove every header of a name before they append", () => {
   assert.equal(edited.headers.get("x-other"), "kept");
 });
 
+test("a patched response has the core's body and the origin's other headers", async () => {
+  const headers = { "content-length": "2", "content-type": "application/json" };
+  const patched = applyEdits(golden("patched"), new Response("{}", { headers }));
+  assert.equal(patched.headers.get("content-length"), null);
+  assert.equal(patched.headers.get("content-type"), "application/json");
+  assert.equal(patched.headers.get("vary"), "Cookie");
+  assert.equal(await patched.text(), String.raw`{"ui":{"name":"a\nb"}}`);
+});
+
 test("a request is encoded as method, URL, and two lines per header", () => {
   const request = new Request("http://chat.example/a?b#c", { headers: { b: "2", a: "1" } });
   assert.equal(

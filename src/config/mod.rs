@@ -10,6 +10,7 @@ pub(crate) mod backend;
 pub(crate) mod branding;
 pub(crate) mod layers;
 mod merge;
+pub(crate) mod merge_patch;
 pub(crate) mod model;
 mod object_macro;
 mod parse;

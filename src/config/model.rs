@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::asset_source::Replacement;
 use super::branding::Branding;
+use super::merge_patch::MergePatch;
 use super::object_macro::{choice, object};
 use super::parse::{FromDocument, Reader, described};
 use super::releases::ReleaseRules;
@@ -50,6 +51,8 @@ object! {
         cors: Cors,
         /// Files served in place of the chat servers', by path, such as /logo or /logo?theme=dark: a URL, or kv:NAME for one stored with npm run tenants -- asset put.
         assets: FlatMap<String, Replacement>,
+        /// Changes to JSON responses of the chat servers, by path: a merge patch (RFC 7396) for each, such as {"/project/settings": {"ui": {"name": "Acme"}}}.
+        responses: FlatMap<String, MergePatch>,
         /// Look of Vestibule's own pages.
         branding: Branding,
         /// Logs, metrics and traces of the tenant's requests.

@@ -49,7 +49,7 @@ fn every_fault_is_reported_at_once_with_path_and_fix() {
     assert_eq!(
         faults(&document),
         [
-            "colour: is not known; there are id, hosts, login, session, origins, routing, headers, vault, env, env_rules, cache, cors, assets, branding, telemetry.",
+            "colour: is not known; there are id, hosts, login, session, origins, routing, headers, vault, env, env_rules, cache, cors, assets, responses, branding, telemetry.",
             "sesion: is not known; perhaps session is meant.",
             "hosts[1]: \"Bad Host\" is not a host; use one such as chat.example.com in lower case, without port, or *.example.com; with TENANT_BY also chat.example.com/acme.",
             "login.mode: use off, optional or required.",

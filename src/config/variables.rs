@@ -23,7 +23,7 @@ enum Kind {
 }
 
 /// Variables, each with its format and its path in a document.
-const VARIABLES: [(&str, Kind, &str); 49] = [
+const VARIABLES: [(&str, Kind, &str); 50] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
@@ -32,6 +32,7 @@ const VARIABLES: [(&str, Kind, &str); 49] = [
     ("ENV", Kind::Json, "env"),
     ("ENV_RULES", Kind::Json, "env_rules"),
     ("ASSETS", Kind::Json, "assets"),
+    ("RESPONSES", Kind::Json, "responses"),
     ("BRANDING", Kind::Json, "branding"),
     ("VAULT", Kind::List, "vault"),
     ("CACHE", Kind::List, "cache"),

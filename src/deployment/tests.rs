@@ -253,3 +253,24 @@ fn groups_that_guests_could_not_have_or_sessions_not_keep_are_refused() {
         assert!(faults.iter().any(begins), "{faults:?}");
     }
 }
+
+#[test]
+fn patches_of_other_things_than_responses_of_the_origin_are_refused() {
+    let large = "x".repeat(17_000);
+    let many: Vec<(String, Value)> = (0..17).map(|at| (format!("/{at}"), json!({}))).collect();
+    for (patches, path) in [
+        (json!({ "settings": {} }), "RESPONSES.settings"),
+        (json!({ "/a?b": {} }), "RESPONSES./a?b"),
+        (json!({ "/_session/me": {} }), "RESPONSES./_session/me"),
+        (json!({ "/a/../b": {} }), "RESPONSES./a/../b"),
+        (json!({ "/a": [] }), "RESPONSES./a"),
+        (json!({ "/a": { "a": large } }), "RESPONSES./a"),
+        (Value::Object(many.into_iter().collect()), "RESPONSES"),
+    ] {
+        let faults = read(&json!({ "RESPONSES": patches.to_string() }))
+            .err()
+            .unwrap();
+        let begins = |fault: &String| fault.starts_with(&format!("{path}: "));
+        assert!(faults.iter().any(begins), "{faults:?}");
+    }
+}

@@ -154,7 +154,7 @@ pub(crate) enum Need {
         /// Content coding to read.
         coding: Coding,
     },
-    /// Read the request's body.
+    /// Read the body of the request, or in a decision on a response, of that.
     Body {
         /// Maximum length, in bytes.
         limit: usize,

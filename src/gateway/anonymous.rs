@@ -109,7 +109,11 @@ impl Gateway {
             mapped: &tenant.mapped_headers,
             shared: kind == Anonymous::Public,
         };
-        let headers = Outgoing::anonymous(request, &anonymous, context.trace);
+        let patches = self.patches_response(request);
+        let mut headers = Outgoing::anonymous(request, &anonymous, context.trace);
+        if patches {
+            headers.ask_for_whole(request);
+        }
         if !headers.disbelieved.is_none() {
             self.recorder.count_disbelieved(headers.disbelieved);
         }
@@ -124,13 +128,14 @@ impl Gateway {
             refresh: false,
             opens: false,
             engine_id: false,
+            patches,
             sync_origins: false,
             anonymous: Some(kind),
             name: context.cookie,
             origin: &selected.origin,
             public_base: (location.scheme, location.authority),
             trace_id: context.trace.id(),
-            path: "",
+            path: if patches { location.path } else { "" },
             methods: "",
             cookie_age: 0,
             client: Client::default(),
@@ -147,7 +152,7 @@ impl Gateway {
             origin: selected.origin.clone(),
             first_byte_ms: timeouts.first_byte.0.saturating_mul(1000),
             pauses: timeouts.pauses.to_text(),
-            handle_response: false,
+            handle_response: patches,
             run_background: false,
             revocable: false,
             shared: kind == Anonymous::Public,

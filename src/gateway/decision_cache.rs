@@ -114,6 +114,7 @@ impl Gateway {
             until,
             any_target: tenant.login_exceptions.is_empty()
                 && tenant.assets.is_empty()
+                && tenant.patches.is_empty()
                 && tenant.public_paths.is_empty()
                 && tenant.routes.is_empty()
                 && tenant.vault.is_empty()

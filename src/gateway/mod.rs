@@ -17,8 +17,9 @@
 //! | [`select_origin`] | the origin, and when a session moves to another | `Routed` |
 //! | [`upstream_request`] | the request to the origin | [`Forward`] |
 //!
-//! Its [`response`] may change the session: [`update`] asks the session's object, or changes it here with KV alone
-//! ([`update_kv`], [`write_behind`]). [`background`] runs after the response, and [`revalidate`] checks open connections.
+//! Its [`response`] may be patched ([`patch_response`]), and may change the session: [`update`] asks the session's
+//! object, or changes it here with KV alone ([`update_kv`], [`write_behind`]). [`background`] runs after the response,
+//! and [`revalidate`] checks open connections.
 
 mod access_log;
 pub(crate) mod anonymous;
@@ -37,6 +38,7 @@ mod opening;
 pub(crate) mod origin_sync;
 pub(crate) mod parts;
 pub(crate) mod password_check;
+mod patch_response;
 mod probing;
 pub(crate) mod providers;
 mod release_of_user;

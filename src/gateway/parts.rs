@@ -207,6 +207,8 @@ pub(crate) struct Limits {
     pub(crate) refused_requests: RateLimit<&'static str>,
     /// Log lines about unavailable files: one a minute for each path.
     pub(crate) missing_files: RateLimit,
+    /// Log lines about responses that cannot be patched: one a minute for each path.
+    pub(crate) unpatched_paths: RateLimit,
 }
 
 impl Limits {
@@ -220,6 +222,7 @@ impl Limits {
             stored_sessions: StoredSessions::default(),
             refused_requests: RateLimit::new(1, 60_000),
             missing_files: RateLimit::new(1, 60_000),
+            unpatched_paths: RateLimit::new(1, 60_000),
             tenant,
         }
     }

@@ -73,6 +73,11 @@ impl Gateway {
             );
         }
         let headers = unpack(headers);
+        let patched =
+            match self.patch_response(&context, (status, headers.as_slice()), now, answers) {
+                Ok(patched) => patched,
+                Err(need) => return ResponseAction::Await(vec![need]),
+            };
         let cookie = match self.change_session(&context, &headers, now, answers) {
             Ok(cookie) => cookie,
             Err(Unsettled::Await(needs)) => return ResponseAction::Await(needs),
@@ -115,6 +120,7 @@ impl Gateway {
                 is_public: context.anonymous == Some(Anonymous::Public),
                 vault: &self.tenant.vault,
                 set_cookie,
+                patched,
                 site: Site {
                     scheme,
                     authority,

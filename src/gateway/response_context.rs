@@ -39,6 +39,8 @@ pub(crate) struct ResponseContext<'a> {
     pub(crate) anonymous: Option<Anonymous>,
     /// Whether a guest requests a connection that stays open. If the origin opens one, the cookie notes it.
     pub(crate) opens: bool,
+    /// Whether the tenant patches the response.
+    pub(crate) patches: bool,
     /// Whether the request names an Engine.IO id.
     pub(crate) engine_id: bool,
     /// Name of the session cookie on this connection.
@@ -47,7 +49,7 @@ pub(crate) struct ResponseContext<'a> {
     pub(crate) origin: &'a str,
     /// Scheme and authority that the client used.
     pub(crate) public_base: (&'a str, &'a str),
-    /// Path of the request, if the tenant has a vault for cookies or follows open connections.
+    /// Path of the request, if the tenant has a vault for cookies, follows open connections, or patches the response.
     pub(crate) path: &'a str,
     /// Methods of the request, if the tenant follows open connections.
     pub(crate) methods: &'a str,
@@ -83,6 +85,7 @@ impl<'a> ResponseContext<'a> {
         text.push(flag(self.sync_origins, 's'));
         text.push(flag(self.opens, 'h'));
         text.push(flag(self.engine_id, 'e'));
+        text.push(flag(self.patches, 'b'));
         text.push(flag(self.name == CookieName::Loopback, 'l'));
         text.push(flag(self.anonymous == Some(Anonymous::Preflight), 'o'));
         text.push(flag(self.anonymous == Some(Anonymous::Public), 'k'));
@@ -135,6 +138,7 @@ impl<'a> ResponseContext<'a> {
             },
             opens: flags.contains('h'),
             engine_id: flags.contains('e'),
+            patches: flags.contains('b'),
             name: if flags.contains('l') {
                 CookieName::Loopback
             } else {
@@ -173,6 +177,7 @@ mod tests {
             anonymous: Some(Anonymous::Public),
             opens: true,
             engine_id: true,
+            patches: true,
             name: CookieName::Loopback,
             origin: "blue",
             public_base: ("http", "localhost:8787"),

@@ -137,7 +137,11 @@ impl Gateway {
             proof,
             mapped: &tenant.mapped_headers,
         };
-        let headers = Outgoing::new(context.request, context.cookie, &identity, context.trace);
+        let mut headers = Outgoing::new(context.request, context.cookie, &identity, context.trace);
+        let patches = self.patches_response(context.request);
+        if patches {
+            headers.ask_for_whole(context.request);
+        }
         let disbelieved = headers.disbelieved;
         let revocable = tenant.streams == Streams::Revocable;
         let methods = if revocable {
@@ -158,11 +162,12 @@ impl Gateway {
             opens: opening_note == Noting::Cookie,
             engine_id: engine_io::names_id(location.query()),
             refresh: visitor.refresh,
+            patches,
             name: context.cookie,
             origin: &selected.origin,
             public_base: (location.scheme, location.authority),
             trace_id: context.trace.id(),
-            path: if tenant.vault.is_empty() && !revocable {
+            path: if tenant.vault.is_empty() && !revocable && !patches {
                 ""
             } else {
                 location.path
@@ -199,6 +204,7 @@ impl Gateway {
         let is_once = touch
             || sync_origins
             || revocable
+            || patches
             || opening_note != Noting::None
             || !disbelieved.is_none();
         Forward {
@@ -221,7 +227,10 @@ impl Gateway {
             .0
             .saturating_mul(1000),
             pauses: tenant.timeouts.pauses.to_text(),
-            handle_response: visitor.set_cookie || selected.pin || opening_note == Noting::Cookie,
+            handle_response: visitor.set_cookie
+                || selected.pin
+                || patches
+                || opening_note == Noting::Cookie,
             run_background: visitor.refresh
                 || touch
                 || visitor.reread

@@ -3,6 +3,7 @@
 use super::assets::Assets;
 use super::environment::Environment;
 use super::faults::Faults;
+use super::patches::Patches;
 use super::proof_key::ProofKey;
 use super::{ApiKey, Consistency, Fail, Overload, Pauses, Sampling, Telemetry, Tenant, Timeouts};
 use crate::balancer::pool::{Origin, Pool};
@@ -86,6 +87,7 @@ impl Tenant {
         let methods = super::sign_in::methods(document, secrets, &mut faults);
         let mapped_headers = mapped_headers(document, &mut faults);
         let assets = Assets::of(document, secrets.prefix(), &mut faults);
+        let patches = Patches::of(document, secrets.prefix(), &mut faults);
         public_paths(document, &mut faults);
         let path = path(&document.hosts, &mut faults);
         if document.telemetry.routes.len() > MAX_ROUTES {
@@ -157,6 +159,7 @@ impl Tenant {
             mapped_headers,
             env,
             assets,
+            patches,
             public_paths: document.cache.clone(),
             cors_origins: document
                 .cors

@@ -386,6 +386,7 @@ fn shapes_what_is_shared(name: &str) -> bool {
 }
 
 mod connection;
+mod whole;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Plans the changes to an origin's response headers.
+//! Plans the changes to an origin's response headers, and to a body that the tenant patches.
 //!
 //! All other headers reach the client unchanged, byte for byte.
 
@@ -15,7 +15,22 @@ pub(crate) struct Edits {
     pub remove: Vec<String>,
     /// Names and values.
     pub append: Vec<(&'static str, String)>,
+    /// Body in one line, in place of the origin's; empty for the origin's.
+    pub body: String,
 }
+
+/// Headers that describe the origin's body: its coding, length, versions, digests and ranges (RFC 9110, RFC 9530).
+const OF_BODY: [&str; 9] = [
+    "content-encoding",
+    "content-length",
+    "etag",
+    "last-modified",
+    "accept-ranges",
+    "content-md5",
+    "digest",
+    "content-digest",
+    "repr-digest",
+];
 
 /// Headers with a URL for the client.
 const LEADING: [&str; 4] = ["location", "content-location", "refresh", "link"];
@@ -43,6 +58,8 @@ pub(crate) struct Context<'a> {
     /// Whether the request had no session and the response is shared: it stays as cacheable as it is, and sets no
     /// cookies.
     pub is_public: bool,
+    /// Body that the tenant's patch yields, if it patches the response; empty for a response without a body.
+    pub patched: Option<String>,
     /// Our own `Set-Cookie` line, if one is due.
     pub set_cookie: Option<String>,
     /// Public address of this site.
@@ -64,6 +81,14 @@ impl Edits {
         if !context.is_public {
             edits.caching(headers, context.set_cookie.is_some());
         }
+        if let Some(body) = context.patched {
+            for name in OF_BODY {
+                if value(headers, name).is_some() {
+                    edits.remove(name.to_owned());
+                }
+            }
+            edits.body = body;
+        }
         if let Some(line) = context.set_cookie {
             edits.append.push(("set-cookie", line));
         }
@@ -73,7 +98,7 @@ impl Edits {
     /// Returns whether there are no changes.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
-        self.remove.is_empty() && self.append.is_empty()
+        self.remove.is_empty() && self.append.is_empty() && self.body.is_empty()
     }
 
     /// Removes lines that set our cookie, and cookies of the vault. Rewrites the domains of the others.
@@ -170,6 +195,7 @@ mod tests {
                 cookie: CookieName::Host,
                 vault: &[],
                 is_public: false,
+                patched: None,
                 set_cookie: set_cookie.map(str::to_owned),
                 site: Site {
                     scheme: "https",
@@ -187,6 +213,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (*name, (*value).to_owned()))
                 .collect(),
+            body: String::new(),
         }
     }
 
@@ -254,6 +281,7 @@ mod tests {
             cookie: CookieName::Host,
             vault: &[],
             is_public: true,
+            patched: None,
             set_cookie: None,
             site: Site {
                 scheme: "https",

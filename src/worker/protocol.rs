@@ -247,6 +247,8 @@ pub(crate) fn response_action(action: &ResponseAction) -> String {
             for (name, value) in &edits.append {
                 let _ = writeln!(text, "{name}\n{value}");
             }
+            // It has no line break, and the other lines come in pairs.
+            text.push_str(&edits.body);
             text
         }
     }

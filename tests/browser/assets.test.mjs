@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { startChainlit } from "../chainlit/processes.mjs";
 import { KvServer } from "../harness/kv.mjs";
 import { Vestibule } from "../harness/workerd.mjs";
+import { sendMessage } from "./chainlit-page.mjs";
 import { openPage, picture } from "./chromium.mjs";
 
 /** A page of this size may take a while to load on a busy machine. */
@@ -82,5 +83,87 @@ test("one unmodified Chainlit shows each tenant its own logo, icon, style and co
     assert.deepEqual(shown, { width, colour, theme });
     assert.deepEqual(unshown, []);
     await picture(page, `assets-${id}`);
+  }
+});
+
+const SHARED = `
+[project]
+[features]
+[features.spontaneous_file_upload]
+enabled = true
+accept = ["*/*"]
+max_files = 1
+max_size_mb = 1
+[UI]
+name = "My Assistant"
+custom_js = "/public/custom.js"
+[meta]
+generated_by = "2.12.0"
+`;
+
+/** What each tenant sees of one process: a name, a switch, and the width of the assistant's picture. */
+const VIEWS = {
+  acme: { name: "Acme", uploads: true, width: 33 },
+  globex: { name: "Globex", uploads: false, width: 44 },
+};
+
+test("one unmodified Chainlit has other names, switches and avatars for each tenant", async (t) => {
+  const [chainlit] = await startChainlit(t, ["chat"], SHARED);
+  const tenants = new KvServer();
+  t.after(() => tenants.stop());
+  for (const [id, { name, uploads, width }] of Object.entries(VIEWS)) {
+    const file = (
+      /** @type {string} */ key,
+      /** @type {string} */ type,
+      /** @type {string} */ text,
+    ) => tenants.plant(`asset:${id}:${key}`, JSON.stringify({ type, base64: btoa(text) }));
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${width}"/>`;
+    file("bot.svg", "image/svg+xml", svg);
+    file("title.js", "text/javascript", `document.title = ${JSON.stringify(name)};`);
+    tenants.plant(`host:${id}.localhost`, id);
+    const link = { name: "help", display_name: `${name} help`, icon_url: "/favicon" };
+    const document = {
+      id,
+      hosts: [`${id}.localhost`],
+      origins: [{ url: chainlit.url }],
+      assets: { "/avatars/My%20Assistant": "kv:bot.svg", "/public/custom.js": "kv:title.js" },
+      responses: {
+        "/project/settings": {
+          ui: { name, header_links: [{ ...link, url: `https://${id}.example/` }] },
+          features: { spontaneous_file_upload: { enabled: uploads } },
+        },
+      },
+    };
+    tenants.plant(`tenant:${id}`, JSON.stringify(document));
+  }
+  const vestibule = await Vestibule.start(t, { tenants, origins: [] });
+
+  for (const [id, { name, uploads, width }] of Object.entries(VIEWS)) {
+    const page = await openPage(t);
+    const settings = page.waitForResponse((response) =>
+      response.url().includes("/project/settings"),
+    );
+    await page.goto(`http://${id}.localhost:${vestibule.port}/`);
+    const { ui, features } = await (await settings).json();
+    assert.equal(ui.name, name);
+    assert.deepEqual(features.spontaneous_file_upload, {
+      accept: ["*/*"],
+      enabled: uploads,
+      max_files: 1,
+      max_size_mb: 1,
+    });
+    await sendMessage(page, "hello");
+    assert.equal(await page.title(), name);
+    const link = page.locator(`#header a[href="https://${id}.example/"]`);
+    assert.match(String(await link.textContent()), new RegExp(`^${name} help$`));
+    assert.equal(await page.locator("#upload-button-input").count(), uploads ? 1 : 0);
+    const avatar = page.locator('img[src*="/avatars/My%20Assistant"]').first();
+    await avatar.waitFor(PATIENCE);
+    const shown = await avatar.evaluate(async (/** @type {HTMLImageElement} */ image) => {
+      await image.decode();
+      return image.naturalWidth;
+    });
+    assert.equal(shown, width);
+    await picture(page, `settings-${id}`);
   }
 });

@@ -47,7 +47,10 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("auth", &["effect", "http", "session"]),
     // Tenant documents and the tenants built from them, without the code that applies them. A group in a document keeps
     // to the rule for names in sessions.
-    ("config", &["response", "http", "balancer", "auth", "session"]),
+    (
+        "config",
+        &["response", "http", "balancer", "auth", "session"],
+    ),
     (
         "tenant",
         &[

@@ -16,6 +16,7 @@ mod operator;
 mod origins;
 mod passwords;
 mod past;
+mod patches;
 mod recorded_by_origin;
 mod releases;
 mod revocation;

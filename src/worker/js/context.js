@@ -18,18 +18,18 @@ export class RequestContext {
   /** Requests that may be sent only once, with their responses. @type {Map<string, ReturnType<typeof send>> | undefined} */
   #sent;
 
-  /** The request's body, once it was read. @type {ReturnType<typeof read> | undefined} */
+  /** The message's body, once it was read. @type {ReturnType<typeof read> | undefined} */
   #body;
 
   /**
    * @param {Env} env
    * @param {RequestTrace} [trace] the trace that records the stages
-   * @param {Request} [request] the request with the body
+   * @param {Request | Response} [message] the message with the body
    */
-  constructor(env, trace, request) {
+  constructor(env, trace, message) {
     this.env = env;
     this.trace = trace;
-    this.request = request;
+    this.message = message;
   }
 
   /**
@@ -49,9 +49,10 @@ export class RequestContext {
     this.#sent = undefined;
   }
 
-  /** Reads the request's body once, although the decision may be driven again. @param {number} limit */
+  /** Reads the body once, although the decision may be driven again. A response keeps its own. @param {number} limit */
   readBody(limit) {
-    this.#body ??= read(this.request?.body, limit);
+    const { message } = this;
+    this.#body ??= read((message instanceof Response ? message.clone() : message)?.body, limit);
     return this.#body;
   }
 }

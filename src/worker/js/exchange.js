@@ -190,7 +190,7 @@ export class Exchange extends RequestContext {
   /** Lets the core decide what the client gets of the response. @param {Response} response @param {string} responseContext */
   #handleResponse(response, responseContext) {
     const headers = wire.packHeaders(response.headers);
-    const decision = core.decide(new RequestContext(this.env, this.trace), (seed) =>
+    const decision = core.decide(new RequestContext(this.env, this.trace, response), (seed) =>
       core.handleResponse(responseContext, response.status, headers, Date.now(), seed),
     );
     return after(decision, (decision) => {

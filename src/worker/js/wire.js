@@ -120,7 +120,7 @@ export function responseOf({ status, headers, body }, file) {
 
 /**
  * Applies the core's edits to the origin's response: `E`, the number of headers to remove, their names, then names and
- * values to append. The body passes as a stream.
+ * values to append, and the body. If that is empty, the origin's passes as a stream.
  * @param {string} text
  * @param {any} response a `Response`, in the Worker that of its runtime
  */
@@ -132,5 +132,5 @@ export function applyEdits(text, response) {
   for (let at = appendAt; at + 1 < lines.length; at += 2) headers.append(lines[at], lines[at + 1]);
   const { status, statusText, webSocket } = response;
   const init = { status, statusText, headers, webSocket };
-  return new Response(response.body, init);
+  return new Response(lines.at(-1) || response.body, init);
 }

@@ -11,6 +11,7 @@ const DESCRIPTION: &str = include_str!("../../../tests/golden/wire/description.t
 const FORWARDED: &str = include_str!("../../../tests/golden/wire/forward.txt");
 const RESPONDED: &str = include_str!("../../../tests/golden/wire/response.txt");
 const EDITED: &str = include_str!("../../../tests/golden/wire/edits.txt");
+const PATCHED: &str = include_str!("../../../tests/golden/wire/patched.txt");
 
 fn labels() -> RequestLabels {
     RequestLabels {
@@ -109,8 +110,19 @@ fn response_edits_match_the_golden_file() {
             ("set-cookie", "a=1; Path=/".to_owned()),
             ("cache-control", "private".to_owned()),
         ],
+        body: String::new(),
     };
     assert_eq!(response_action(&ResponseAction::Edited(edits)), EDITED);
+}
+
+#[test]
+fn patched_response_matches_the_golden_file() {
+    let edits = Edits {
+        remove: vec!["content-length".to_owned()],
+        append: vec![("vary", "Cookie".to_owned())],
+        body: r#"{"ui":{"name":"a\nb"}}"#.to_owned(),
+    };
+    assert_eq!(response_action(&ResponseAction::Edited(edits)), PATCHED);
 }
 
 #[test]
