@@ -37,6 +37,7 @@ function tables(recorded) {
     "internals/experiments.md": {
       rolling: `${experimentInMarkdown("rolling", recorded)}\n\n${described(recorded.rolling.made)}`,
       writes: `${experimentInMarkdown("writes", recorded)}\n\n${described(recorded.writes.made)}`,
+      coalescing: `${experimentInMarkdown("coalescing", recorded)}\n\n${described(recorded.coalescing.made)}`,
       encodings: experimentInMarkdown("encodings", recorded),
       chainlit: `${experimentInMarkdown("chainlit", recorded)}\n\n${described(recorded.chainlit.made)}`,
       soak: `${experimentInMarkdown("soak", recorded)}\n\n${described(recorded.soak.made)} ${recorded.soak.row.minutes} minutes.`,

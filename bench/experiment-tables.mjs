@@ -2,7 +2,7 @@
 import { aligned, markdown } from "./report.mjs";
 
 /** @typedef {import("./recorded.mjs").Recorded} Recorded */
-/** @typedef {"rolling" | "writes" | "encodings" | "chainlit" | "soak"} Experiment */
+/** @typedef {"rolling" | "writes" | "coalescing" | "encodings" | "chainlit" | "soak"} Experiment */
 
 /** @type {Record<Experiment, { head: string[], body: (recorded: Recorded) => string[][] }>} */
 const TABLES = {
@@ -28,6 +28,20 @@ const TABLES = {
         p99.toFixed(1),
         perSecond.toFixed(0),
         puts.toFixed(2),
+      ]),
+  },
+  coalescing: {
+    head: ["", "events/s", "CPU µs", "bytes", "segments", "median ms", "p99 ms", "memory MiB"],
+    body: ({ coalescing }) =>
+      coalescing.table.map(({ clients, name, ...row }) => [
+        `${clients}: ${name}`,
+        String(row.perSecond),
+        row.cost.toFixed(1),
+        String(row.bytes),
+        row.segments.toFixed(2),
+        String(row.median),
+        String(row.p99),
+        String(row.grown),
       ]),
   },
   encodings: {

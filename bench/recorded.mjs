@@ -18,6 +18,7 @@ const FILE = path.join(import.meta.dirname, "recorded.json");
  * @property {import("./starts.mjs").Starts} starts
  * @property {{ made: When, table: import("./rolling.mjs").RollingRow[] }} rolling
  * @property {{ made: Made, table: import("./writes.mjs").WriteRow[] }} writes
+ * @property {{ made: Made, table: import("./coalescing.mjs").CoalescingRow[] }} coalescing
  * @property {{ made: When, table: import("./chainlit.mjs").ChainlitRow[] }} chainlit
  * @property {{ made: When, row: import("./soak.mjs").SoakRow }} soak
  * @property {{ gateway: number, passwords: number }} weight bytes of wasm, gzipped
