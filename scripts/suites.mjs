@@ -60,6 +60,7 @@ const LONG = [
   "open-connections",
   "pauses",
   "chainlit/chainlit",
+  "kit/rolling",
   "kit/python",
   "kit/chainlit",
   "kit/fastapi",

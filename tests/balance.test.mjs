@@ -86,6 +86,38 @@ test("a drained origin keeps its visitors and gets no new ones, in every locatio
   assert.equal((await fetch(`${here}/_session/admin/origins`)).status, 401);
 });
 
+test("an origin that says that it stops gets no requests until it is ready, in every location", async (t) => {
+  const key = "an-origin-key-of-32-characters!!";
+  const { vestibule } = await deployment(t, ["", ""], {
+    lags: [0, 1],
+    vars: { ORIGIN_KEY: key },
+  });
+  const [here, there] = vestibule.urls;
+  const old = new Browser(there);
+  while ((await (await old.fetch("/")).text()) !== "0") old.jar.clear();
+  const say = async (
+    /** @type {string} */ what,
+    method = "POST",
+    authorization = `Bearer ${key}`,
+  ) => {
+    const url = `${here}/_session/api/origins/${what}`;
+    return (await fetch(url, { method, headers: { authorization } })).status;
+  };
+  assert.equal(await say("o0/unready"), 204);
+  assert.deepEqual(await places(here, 20), { 1: 20 }, "known here at once");
+  const where = async () => (await old.fetch("/", { method: "POST", body: "?" })).text();
+  await until(async () => (await where()) === "1", { what: "the other location" });
+  assert.equal(await say("o0/ready"), 204);
+  await until(async () => "0" in (await places(there, 20)));
+
+  assert.equal(await say("o0/unready", "GET"), 405);
+  assert.equal(await say("nobody/unready"), 404);
+  assert.equal(await say("o0/asleep"), 404);
+  assert.equal(await say("o0/unready", "POST", "Bearer wrong"), 401);
+  await vestibule.redeploy({ CONSISTENCY: "eventual" });
+  assert.equal(await say("o0/unready"), 409);
+});
+
 test("an origin's load report keeps new visitors away and never reaches a client", async (t) => {
   const { vestibule, moods } = await deployment(t, ["", ""], { vars: { OVERLOAD_LOAD: "90" } });
   moods[0].headers["endpoint-load-metrics"] = 'JSON {"cpu_utilization": 0.97}';

@@ -17,9 +17,10 @@ import { Checkout } from "./harness/checkout.mjs";
 import { CloudflareApi } from "./harness/cloudflare-api.mjs";
 import { assertPrinted, Documented, steps } from "./harness/documented.mjs";
 import { KvServer } from "./harness/kv.mjs";
-import { listen } from "./harness/ports.mjs";
+import { freePort, listen } from "./harness/ports.mjs";
 import { until } from "./harness/until.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
+import { answeringAt, mounted, PAGE, visitorOf } from "./kit/mounted.mjs";
 import { ensureKit, PYTHON } from "./kit/venv.mjs";
 
 const ADMIN_TOKEN = "an-admin-token-for-tests";
@@ -198,12 +199,11 @@ test("the guide to three tenants with one chat server works step by step", SLOW,
 
 test("several processes: a mounted Chainlit keeps its conversations", SLOW, async (t) => {
   await ensureKit();
-  const page = "docs/guide/several-processes.md";
-  const block = (/** @type {string} */ part) => documented.block(page, part).text;
-  const [, named = ""] = readFileSync(page, "utf8").match(/^ORIGINS = "(.*)"$/m) ?? [];
-  const checkout = mounted(t, block("mount_chainlit"));
+  const block = (/** @type {string} */ part) => documented.block(PAGE, part).text;
+  const [, named = ""] = readFileSync(PAGE, "utf8").match(/^ORIGINS = "(.*)"$/m) ?? [];
+  const checkout = mounted(t);
   for (const [way, command] of Object.entries({
-    "the kit": block("vestibule_session.serve"),
+    "the kit": block("--workers 4 --port 8001"),
     "the loop": block("for port in"),
   })) {
     await t.test(`started by ${way}`, async (t) => {
@@ -221,11 +221,24 @@ test("several processes: a mounted Chainlit keeps its conversations", SLOW, asyn
   }
 });
 
+test("several processes: one command starts the workers and Vestibule", SLOW, async (t) => {
+  await ensureKit();
+  const checkout = mounted(t, { PATH: `${path.dirname(PYTHON)}:${process.env.PATH}` });
+  const port = await freePort();
+  const { text } = documented.block(PAGE, "--gateway");
+  const command = text.replace("~/vestibule", `.. --gateway-port ${port}`);
+  const site = checkout.start(command, { within: "app" });
+  await site.prints(`Open http://localhost:${port}`, PATIENCE_MS);
+  await answeringAt([8001, 8002, 8003, 8004], site);
+  const url = `http://localhost:${port}`;
+  const { whole, broken } = await conversations(20, () => visitorOf({ url }));
+  assert.deepEqual(broken, []);
+  assert.ok(new Set(whole).size > 1, "several processes have conversations");
+});
+
 test("several processes behind one port break conversations, and the log says so", async (t) => {
   await ensureKit();
-  const page = readFileSync("docs/guide/several-processes.md", "utf8");
-  const [, main] = page.match(/```python\n([\s\S]*?)```/) ?? [];
-  const checkout = mounted(t, main);
+  const checkout = mounted(t);
   const servers = checkout.start("uvicorn main:app --workers 2 --port 8001", { within: "app" });
   await answeringAt([8001], servers);
   const vestibule = await Vestibule.start(t, { origins: ["both=http://127.0.0.1:8001"] });
@@ -348,35 +361,4 @@ async function tlsBefore(t, checkout, to) {
   });
   t.after(() => void server.close());
   return listen(server);
-}
-
-/**
- * Makes a folder `app` with a FastAPI application and the Chainlit that it mounts, which names its process.
- * @param {import("node:test").TestContext} t
- * @param {string} main
- */
-function mounted(t, main) {
-  const checkout = Checkout.make(t, {
-    // No other Python than that with the kit.
-    PATH: `${path.dirname(PYTHON)}:/usr/bin:/bin`,
-    CHAINLIT_AUTH_SECRET: "the-same-secret-in-every-process",
-    HEADER_LOG: "/dev/null",
-  });
-  const chat = readFileSync("tests/chainlit/app.py", "utf8");
-  checkout.write("app/main.py", main);
-  checkout.write("app/chat.py", chat.replace('os.environ["PROCESS_NAME"]', "str(os.getpid())"));
-  return checkout;
-}
-
-/** @param {Vestibule} vestibule */
-function visitorOf({ url }) {
-  return new Visitor(url, { within: 30_000, attempts: 5 }, {}, "/chat");
-}
-
-/**
- * @param {number[]} ports
- * @param {{ printed: string }} servers
- */
-async function answeringAt(ports, servers) {
-  for (const port of ports) await answering(`http://127.0.0.1:${port}/chat/auth/config`, servers);
 }

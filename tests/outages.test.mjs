@@ -163,3 +163,57 @@ test("a signed-in user stays signed in when the user's origin is killed", async 
   assert.notEqual(await response.text(), home);
   assert.deepEqual(seen.at(-1), ["alice", "takeover"]);
 });
+
+test("a rolling restart of four servers loses no session and fails no request", async (t) => {
+  /** @type {Map<string, number>[]} messages of each conversation, by server; empty after its restart */
+  const memories = [new Map(), new Map(), new Map(), new Map()];
+  const servers = await Promise.all(
+    memories.map((memory) =>
+      Origin.start(t, (request, reply) => {
+        const name = String(request.headers["x-session-id"]);
+        const { count = 0 } = JSON.parse(String(request.headers["x-session-data"] ?? "{}"));
+        memory.set(name, Math.max(memory.get(name) ?? 0, count) + 1);
+        reply.setHeader("x-session-patch", JSON.stringify({ count: memory.get(name) }));
+        reply.end(String(memory.get(name)));
+      }),
+    ),
+  );
+  const key = "an-origin-key-of-32-characters!!";
+  const vestibule = await Vestibule.start(t, {
+    origins: servers.map(({ url }, at) => `s${at}=${url}`),
+    vars: { ORIGIN_KEY: key },
+  });
+  const say = async (/** @type {string} */ what) => {
+    const headers = { authorization: `Bearer ${key}` };
+    const url = `${vestibule.url}/_session/api/origins/${what}`;
+    assert.equal((await fetch(url, { method: "POST", headers })).status, 204);
+  };
+  const visitors = Array.from({ length: 40 }, () => ({
+    browser: new Browser(vestibule.url),
+    said: 0,
+  }));
+  const everybodySpeaks = () =>
+    Promise.all(
+      visitors.map(async (visitor) => {
+        visitor.said += 1;
+        const message = { method: "POST", body: "hello" };
+        const response = await visitor.browser.fetch("/say", message);
+        assert.equal(response.status, 200);
+        assert.equal(await response.text(), String(visitor.said));
+      }),
+    );
+  await everybodySpeaks();
+  for (const [at, server] of servers.entries()) {
+    assert.ok(memories[at].size > 0, `s${at} has conversations`);
+    await say(`s${at}/unready`);
+    const served = server.requests.length;
+    await everybodySpeaks();
+    assert.equal(server.requests.length, served, "it may stop now");
+    await server.stop();
+    memories[at].clear();
+    await everybodySpeaks();
+    await server.comeBack();
+    await say(`s${at}/ready`);
+  }
+  await everybodySpeaks();
+});

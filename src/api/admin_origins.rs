@@ -1,11 +1,11 @@
 //! Serves `/admin/origins`: lists the origins, and drains them.
 
+use super::origins::command_pool;
 use crate::encoding::json;
 use crate::gateway::origin_sync::POOL;
 use serde_json::Value;
 
 use crate::balancer::message::Command;
-use crate::effect::Found;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::response::Answer;
 use crate::response::problem::Problem;
@@ -36,31 +36,13 @@ pub(super) fn respond_about_origins(
         "undrain" => false,
         _ => return Err(Problem::NotFound.into()),
     };
-    if gateway.tenant.pool.named(name).is_none() {
-        return Err(Problem::NotFound.into());
-    }
-    if context.request.method != "POST" {
-        return Err(Problem::MethodNotAllowed("POST").into());
-    }
-    match context.answers.found(POOL) {
-        None => {
-            let command = Command::Drain {
-                drained,
-                origin: name.to_owned(),
-            };
-            Err(Interrupt::Pending(vec![
-                gateway.balancer.pool_need(command.to_text()),
-            ]))
-        }
-        Some(Found::Bytes(answer)) => {
-            gateway.balancer.cluster.learn(answer, context.now);
-            let event =
-                Event::new(Level::Info, "audit_origin_drained").with("origin", ConfigName(name));
-            gateway.recorder.emit(event.with("drained", drained));
-            Ok(Answer::empty(204))
-        }
-        Some(Found::Absent | Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
-    }
+    command_pool(gateway, name, context, |origin| Command::Drain {
+        drained,
+        origin,
+    })?;
+    let event = Event::new(Level::Info, "audit_origin_drained").with("origin", ConfigName(name));
+    gateway.recorder.emit(event.with("drained", drained));
+    Ok(Answer::empty(204))
 }
 
 fn list_origins(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {

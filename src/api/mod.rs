@@ -7,6 +7,7 @@ mod explain;
 mod leases;
 mod login;
 mod my_sessions;
+mod origins;
 mod session;
 mod summary;
 
@@ -74,6 +75,8 @@ fn reserved_below(
 ) -> Result<Answer, Interrupt> {
     if let Some(route) = route.strip_prefix("/api/sessions/") {
         session::session_api(gateway, route, context)
+    } else if let Some(route) = route.strip_prefix("/api/origins/") {
+        origins::respond_to_origin(gateway, route, context)
     } else if let Some(route) = route.strip_prefix("/admin/") {
         admin_sessions::respond_to_operator(gateway, route, context)
     } else if let Some(handle) = route.strip_prefix("/sessions/") {

@@ -175,7 +175,7 @@ pub(super) fn send(
 }
 
 /// Checks the origin key. Counts and logs wrong ones.
-fn check_origin_key(
+pub(super) fn check_origin_key(
     limits: &mut Limits,
     recorder: &mut Recorder,
     context: &RequestContext<'_>,

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { io } from "socket.io-client";
 import { Browser } from "../harness/browser.mjs";
+import { until } from "../harness/until.mjs";
 
 /** @typedef {{ within: number, attempts: number }} Patience */
 
@@ -15,6 +16,8 @@ export class Visitor {
   #sessionId = randomUUID();
   /** @type {any} */
   #socket;
+  /** Whether the page takes no input, because it waits for an answer. */
+  #isLoading = false;
 
   /**
    * @param {string} url
@@ -67,22 +70,35 @@ export class Visitor {
         origin: this.#url,
       };
     });
+    // As the page does, after every reconnection too.
+    socket.on("connect", () => socket.emit("connection_successful"));
+    for (const [event, isLoading] of /** @type {const} */ ([
+      ["task_start", true],
+      ["task_end", false],
+    ])) {
+      socket.on(event, () => {
+        this.#isLoading = isLoading;
+      });
+    }
     await this.#within(once(this.#socket, "connect"), "connecting");
-    socket.emit("connection_successful");
   }
 
   /**
    * Sends a message and waits for the whole streamed response.
    * @param {string} text
+   * @param {{ isUninterrupted?: boolean }} [options] whether it fails if the connection closes meanwhile
    * @returns {Promise<string>}
    */
-  async sendMessage(text) {
+  async sendMessage(text, { isUninterrupted = false } = {}) {
     let streamed = "";
+    let lose = () => {};
     const onToken = (/** @type {any} */ { token }) => {
       streamed += token;
     };
     this.#socket.on("stream_token", onToken);
-    const complete = new Promise((resolve) => {
+    const complete = new Promise((resolve, reject) => {
+      lose = () => reject(new Error(`the connection closed before the answer to ${text}`));
+      if (isUninterrupted) this.#socket.on("disconnect", lose);
       this.#socket.on("update_message", (/** @type {any} */ message) => {
         if (message.output?.includes(text)) resolve(message.output);
       });
@@ -97,8 +113,9 @@ export class Visitor {
       },
       fileReferences: [],
     });
-    const answer = await this.#within(complete, "the answer");
-    this.#socket.off("stream_token", onToken).off("update_message");
+    const answer = await this.#within(complete, "the answer").finally(() =>
+      this.#socket.off("stream_token", onToken).off("update_message").off("disconnect", lose),
+    );
     if (!streamed.includes(text)) throw new Error("the answer was not streamed");
     return String(answer).trim();
   }
@@ -108,7 +125,6 @@ export class Visitor {
     const back = once(this.#socket, "connect");
     this.#socket.io.engine.close();
     await this.#within(back, "reconnecting");
-    this.#socket.emit("connection_successful");
   }
 
   /** Waits until a connection that the server lost is open again. */
@@ -116,7 +132,14 @@ export class Visitor {
     if (this.#socket.connected)
       await this.#within(once(this.#socket, "disconnect"), "losing the server");
     await this.#within(once(this.#socket, "connect"), "reconnecting");
-    this.#socket.emit("connection_successful");
+  }
+
+  /** Waits until the page takes input: it is connected, and no answer is under way. */
+  async takesInput() {
+    await until(() => this.#socket.connected && !this.#isLoading, {
+      within: this.#patience.within,
+      what: "the page taking input",
+    });
   }
 
   leave() {

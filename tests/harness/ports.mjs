@@ -32,6 +32,16 @@ export async function freePort() {
   }
 }
 
+/** Returns the first of several free ports in a row. @param {number} count @returns {Promise<number>} */
+export async function freePorts(count) {
+  for (;;) {
+    const ports = [];
+    while (ports.length < count) ports.push(await freePort());
+    const [first] = ports;
+    if (ports[count - 1] === first + count - 1) return first;
+  }
+}
+
 /** Reserves a block. @returns {Promise<number>} its first port */
 async function freeBlock() {
   for (;;) {

@@ -1,9 +1,18 @@
 /** The kit's examples, each in a real Python process before the real Worker. */
+import { copyFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { openServers } from "./processes.mjs";
+import { freePorts } from "../harness/ports.mjs";
+import { blockIn } from "./mounted.mjs";
+import { openServers, openVestibule, Server } from "./processes.mjs";
 import { ensureKit, KIT, PYTHON } from "./venv.mjs";
 
 const EXAMPLES = path.join(KIT, "examples");
+
+const ENV = {
+  GRADIO_ANALYTICS_ENABLED: "False",
+  CHAINLIT_AUTH_SECRET: "shared-by-the-replicas-under-test-only",
+  PYTHONUNBUFFERED: "1",
+};
 
 /** @param {number} port @returns {string[]} */
 export function fastapi(port) {
@@ -11,10 +20,10 @@ export function fastapi(port) {
   return ["uvicorn", "--app-dir", EXAMPLES, "fastapi_app:app", ...address];
 }
 
-/** @param {number} port @returns {string[]} */
-export function chainlit(port) {
+/** @param {number} port @param {string} [app] @returns {string[]} */
+export function chainlit(port, app = path.join(EXAMPLES, "chainlit_app.py")) {
   const address = ["--host", "127.0.0.1", "--port", String(port)];
-  return ["chainlit", "run", path.join(EXAMPLES, "chainlit_app.py"), "--headless", ...address];
+  return ["chainlit", "run", app, "--headless", ...address];
 }
 
 /** @param {number} port @returns {string[]} */
@@ -45,11 +54,30 @@ export function streamlit(port) {
  */
 export async function openKit(t, example, names, options) {
   await ensureKit();
-  const env = {
-    GRADIO_ANALYTICS_ENABLED: "False",
-    CHAINLIT_AUTH_SECRET: "shared-by-the-replicas-under-test-only",
-    PYTHONUNBUFFERED: "1",
-  };
   const command = (/** @type {number} */ port) => [PYTHON, "-m", ...example(port)];
-  return openServers(t, names, command, { ...options, env });
+  return openServers(t, names, command, { ...options, env: { ...ENV, ...options?.env } });
+}
+
+/**
+ * Starts the Worker, and the kit's supervisor with workers that mount the Chainlit example in FastAPI, as
+ * docs/guide/several-processes.md describes.
+ * @param {import("node:test").TestContext} t
+ * @param {number} count of the workers
+ */
+export async function openWorkers(t, count) {
+  await ensureKit();
+  const first = await freePorts(count);
+  const ports = Array.from({ length: count }, (_, at) => first + at);
+  const names = ports.map((_, at) => `app-${at + 1}`);
+  const { vestibule, settings } = await openVestibule(t, names, ports);
+  const serve = ["-m", "vestibule_session.serve", "main:app"];
+  const options = ["--workers", String(count), "--port", String(first)];
+  const command = [PYTHON, ...serve, ...options, "--", "--log-level", "warning"];
+  const workers = new Server("workers", first, command, { ...settings, ...ENV }, (folder) => {
+    writeFileSync(path.join(folder, "main.py"), blockIn("python"));
+    copyFileSync(path.join(EXAMPLES, "chainlit_app.py"), path.join(folder, "chat.py"));
+  });
+  t.after(() => workers.stop());
+  for (const port of ports) await workers.answers(port);
+  return { vestibule, workers };
 }

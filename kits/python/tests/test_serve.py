@@ -42,13 +42,17 @@ app = Starlette(routes=[Route("/", pid)])
 class Supervisor:
     """A supervisor with two workers, and what it prints."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str, path: str | None = None) -> None:
         self.folder = folder
         (folder / "main.py").write_text(APP)
         self.port = free_ports(2)
         command = [sys.executable, "-m", "vestibule_session.serve", "main:app", "--workers", "2"]
-        command += ["--port", str(self.port), "--grace", "5", "--", "--log-level", "error"]
-        self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+        command += ["--port", str(self.port), "--grace", "5", *options]
+        command += ["--", "--log-level", "error"]
+        env = {**os.environ, "PATH": f"{path or ''}:{os.environ['PATH']}"}
+        self.process = subprocess.Popen(
+            command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True
+        )
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -136,3 +140,35 @@ def test_hang_up_restarts_one_after_another_and_finishes_requests(supervisor: Su
     assert not set(first) & set(second)
     restarts = [line for line in supervisor.lines if re.search("restarts|ended", line)]
     assert restarts == ["app-1 restarts\n", "app-2 restarts\n"]
+
+
+def test_gateway_begins_and_ends_with_the_workers(tmp_path: Path) -> None:
+    npm = tmp_path / "bin" / "npm"
+    npm.parent.mkdir()
+    npm.write_text('#!/bin/sh\necho $$ > pid\necho "npm $* in $PWD"\nexec sleep 600\n')
+    npm.chmod(0o755)
+    gateway = ("--gateway", str(npm.parent), "--gateway-port", "9000")
+    supervisor = Supervisor(tmp_path, *gateway, path=str(npm.parent))
+    try:
+        supervisor.pids()
+        origins = [
+            f"--origin app-{at + 1}=http://127.0.0.1:{supervisor.port + at}" for at in (0, 1)
+        ]
+        started = f"npm start -- --port 9000 {' '.join(origins)} in {npm.parent}\n"
+        until(lambda: started in supervisor.lines)
+    finally:
+        supervisor.end()
+    assert supervisor.process.returncode == 0
+    assert is_gone(int((npm.parent / "pid").read_text()))
+
+
+def test_workers_end_with_the_gateway(tmp_path: Path) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\nexit 3\n")
+    npm.chmod(0o755)
+    supervisor = Supervisor(tmp_path, "--gateway", str(tmp_path), path=str(tmp_path))
+    try:
+        assert supervisor.process.wait(60) == 1
+    finally:
+        supervisor.end()
+    assert "the gateway ended with 3\n" in supervisor.lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -53,13 +54,23 @@ class OriginApi:
             )
         if not key:
             raise Misconfigured("The session API needs the tenant's ORIGIN_KEY.")
-        self._base = f"{url.rstrip('/')}{prefix}/api/sessions"
+        self._base = f"{url.rstrip('/')}{prefix}/api"
         self._headers = {"authorization": f"Bearer {key}"}
         self._timeout = timeout
         self._client = self._sync_client()
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
             WeakKeyDictionary()
         )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> OriginApi | None:
+        """Reads `VESTIBULE_URL` and `VESTIBULE_ORIGIN_KEY`; returns None without both.
+
+        The key may be a list with commas between its members; the first is used.
+        """
+        url = environ.get("VESTIBULE_URL", "")
+        key = environ.get("VESTIBULE_ORIGIN_KEY", "").split(",")[0].strip()
+        return cls(url, key) if url and key else None
 
     def read(self, name: str, known: Session | None = None) -> Session:
         """Reads a session. `known` lends what the API does not return: tenant, `env` and state."""
@@ -95,6 +106,23 @@ class OriginApi:
 
     async def arelease(self, session: Session, lease: Lease) -> None:
         await self._asend(self._request("DELETE", session.id, "/lease", {"token": lease.token}))
+
+    async def aready(self, origin: str, is_ready: bool) -> None:
+        """Tells Vestibule whether an origin takes requests. `origin` is its name in `ORIGINS`.
+
+        One that is not ready is skipped in every location: after two seconds at the latest where
+        there are requests, and for 150 seconds at most. Needs CONSISTENCY=strong.
+        """
+        act = "ready" if is_ready else "unready"
+        url = f"{self._base}/origins/{quote(origin, safe='')}/{act}"
+        request = self._client.build_request("POST", url, headers=self._headers)
+        try:
+            await self._asend(request)
+        except NoSession as error:
+            raise Misconfigured(
+                f"No origin of Vestibule is called {origin!r}. Set VESTIBULE_ORIGIN to the name "
+                "in ORIGINS."
+            ) from error
 
     def close(self) -> None:
         """Closes the connections of sync calls. A later call opens one again."""
@@ -134,7 +162,7 @@ class OriginApi:
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Request:
-        url = f"{self._base}/{quote(name, safe='')}{suffix}"
+        url = f"{self._base}/sessions/{quote(name, safe='')}{suffix}"
         every = {**self._headers, **(headers or {})}
         if body is None:
             return self._client.build_request(method, url, headers=every)

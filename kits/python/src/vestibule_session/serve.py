@@ -4,21 +4,25 @@
 
 A balancer in front of workers that share a port cannot send a visitor back to the same one. Here
 each worker is an origin of Vestibule. SIGHUP restarts the workers one after another, SIGTERM stops
-them all; both let connections finish for `--grace` seconds. A worker that dies is started again.
+them all; both tell Vestibule first, and let answers finish for `--grace` seconds
+(`vestibule_session.worker`). A worker that dies is started again.
+
+With `--gateway`, a checkout of Vestibule, it runs `npm start` there with the workers as origins.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-_KILL_AFTER = 5.0
-"""Seconds for which a worker may outlast its grace."""
+_KILL_AFTER = 10.0
+"""Seconds for which a worker may outlast its grace: it tells Vestibule before that begins."""
 
 _START_WITHIN = 120.0
 """Seconds in which a worker must accept connections when workers are restarted in turn."""
@@ -39,6 +43,8 @@ class Options:
     grace: int
     advertise: str
     name: str
+    gateway: str | None
+    gateway_port: int
     uvicorn: Sequence[str]
 
 
@@ -49,7 +55,7 @@ class Worker:
     options: Options
     number: int
     process: asyncio.subprocess.Process | None = None
-    is_stopping: bool = False
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _is_ending: bool = False
     _restarted: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,18 +71,24 @@ class Worker:
         """Keeps the process alive until `stop`."""
         loop = asyncio.get_running_loop()
         pause = 0.1
-        while not self.is_stopping:
+        while not self._stopping.is_set():
             begun = loop.time()
-            self.process = await asyncio.create_subprocess_exec(*self._command())
+            env = {**os.environ, "VESTIBULE_ORIGIN": self.name}
+            self.process = await asyncio.create_subprocess_exec(*self._command(), env=env)
             self._restarted.set()
+            if self._stopping.is_set():  # `stop` found no process to end.
+                self.process.terminate()
             code = await self.process.wait()
+            if self._stopping.is_set():
+                return
             if self._is_ending or loop.time() - begun >= _STEADY:
                 pause = 0.1
             if self._is_ending:
                 self._is_ending = False
                 continue
             _say(f"{self.name} ended with {code}; starting it again in {pause:g} s")
-            await asyncio.sleep(pause)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def restart(self) -> None:
@@ -88,14 +100,14 @@ class Worker:
         await self.accepts()
 
     async def stop(self) -> None:
-        self.is_stopping = True
+        self._stopping.set()
         await self._end()
 
     async def accepts(self) -> None:
         """Waits until the port accepts connections."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _START_WITHIN
-        while loop.time() < deadline and not self.is_stopping:
+        while loop.time() < deadline and not self._stopping.is_set():
             with suppress(OSError):
                 _, writer = await asyncio.open_connection(_local(self.options.host), self.port)
                 writer.close()
@@ -119,8 +131,9 @@ class Worker:
 
     def _command(self) -> list[str]:
         options = self.options
-        command = [sys.executable, "-m", "uvicorn", options.app, "--host", options.host]
-        command += ["--port", str(self.port), "--timeout-graceful-shutdown", str(options.grace)]
+        command = [sys.executable, "-m", "vestibule_session.worker", options.app]
+        command += ["--host", options.host, "--port", str(self.port)]
+        command += ["--timeout-graceful-shutdown", str(options.grace)]
         return [*command, *options.uvicorn]
 
 
@@ -131,8 +144,8 @@ def origins(options: Options) -> str:
     return ",".join(f"{worker.name}=http://{host}:{worker.port}" for worker in workers)
 
 
-async def supervise(options: Options) -> None:
-    """Runs the workers until SIGTERM or SIGINT."""
+async def supervise(options: Options) -> int:
+    """Runs the workers until SIGTERM or SIGINT. Returns the code of the program's end."""
     loop = asyncio.get_running_loop()
     workers = [Worker(options, number) for number in range(options.workers)]
     stop, hang_up = asyncio.Event(), asyncio.Event()
@@ -142,12 +155,36 @@ async def supervise(options: Options) -> None:
     runs = [asyncio.create_task(worker.run()) for worker in workers]
     restarts = asyncio.create_task(_restart_in_turn(workers, hang_up))
     _say(f"ORIGINS={origins(options)}")
-    await stop.wait()
+    gateway = asyncio.create_task(_run_gateway(options))
+    stopped = asyncio.create_task(stop.wait())
+    # Without its gateway, nobody reaches the workers.
+    await asyncio.wait([stopped, gateway], return_when=asyncio.FIRST_COMPLETED)
     restarts.cancel()
+    stopped.cancel()
     await asyncio.gather(*(worker.stop() for worker in workers))
-    for run in runs:
-        run.cancel()
+    has_gateway_ended = gateway.done()
+    gateway.cancel()
+    with suppress(asyncio.CancelledError):
+        await gateway
     await asyncio.gather(restarts, *runs, return_exceptions=True)
+    return int(has_gateway_ended and not stop.is_set())
+
+
+async def _run_gateway(options: Options) -> None:
+    """Runs Vestibule until it ends or this is cancelled; without `--gateway` it waits."""
+    if options.gateway is None:
+        await asyncio.Event().wait()
+        return
+    command = ["npm", "start", "--", "--port", str(options.gateway_port)]
+    for origin in origins(options).split(","):
+        command += ["--origin", origin]
+    process = await asyncio.create_subprocess_exec(*command, cwd=options.gateway)
+    try:
+        _say(f"the gateway ended with {await process.wait()}")
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
 
 
 async def _restart_in_turn(workers: Sequence[Worker], hang_up: asyncio.Event) -> None:
@@ -178,6 +215,8 @@ def _options(arguments: Sequence[str] | None) -> Options:
     )
     parser.add_argument("--advertise", metavar="HOST", help="host in ORIGINS; default: --host")
     parser.add_argument("--name", default="app", help="begins each origin's name; default: app")
+    parser.add_argument("--gateway", metavar="FOLDER", help="checkout of Vestibule to start, too")
+    parser.add_argument("--gateway-port", type=int, default=8787, metavar="PORT", help="its port")
     given = list(sys.argv[1:] if arguments is None else arguments)
     end = given.index("--") if "--" in given else len(given)
     parsed = parser.parse_args(given[:end])
@@ -191,6 +230,8 @@ def _options(arguments: Sequence[str] | None) -> Options:
         grace=parsed.grace,
         advertise=parsed.advertise or _local(parsed.host),
         name=parsed.name,
+        gateway=parsed.gateway,
+        gateway_port=parsed.gateway_port,
         uvicorn=given[end + 1 :],
     )
 
@@ -204,7 +245,7 @@ def _say(text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    asyncio.run(supervise(_options(arguments)))
+    sys.exit(asyncio.run(supervise(_options(arguments))))
 
 
 if __name__ == "__main__":

@@ -76,13 +76,10 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Reads `VESTIBULE_VERIFY`, `VESTIBULE_URL` and `VESTIBULE_ORIGIN_KEY`.
-
-        The key may be a list with commas between its members; the session API uses the first.
-        """
+        """Reads `VESTIBULE_VERIFY`, and what `OriginApi.from_env` reads."""
         url = environ.get("VESTIBULE_URL", "")
         keys = [key.strip() for key in environ.get("VESTIBULE_ORIGIN_KEY", "").split(",")]
-        api = OriginApi(url, keys[0]) if url and keys[0] else None
+        api = OriginApi.from_env(environ)
         match environ.get("VESTIBULE_VERIFY", ""):
             case "proof":
                 return cls(Proof(ProofVerifier(keys)), api)
