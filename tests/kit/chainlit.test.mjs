@@ -1,5 +1,7 @@
 /** A Chainlit that survives: with the kit, another process continues the conversation of one that died. */
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 import { Visitor } from "../chainlit/visitor.mjs";
 import { Browser } from "../harness/browser.mjs";
@@ -39,6 +41,39 @@ test("the conversation of a guest continues in another process", async (t) => {
   assert.equal(await visitor.sendMessage("again"), "message 4 of guest: again");
   assert.ok(Date.now() - begun < QUICKLY_MS, `after ${Date.now() - begun} ms`);
   assert.equal(await visitor.sendMessage("more"), "message 5 of guest: more");
+});
+
+test("with one line of the kit, cl.user_session survives the death of its process", async (t) => {
+  // The application of the tests without the kit, where a message after this is number 1.
+  const app = readFileSync(path.join(import.meta.dirname, "../chainlit/app.py"), "utf8");
+  const line =
+    "from vestibule_session import chainlit as vestibule\nvestibule.install(keep_user_session=True)\n";
+  const { vestibule, servers } = await openKit(
+    t,
+    (port) => chainlit(port, "app.py"),
+    ["left", "right"],
+    {
+      env: { PROCESS_NAME: "Chainlit", HEADER_LOG: "/dev/null" },
+      prepare: (folder) => writeFileSync(path.join(folder, "app.py"), line + app),
+    },
+  );
+  const visitor = new Visitor(vestibule.url, PATIENCE);
+  t.after(() => visitor.leave());
+  await visitor.signIn();
+  await visitor.connect();
+  const hears = async (/** @type {number} */ number) => {
+    const answer = await visitor.sendMessage(`hello-${number}`);
+    assert.equal(answer, `Chainlit heard message ${number}: hello-${number}`);
+    // It is saved when the page takes input again.
+    await visitor.takesInput();
+  };
+  for (const number of [1, 2, 3]) await hears(number);
+  const home = await until(() => originOf(vestibule), { what: "a logged request" });
+  const server = servers.find(({ name }) => name === home) ?? assert.fail(home);
+  const back = visitor.isBack();
+  await server.kill();
+  await back;
+  for (const number of [4, 5]) await hears(number);
 });
 
 test("Chainlit's user is the session's, and nobody signs in beside Vestibule", async (t) => {

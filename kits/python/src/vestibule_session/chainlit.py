@@ -14,6 +14,7 @@ import chainlit as cl
 from chainlit.context import ChainlitContextException
 
 from . import channel as requests
+from .chainlit_memory import keep_user_sessions
 from .draining import before_close
 from .errors import NoSession
 from .middleware import SCOPE_KEY, SessionMiddleware
@@ -34,18 +35,25 @@ The process that it reconnects to sends `task_end`.
 
 def install(
     *,
+    keep_user_session: bool = False,
     verifier: Verifier | None = None,
     api: OriginApi | None = None,
     open_paths: Collection[str] = (),
 ) -> None:
     """Puts `SessionMiddleware` in front of Chainlit. Call it at the top of the application.
 
-    Not needed where Chainlit is mounted in an application that has the middleware.
+    With `keep_user_session`, `cl.user_session` is saved in the session with each answer, and
+    another process goes on with it. The application needs no other change. Without, only what it
+    stores with `remember` survives.
+
+    Where Chainlit is mounted in an application that has the middleware, it is not added again.
     """
     from chainlit.server import app
 
     if app.middleware_stack is None:  # `chainlit run --watch` loads the module again.
         app.add_middleware(SessionMiddleware, verifier=verifier, api=api, open_paths=open_paths)
+    if keep_user_session:
+        keep_user_sessions()
 
 
 def user() -> cl.User:
