@@ -94,6 +94,18 @@ pub(crate) enum Rule {
     RetryDelay,
     /// Overload of the object is not retried.
     RetryOverload,
+    /// A newcomer is admitted only if there is room for all who wait before it.
+    QueueOrder,
+    /// A place that is not asked for in time delays no place behind it.
+    QueueLateBlocksNone,
+    /// A session that was admitted a moment ago counts as used room.
+    QueueUnseen,
+    /// A queue has no more places than the tenant allows.
+    QueueBound,
+    /// A ticket admits at most twice.
+    QueueTicketSpent,
+    /// A place that is not asked for again is given up.
+    QueueGivenUp,
 }
 
 /// Returns whether a rule is in force: always, outside tests.

@@ -48,6 +48,17 @@ pub(crate) struct Overload {
     pub under_way: Option<u32>,
     /// Maximum average time to the first byte, in milliseconds.
     pub first_byte_ms: Option<u32>,
+    /// Queue of new visitors while all origins are full.
+    pub queue: Option<Queue>,
+}
+
+/// Queue of new visitors while all origins are full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queue {
+    /// Maximum number of places.
+    pub places: u32,
+    /// Time after which a place that was not asked for again is given up.
+    pub timeout: Seconds,
 }
 
 /// Handling of a session whose record cannot be read.

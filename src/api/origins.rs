@@ -61,7 +61,7 @@ pub(super) fn command_pool(
         None => {
             let command = command(name.to_owned());
             Err(Interrupt::Pending(vec![
-                balancer.pool_need(command.to_text()),
+                balancer.pool_need(POOL, command.to_text()),
             ]))
         }
         Some(Found::Bytes(answer)) => {

@@ -2,7 +2,8 @@
 //! load and health from everywhere, and the operator's drains. The isolate updates it in the background every
 //! [`EVERY_MS`]; load and health expire after [`COUNTS_MS`], drains do not.
 
-use super::message::{Answer, Command, OriginReport};
+use super::message::{Answer, Command, OriginReport, TurnReport};
+use super::waiting_queue::{Arrival, Ask, Turn};
 use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
 use crate::message;
@@ -46,6 +47,7 @@ pub(crate) struct LocalView<'a> {
 pub(crate) struct ClusterView {
     origins: FlatMap<String, State>,
     drained: Vec<String>,
+    waiting: u32,
     updated: UnixMillis,
     last_exchange: UnixMillis,
 }
@@ -80,11 +82,39 @@ impl ClusterView {
         command.to_text()
     }
 
+    /// Returns the command that asks for a newcomer's turn: one line of JSON.
+    #[must_use]
+    pub(crate) fn turn_command(ask: &Ask) -> String {
+        let command = Command::Wait {
+            arrived: ask.arrival.at.0,
+            id: ask.arrival.id,
+            places: ask.places,
+            room: ask.room,
+            timeout: ask.timeout.0,
+        };
+        command.to_text()
+    }
+
+    /// Updates the view from the object's [`Answer`] to [`Self::turn_command`]. Returns the turn, and the arrival that was
+    /// asked for; `None` if the object is of an earlier release, which has no queue.
+    pub(crate) fn learn_turn(&mut self, answer: &[u8], now: UnixMillis) -> Option<(Turn, Arrival)> {
+        self.learn(answer, now);
+        let answer: Answer = message::read(answer).ok()?;
+        answer.turn.map(TurnReport::turn)
+    }
+
     /// Updates the view from the object's [`Answer`]. Returns whether it was valid.
     pub(crate) fn learn(&mut self, answer: &[u8], now: UnixMillis) -> bool {
-        let Ok(Answer { origins, drained }) = message::read(answer) else {
+        let Ok(answer) = message::read::<Answer>(answer) else {
             return false;
         };
+        let Answer {
+            origins,
+            drained,
+            waiting,
+            ..
+        } = answer;
+        self.waiting = waiting;
         self.origins = origins.into_iter().map(read).collect();
         self.drained = drained;
         self.updated = now;
@@ -107,6 +137,15 @@ impl ClusterView {
     #[must_use]
     pub(crate) fn reported(&self, origin: &str, now: UnixMillis) -> Option<u64> {
         self.state(origin, now).reported
+    }
+
+    /// Returns the number of newcomers who wait at any isolate.
+    #[must_use]
+    pub(crate) fn waiting(&self, now: UnixMillis) -> u32 {
+        if now.millis_since(self.updated) > COUNTS_MS {
+            return 0;
+        }
+        self.waiting
     }
 
     /// Returns whether the other isolates eject the origin.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::waiting_queue::{Arrival, Turn};
+use crate::clock::UnixMillis;
 use crate::message::{self, MessageError};
 
 /// Command to the object, which responds with an [`Answer`].
@@ -29,6 +31,19 @@ pub(crate) enum Command {
         origin: String,
         /// Whether it is ready.
         ready: bool,
+    },
+    /// Asks for a newcomer's turn in the queue. An object of release 0.2 ignores it.
+    Wait {
+        /// Time of the newcomer's arrival, in Unix milliseconds.
+        arrived: u64,
+        /// Random number of the arrival.
+        id: u32,
+        /// Maximum number of places.
+        places: u32,
+        /// Number of new sessions that the origins accept.
+        room: u32,
+        /// Time after which a place is given up, in seconds.
+        timeout: u64,
     },
     /// Changes nothing, like any command of a later release. The object responds with an [`Answer`] all the same.
     #[serde(other)]
@@ -68,11 +83,64 @@ pub(crate) struct OriginReport(
     pub u32,
 );
 
-/// State of a tenant's origins, as the object knows it.
+/// State of a tenant's origins and of its queue, as the object knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answer {
     /// Names of the drained origins.
     pub drained: Vec<String>,
     /// All origins with any known state.
     pub origins: Vec<OriginReport>,
+    /// Turn of the newcomer that the command asks for.
+    #[serde(default, skip_serializing_if = "message::is_neutral")]
+    pub turn: Option<TurnReport>,
+    /// Number of newcomers who wait.
+    #[serde(default, skip_serializing_if = "message::is_neutral")]
+    pub waiting: u32,
+}
+
+/// Turn of a newcomer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TurnReport {
+    /// Time of the newcomer's arrival, in Unix milliseconds.
+    pub arrived: u64,
+    /// Random number of the arrival.
+    pub id: u32,
+    /// Place, counted from 1; 0 if the newcomer is admitted, nothing if no place is free or the ticket is used up.
+    pub place: Option<u32>,
+    /// Whether the ticket is used up.
+    #[serde(default, skip_serializing_if = "message::is_neutral")]
+    pub spent: bool,
+}
+
+impl TurnReport {
+    /// Describes the turn of the newcomer who arrived so.
+    #[must_use]
+    pub(crate) fn new(arrival: Arrival, turn: Turn) -> Self {
+        Self {
+            arrived: arrival.at.0,
+            id: arrival.id,
+            place: match turn {
+                Turn::Admitted => Some(0),
+                Turn::Waits(place) => Some(place),
+                Turn::Refused | Turn::Spent => None,
+            },
+            spent: turn == Turn::Spent,
+        }
+    }
+
+    /// Returns the turn that this describes, and the arrival.
+    #[must_use]
+    pub(crate) fn turn(self) -> (Turn, Arrival) {
+        let arrival = Arrival {
+            at: UnixMillis(self.arrived),
+            id: self.id,
+        };
+        let turn = match self.place {
+            Some(0) => Turn::Admitted,
+            Some(place) => Turn::Waits(place),
+            None if self.spent => Turn::Spent,
+            None => Turn::Refused,
+        };
+        (turn, arrival)
+    }
 }

@@ -9,6 +9,7 @@ pub(crate) mod pool;
 pub(crate) mod pool_aggregate;
 pub(crate) mod probe;
 pub(crate) mod releases;
+pub(crate) mod waiting_queue;
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,9 @@
 //! Only drains are stored. The rest is in memory: after a restart the object gets new reports within seconds.
 
 use super::load::{HELD_MS, remaining, whole};
-use super::message::{Answer, Command, OriginReport};
-use crate::clock::UnixMillis;
+use super::message::{Answer, Command, OriginReport, TurnReport};
+use super::waiting_queue::{Arrival, Ask, WaitingQueue};
+use crate::clock::{Seconds, UnixMillis};
 use crate::flat_map::FlatMap;
 use crate::message::{self, MessageError};
 
@@ -41,6 +42,8 @@ struct Origin {
 #[derive(Debug, Default)]
 pub(crate) struct PoolAggregate {
     origins: FlatMap<String, Origin>,
+    /// Newcomers who wait.
+    queue: WaitingQueue,
     /// Time of the last command.
     last_command: UnixMillis,
 }
@@ -52,6 +55,10 @@ pub(crate) struct CommandResult {
     pub answer: String,
     /// Names of the drained origins, as JSON, if they changed; the caller stores them before it responds.
     pub drained: Option<String>,
+    /// Number of newcomers who wait.
+    pub waiting: u32,
+    /// Number of places in the queue that were given up since the last command.
+    pub given_up: u32,
 }
 
 impl PoolAggregate {
@@ -77,6 +84,7 @@ impl PoolAggregate {
         self.last_command = now;
         let mut reporter = String::new();
         let mut drains_changed = false;
+        let mut turn = None;
         match command {
             Command::Gather { isolate, origins } => {
                 for OriginReport(name, under_way, reported, ejected_until, held) in origins {
@@ -103,22 +111,44 @@ impl PoolAggregate {
             Command::Checked { origin, ready } => {
                 self.origins.or_default(origin).unready = (!ready).then_some(now);
             }
+            Command::Wait {
+                arrived,
+                id,
+                places,
+                room,
+                timeout,
+            } => {
+                let at = UnixMillis(arrived);
+                let ask = Ask {
+                    arrival: Arrival { at, id },
+                    room,
+                    places,
+                    timeout: Seconds(timeout),
+                };
+                turn = Some(TurnReport::new(ask.arrival, self.queue.ask(&ask, now)));
+            }
             Command::Tell => {}
         }
         self.forget(now);
+        let waiting = self.queue.waiting(now);
         let origins = self.origins.iter();
         let origins = origins.map(|(name, known)| known.summary(name, &reporter, now));
         let answer = Answer {
             origins: origins.collect(),
             drained,
+            turn,
+            waiting,
         };
         Ok(CommandResult {
+            waiting,
+            given_up: self.queue.take_given_up(),
             answer: message::write(&answer),
             drained: drains_changed.then(|| message::write(&answer.drained)),
         })
     }
 
     fn forget(&mut self, now: UnixMillis) {
+        self.queue.forget(now);
         for known in self.origins.values_mut() {
             known
                 .reports

@@ -11,7 +11,7 @@ use super::releases::ReleaseRules;
 use super::telemetry::Telemetry;
 use super::values::{
     CookiePattern, DataSize, Date, GroupName, HeaderName, Issuer, Method, Path, PathPattern,
-    Percent, ReleaseName, SecretName, Share, Site, Weight,
+    Percent, QueueLength, ReleaseName, SecretName, Share, Site, Weight,
 };
 use crate::auth::methods::ClientAuthentication;
 use crate::balancer::pool::{Base, OriginName, OriginState};
@@ -283,6 +283,10 @@ object! {
         in_flight: u32 = 0,
         /// Time until its responses begin.
         first_byte: Seconds = "0s",
+        /// Maximum number of new visitors who wait in order while all servers are full; 0: they are refused.
+        queue: QueueLength = 0,
+        /// Time after which a waiting visitor who does not ask again has left.
+        queue_timeout: Seconds = "1m",
     }
 }
 

@@ -196,6 +196,10 @@ bounded! {
     Share: 0 to 100
 }
 bounded! {
+    /// Number of places in a queue, which is in memory.
+    QueueLength: 0 to 10_000
+}
+bounded! {
     /// Size of a header in bytes; an origin limits the size of all headers together.
     DataSize: 0 to 16_384
 }

@@ -23,7 +23,7 @@ enum Kind {
 }
 
 /// Variables, each with its format and its path in a document.
-const VARIABLES: [(&str, Kind, &str); 50] = [
+const VARIABLES: [(&str, Kind, &str); 52] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
@@ -61,6 +61,12 @@ const VARIABLES: [(&str, Kind, &str); 50] = [
         "OVERLOAD_FIRST_BYTE",
         Kind::Text,
         "routing.overload.first_byte",
+    ),
+    ("OVERLOAD_QUEUE", Kind::Number, "routing.overload.queue"),
+    (
+        "OVERLOAD_QUEUE_TIMEOUT",
+        Kind::Text,
+        "routing.overload.queue_timeout",
     ),
     ("RELEASES", Kind::Releases, "routing.releases"),
     ("CANARY", Kind::Canary, "routing.canary"),

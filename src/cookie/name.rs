@@ -13,6 +13,10 @@ const SIGN_IN: &str = "-login-";
 /// Text between the session cookie's name and the tenant's id, where tenants share hosts.
 const TENANT: char = '.';
 
+/// Suffix of the console session's cookie, and of the ticket of a newcomer who waits.
+const CONSOLE: &str = "-console";
+const QUEUE: &str = "-queue";
+
 /// Name of the session cookie; its attributes follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CookieName {
@@ -63,29 +67,35 @@ impl CookieName {
         }
     }
 
+    /// Returns the name of the cookie that holds the ticket of a newcomer who waits.
+    #[must_use]
+    pub(crate) fn of_queue(self) -> &'static str {
+        match self {
+            Self::Host => "__Host-session-queue",
+            Self::Loopback => "vestibule-session-queue",
+        }
+    }
+
     /// Returns whether a name is ours on this connection, and so never reaches an origin. Ours are the names of all
-    /// tenants' sessions, the console's, and those of pending sign-ins. The name without a prefix is ours on loopback
-    /// only. Like browsers, this ignores case.
+    /// tenants' sessions, the console's, the queue's, and those of pending sign-ins. The name without a prefix is ours on
+    /// loopback only. Like browsers, this ignores case.
     #[must_use]
     pub(crate) fn is_ours(self, name: &str) -> bool {
         let names: &[&str] = match self {
             Self::Host => &["__Host-session"],
             Self::Loopback => &["vestibule-session", "__Host-session"],
         };
-        let consoles: &[&str] = match self {
-            Self::Host => &["__Host-session-console"],
-            Self::Loopback => &["vestibule-session-console", "__Host-session-console"],
-        };
-        let is_consoles = |ours: &&str| name.eq_ignore_ascii_case(ours);
-        consoles.iter().any(is_consoles)
-            || names.iter().any(|ours| {
-                let (head, rest) = name.split_at_checked(ours.len()).unwrap_or_default();
-                let begins_a_sign_in = rest
-                    .get(..SIGN_IN.len())
-                    .is_some_and(|middle| middle.eq_ignore_ascii_case(SIGN_IN));
-                head.eq_ignore_ascii_case(ours)
-                    && (rest.is_empty() || rest.starts_with(TENANT) || begins_a_sign_in)
-            })
+        names.iter().any(|ours| {
+            let (head, rest) = name.split_at_checked(ours.len()).unwrap_or_default();
+            let begins_a_sign_in = rest
+                .get(..SIGN_IN.len())
+                .is_some_and(|middle| middle.eq_ignore_ascii_case(SIGN_IN));
+            let is_whole = ["", CONSOLE, QUEUE]
+                .iter()
+                .any(|suffix| rest.eq_ignore_ascii_case(suffix));
+            head.eq_ignore_ascii_case(ours)
+                && (is_whole || rest.starts_with(TENANT) || begins_a_sign_in)
+        })
     }
 
     /// Returns whether a name belongs to a pending sign-in on this connection.
@@ -113,6 +123,7 @@ mod tests {
                 assert!(!on.is_ours(theirs), "{theirs}");
             }
             assert!(on.is_ours(on.as_str()) && on.is_ours(on.of_console()));
+            assert!(on.is_ours(on.of_queue()) && !on.is_ours("session-queue"));
             assert!(on.is_ours(&on.of_sign_in("abc")));
             let shared = on.of_tenant(&TenantId::parse("acme").unwrap());
             assert!(

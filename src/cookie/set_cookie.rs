@@ -12,9 +12,9 @@ pub(crate) fn set(on: CookieName, name: &str, value: &str, max_age: Seconds) -> 
     line(on, name, value, max_age.0.clamp(1, MAX_COOKIE_AGE))
 }
 
-/// Returns the line that sets a pending sign-in's cookie.
+/// Returns the line that sets another cookie of ours.
 #[must_use]
-pub(crate) fn set_sign_in(on: CookieName, name: &str, value: &str, max_age: Seconds) -> String {
+pub(crate) fn set_other(on: CookieName, name: &str, value: &str, max_age: Seconds) -> String {
     line(on, name, value, max_age.0)
 }
 

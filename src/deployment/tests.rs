@@ -42,7 +42,7 @@ fn every_invalid_variable_is_reported_by_name() {
         "SESSION_CACHE": "x", "MAX_DATA": "1e9", "STREAMS": "x", "ALLOWED_ORIGINS": "shop.example", "PREFIX": "/",
         "CONSISTENCY": "x", "FAIL": "x", "MAX_PER_USER": "-1",
         "CANARY": "v2", "RELEASES": "v2: x", "STRICT_PINS": "x", "OVERLOAD_LOAD": "x", "OVERLOAD_IN_FLIGHT": "x",
-        "OVERLOAD_FIRST_BYTE": "x", "ORIGINS": "http://a,ftp://b;weight=0;colour=red",
+        "OVERLOAD_FIRST_BYTE": "x", "OVERLOAD_QUEUE": "10001", "OVERLOAD_QUEUE_TIMEOUT": "x", "ORIGINS": "http://a,ftp://b;weight=0;colour=red",
         "NEW_SESSIONS_PER_MINUTE": "x", "HANDSHAKE_TIMEOUT": "x", "STREAM_KEEP_ALIVE": "x", "PIN_IDLE": "x",
     });
     let faults = read(&wrong).err().unwrap();
@@ -56,7 +56,15 @@ fn every_invalid_variable_is_reported_by_name() {
             .any(|fault| fault.starts_with("ORIGINS[1].colour")),
         "{faults:#?}"
     );
-    assert_eq!(faults.len(), 25, "{faults:#?}");
+    assert_eq!(faults.len(), 27, "{faults:#?}");
+}
+
+#[test]
+fn waiting_time_of_newcomers_is_bounded() {
+    for (timeout, is_valid) in [("2s", false), ("3s", true), ("1h", true), ("2h", false)] {
+        let read = read(&json!({ "OVERLOAD_QUEUE_TIMEOUT": timeout }));
+        assert_eq!(read.is_ok(), is_valid, "{timeout}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@
 //! | --- | --- | --- |
 //! | `serve_asset`, [`anonymous`] | whether the request needs a session | |
 //! | [`authenticate`] | the caller; counts forged cookies, which `cookie/token.rs` detects (429 over the limit) | `Authenticated` |
-//! | [`authorize`] | which callers may enter (others get 401 or the sign-in page), also with a forged cookie; creates a guest's session at the origin that [`new_session`] draws | `Authorized` |
+//! | [`authorize`] | which callers may enter (others get 401 or the sign-in page), also with a forged cookie; creates a guest's session, in its turn ([`waiting`]), at the origin that [`new_session`] draws | `Authorized` |
 //! | [`token_refresh`] | whether a new access token is needed | `Authorized` |
 //! | [`assertion`] | the signed assertion of the visitor | `Asserted` |
 //! | [`select_origin`] | the origin, and when a session moves to another | `Routed` |
@@ -57,6 +57,7 @@ mod token_refresh;
 pub(crate) mod update;
 mod update_kv;
 mod upstream_request;
+mod waiting;
 pub(crate) mod write_behind;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::parts::{Balancer, Limits, Recorder};
 use chacha20::rand_core::Rng as _;
 
 use super::client_info::facts;
+use super::waiting::{self, Ticket};
 use super::{Gateway, Interrupt, RequestContext};
 use crate::balancer::pool::{Origin, OriginState};
 use crate::balancer::releases::is_gray;
@@ -44,19 +45,62 @@ impl Gateway {
         former: Option<&Token>,
         context: &RequestContext<'_>,
     ) -> Result<SessionId, Interrupt> {
+        let now = context.now;
+        let queue = self.tenant.overload.queue;
+        let ticket = queue.and_then(|_| Ticket::presented(&self.tenant, context));
+        let ticket = ticket.filter(|ticket| !ticket.may_sign_in);
         self.limits
-            .limit_new_sessions(&mut self.recorder, context)?;
+            .limit_places(&mut self.recorder, ticket.is_some(), context)?;
         self.limits.limit_sessions(&mut self.recorder, context)?;
-        let same_origin =
-            former.and_then(|token| self.balancer.draw_same_origin(token, context.now));
+        let same_origin = former.and_then(|token| self.balancer.draw_same_origin(token, now));
+        let release = match same_origin {
+            Some(_) => None,
+            None => self.balancer.assign_release(context),
+        };
+        // A gray release takes the sessions of its rules; nobody waits for it.
+        if let Some(queue) = queue.filter(|_| release.is_none()) {
+            self.balancer
+                .wait_for_turn(&mut self.recorder, queue, ticket, context)?;
+        }
+        self.draw_session_id(same_origin, release.as_deref(), queue.is_some(), now)
+    }
+
+    /// Draws an id for the new session of a user who signs in. One who waited before the sign-in does not wait again.
+    ///
+    /// # Errors
+    /// Returns the needs to perform first, or the refusal: [`Problem::Overloaded`] if no origin accepts one.
+    pub(crate) fn new_session_id_of_user(
+        &mut self,
+        context: &RequestContext<'_>,
+    ) -> Result<SessionId, Interrupt> {
+        let has_waited = self.may_end_sign_in(context);
+        self.limits
+            .limit_places(&mut self.recorder, has_waited, context)?;
+        self.limits.limit_sessions(&mut self.recorder, context)?;
+        let release = self.balancer.assign_release(context);
+        self.draw_session_id(None, release.as_deref(), has_waited, context.now)
+    }
+
+    fn draw_session_id(
+        &mut self,
+        same_origin: Option<SessionId>,
+        release: Option<&str>,
+        is_admitted: bool,
+        now: UnixMillis,
+    ) -> Result<SessionId, Interrupt> {
+        let balancer = &mut self.balancer;
         let id = match same_origin {
             Some(id) => id,
-            None => self.balancer.draw_id(&mut self.recorder, context)?,
+            None if is_admitted => balancer.draw_id(release, now),
+            None => {
+                balancer.refuse_if_full(&mut self.recorder, release, now)?;
+                balancer.draw_id(release, now)
+            }
         };
         let handle = Handle::derive(&self.tenant.id, &id);
         if let Some(name) = self
             .balancer
-            .hashed(handle, context.now.seconds())
+            .hashed(handle, now.seconds())
             .map(|origin| origin.name.clone())
         {
             self.balancer.load.assign(&name);
@@ -66,6 +110,19 @@ impl Gateway {
 }
 
 impl Limits {
+    /// Limits new sessions per client. A newcomer with a ticket was counted when it got its place.
+    pub(super) fn limit_places(
+        &mut self,
+        recorder: &mut Recorder,
+        has_place: bool,
+        context: &RequestContext<'_>,
+    ) -> Result<(), Interrupt> {
+        if has_place || !waiting::is_first_run(context.answers) {
+            return Ok(());
+        }
+        self.limit_new_sessions(recorder, context)
+    }
+
     /// Limits new sessions per client, if its address is trusted. The platform counts for a whole location, this
     /// isolate for itself.
     fn limit_new_sessions(
@@ -126,18 +183,10 @@ impl Balancer {
         })
     }
 
-    fn draw_id(
-        &mut self,
-        recorder: &mut Recorder,
-        context: &RequestContext<'_>,
-    ) -> Result<SessionId, Interrupt> {
-        let release = self.assign_release(context);
-        let release = release.as_deref();
-        let now = context.now;
+    fn draw_id(&self, release: Option<&str>, now: UnixMillis) -> SessionId {
         let begins = now.seconds();
         let mut first: Option<(&Origin, SessionId)> = None;
         let mut fallback = None;
-        self.refuse_if_full(recorder, release, now)?;
         for drawn in 0..MAX_DRAWN {
             let (id, handle) = self.draw_of_release(release, begins);
             if drawn >= PATIENT_DRAWS && (first.is_some() || fallback.is_some()) {
@@ -155,19 +204,19 @@ impl Balancer {
                 continue;
             }
             match first {
-                None if self.is_alone(origin, now) => return Ok(id),
+                None if self.is_alone(origin, now) => return id,
                 None => first = Some((origin, id)),
                 // Another handle of the same origin offers no choice.
                 Some((other, _)) if other.name == origin.name => {}
                 Some((other, earlier)) => {
                     let is_busier = self.cost(origin, now) >= self.cost(other, now);
-                    return Ok(if is_busier { earlier } else { id });
+                    return if is_busier { earlier } else { id };
                 }
             }
         }
         // The open origins have too small a share to be found, so the session begins anywhere.
         let found = first.map(|(_, id)| id).or(fallback);
-        Ok(found.unwrap_or_else(|| self.draw_of_release(release, begins).0))
+        found.unwrap_or_else(|| self.draw_of_release(release, begins).0)
     }
 
     /// Draws a handle of a gray release, or of none.
@@ -188,7 +237,7 @@ impl Balancer {
         }
     }
 
-    fn release_of(&self, origin: &Origin) -> Option<&str> {
+    pub(super) fn release_of(&self, origin: &Origin) -> Option<&str> {
         self.tenant.releases.as_ref()?.of_origin(origin)
     }
 
@@ -224,16 +273,19 @@ impl Balancer {
             return Ok(());
         }
         recorder.emit(Event::new(Level::Warn, "new_session_refused"));
-        Err(Problem::Overloaded.into())
+        Err(Problem::Overloaded(None).into())
     }
 
     /// Returns whether origins are open, but none accepts a new session.
     pub(crate) fn is_full(&self, now: UnixMillis) -> bool {
-        let pool = &self.tenant.pool;
-        let is_closed = !pool
-            .iter()
-            .any(|origin| origin.is_open(self.tenant.releases.as_ref()));
-        !is_closed && !pool.iter().any(|origin| self.takes_new(origin, now))
+        let mut pool = self.tenant.pool.iter();
+        !self.is_closed() && !pool.any(|origin| self.takes_new(origin, now))
+    }
+
+    /// Returns whether no origin is open.
+    pub(super) fn is_closed(&self) -> bool {
+        let mut pool = self.tenant.pool.iter();
+        !pool.any(|origin| origin.is_open(self.tenant.releases.as_ref()))
     }
 
     /// Returns whether no other origin of the same release accepts a new session.

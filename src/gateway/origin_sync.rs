@@ -12,6 +12,7 @@ use crate::encoding::json;
 use crate::encoding::object;
 use crate::telemetry::gauge::{Gauge, Milli};
 use crate::telemetry::metric;
+use crate::tenant::Consistency;
 
 /// Key of the pool object's answer.
 pub(crate) const POOL: &str = "pool";
@@ -31,7 +32,7 @@ impl Balancer {
                         ejected_until: self.health.ejected_until(&origin.name),
                     })
                     .collect();
-                Some(self.pool_need(ClusterView::command(self.isolate, &views)))
+                Some(self.pool_need(POOL, ClusterView::command(self.isolate, &views)))
             }
             Some(Found::Bytes(answer)) => {
                 self.cluster.learn(answer, now);
@@ -68,16 +69,23 @@ impl Balancer {
             let ejected = Milli::of(self.is_ejected(origin, now).into());
             gauges.push((metric::ORIGIN_EJECTED, labels, ejected));
         }
+        // The pool object reports the queue of all isolates.
+        if self.tenant.overload.queue.is_some() && self.tenant.consistency == Consistency::Eventual
+        {
+            let waiting = Milli::of(self.waiting(now).into());
+            gauges.push((metric::QUEUE_WAITING, self.tenant.id.to_string(), waiting));
+        }
         gauges
     }
 
-    pub(crate) fn pool_need(&self, command: String) -> Need {
+    /// Returns the need that sends a command to the pool object; its answer has this key.
+    pub(crate) fn pool_need(&self, key: &str, command: String) -> Need {
         Need::Call {
             deadline_ms: CALL_DEADLINE_MS,
             class: Class::Pool,
             name: self.tenant.id.to_string(),
             command,
-            key: POOL.to_owned(),
+            key: key.to_owned(),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::balancer::cluster_view::ClusterView;
 use crate::balancer::load::Load;
 use crate::balancer::outlier_detection::Health;
 use crate::balancer::probe::Probe;
+use crate::balancer::waiting_queue::WaitingQueue;
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::effect::Write;
 use crate::http::rate_limit::{ClientLimit, RateLimit};
@@ -131,6 +132,8 @@ pub(crate) struct Balancer {
     pub(crate) health: Health,
     pub(crate) load: Load,
     pub(crate) cluster: ClusterView,
+    /// Newcomers of this isolate who wait, where no object orders those of all isolates.
+    pub(crate) queue: WaitingQueue,
     /// Probes to send to origins.
     pub(crate) probes: Vec<Probe>,
     /// Rejected Engine.IO ids.
@@ -149,6 +152,7 @@ impl Balancer {
             health: Health::default(),
             load: Load::default(),
             cluster: ClusterView::default(),
+            queue: WaitingQueue::default(),
             probes: Vec::new(),
             rejected_ids: RejectedIds::default(),
             random,

@@ -8,7 +8,7 @@ mod zh;
 
 use kind::Kind;
 
-use crate::encoding::json;
+use crate::encoding::{self, json};
 use crate::http::form::BadForm;
 use crate::http::json::BadBody;
 use crate::http::limits;
@@ -39,6 +39,17 @@ impl<'a> Audience<'a> {
             Self::Program
         }
     }
+}
+
+/// Newcomer who waits for its turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// Place in the queue, counted from 1; `None` if all are taken, or the queue does not answer.
+    pub place: Option<u32>,
+    /// Seconds after which to ask again.
+    pub retry_after: u64,
+    /// `Set-Cookie` line of the ticket.
+    pub ticket: Option<String>,
 }
 
 /// Error that Vestibule returns.
@@ -117,8 +128,8 @@ pub(crate) enum Problem {
     LoginUnconfigured,
     /// No origin could be reached.
     OriginUnreachable,
-    /// All origins are too busy for a new session.
-    Overloaded,
+    /// All origins are too busy for a new session. Holds the newcomer's place, if the tenant has a queue.
+    Overloaded(Option<Box<Waiting>>),
     /// The tenant has as many sessions as it may have.
     TenantFull,
     /// The origin's response is invalid HTTP.
@@ -208,7 +219,7 @@ impl Problem {
             },
         };
         let remedy = match self {
-            Self::Overloaded | Self::TenantFull => Remedy::Waiting,
+            Self::Overloaded(_) | Self::TenantFull => Remedy::Waiting(self.place()),
             Self::GroupRequired { sign_in } if !sign_in.is_empty() => Remedy::SigningIn(sign_in),
             _ if matches!(status, 409 | 421 | 429 | 500..) => Remedy::TryingAgain,
             _ => Remedy::StartingOver,
@@ -231,7 +242,7 @@ impl Problem {
             title,
             ..
         } = *kind;
-        let body = json!({
+        let mut body = json!({
             "type": format!("https://vestibule.dev/problems/{}", code.replace('_', "-")),
             "title": title,
             "status": status,
@@ -239,6 +250,9 @@ impl Problem {
             "code": code,
             "trace_id": trace_id,
         });
+        if let (Some(place), Some(body)) = (self.place(), body.as_object_mut()) {
+            encoding::set(body, "place", &place);
+        }
         Answer {
             body: body.to_string(),
             ..Answer::empty(status)
@@ -253,7 +267,18 @@ impl Problem {
             Self::Misconfigured(reason) | Self::Invalid(reason) | Self::BadDocument(reason) => {
                 reason
             }
+            Self::Overloaded(_) if self.place().is_some() => {
+                "All chat servers are busy, and new visitors are served in order. This page tries again by itself; programs keep the cookie they are given, and wait for the time in Retry-After."
+            }
             _ => kind.detail,
+        }
+    }
+
+    /// Returns the place of a newcomer who waits.
+    fn place(&self) -> Option<u32> {
+        match self {
+            Self::Overloaded(Some(waiting)) => waiting.place,
+            _ => None,
         }
     }
 
@@ -285,7 +310,15 @@ impl Problem {
             Self::SessionReplaced | Self::TooManyRequests | Self::TenantBusy => {
                 vec![("retry-after", "1".to_owned())]
             }
-            Self::Overloaded | Self::TenantFull => vec![
+            Self::Overloaded(waiting) => {
+                let seconds = waiting.as_ref().map_or(10, |waiting| waiting.retry_after);
+                let seconds = seconds.to_string();
+                let mut hints = vec![("retry-after", seconds.clone()), ("refresh", seconds)];
+                let ticket = waiting.as_ref().and_then(|waiting| waiting.ticket.clone());
+                hints.extend(ticket.map(|line| ("set-cookie", line)));
+                hints
+            }
+            Self::TenantFull => vec![
                 ("retry-after", "10".to_owned()),
                 ("refresh", "10".to_owned()),
             ],

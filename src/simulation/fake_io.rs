@@ -6,6 +6,7 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 
 use super::directory::Directory;
+use crate::balancer::pool_aggregate::PoolAggregate;
 use crate::balancer::probe::Verdict;
 use crate::clock::UnixMillis;
 use crate::effect::asset::{Asset, FileMetadata, Trouble};
@@ -37,6 +38,8 @@ pub(crate) struct FakeIo {
     /// Keys of tenants with their own, by id.
     pub(crate) own_keys: HashMap<String, DeploymentKeys>,
     pub(crate) silent: Silent,
+    /// Pool object; without one it does not answer.
+    pub(crate) pool: Option<PoolAggregate>,
     /// Whether objects keep records from the namespace.
     pub(crate) holds_back: bool,
     /// Tenant documents.
@@ -198,7 +201,15 @@ impl FakeIo {
                 self.calls += 1;
                 Found::Bytes(self.command(name, command, now))
             }
-            Class::Pool | Class::Attempts | Class::Telemetry => Found::Unavailable,
+            Class::Pool => match &mut self.pool {
+                Some(pool) => {
+                    self.calls += 1;
+                    let result = pool.apply(command, None, now).unwrap();
+                    Found::Bytes(result.answer.into_bytes())
+                }
+                None => Found::Unavailable,
+            },
+            Class::Attempts | Class::Telemetry => Found::Unavailable,
             Class::Directory => {
                 self.feeds += usize::from(command.contains("\"feed\""));
                 Found::Bytes(self.direct(name, command, now))

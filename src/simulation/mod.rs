@@ -8,6 +8,7 @@ mod discipline;
 pub(crate) mod fake_io;
 mod history;
 mod namespace;
+mod queue;
 mod rules;
 mod runs;
 mod world;

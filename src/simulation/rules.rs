@@ -3,6 +3,7 @@
 use core::iter;
 
 use super::history::Violation;
+use super::queue;
 use super::runs::run;
 use crate::rule::{Rule, without};
 
@@ -68,6 +69,16 @@ const ISOLATES: &[(Rule, &[bool], &str, u64)] = &[
     (Rule::RetryOverload, STRONG, "P12", 8),
 ];
 
+/// Rules of the queue of newcomers, with the guarantee that fails without each.
+const QUEUE: &[(Rule, &str)] = &[
+    (Rule::QueueOrder, "Q1"),
+    (Rule::QueueLateBlocksNone, "Q2"),
+    (Rule::QueueUnseen, "Q3"),
+    (Rule::QueueBound, "Q4"),
+    (Rule::QueueTicketSpent, "Q5"),
+    (Rule::QueueGivenUp, "Q6"),
+];
+
 /// Returns a seed with this violation when a rule is deleted: `known`, or else the first. A changed simulation runs the
 /// same seeds differently.
 fn failing(rule: Rule, modes: &[bool], fault: &str, known: u64) -> Option<u64> {
@@ -92,6 +103,19 @@ fn each_rule_of_isolates_has_a_failing_seed() {
     let missing = ISOLATES
         .iter()
         .filter(|(rule, modes, fault, known)| failing(*rule, modes, fault, *known).is_none());
+    let missing: Vec<_> = missing.collect();
+    assert!(missing.is_empty(), "no seed fails without {missing:?}");
+}
+
+#[test]
+fn each_rule_of_the_queue_has_a_failing_seed() {
+    let fails = |rule: Rule, guarantee: &str| {
+        let mut runs = (0..SEEDS).flat_map(|seed| without(rule, || queue::run(seed)));
+        runs.any(|broken| broken.0 == guarantee)
+    };
+    let missing = QUEUE
+        .iter()
+        .filter(|(rule, guarantee)| !fails(*rule, guarantee));
     let missing: Vec<_> = missing.collect();
     assert!(missing.is_empty(), "no seed fails without {missing:?}");
 }

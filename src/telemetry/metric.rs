@@ -112,6 +112,10 @@ pub(crate) const SESSIONS_ACTIVE: &str = "vestibule_sessions_active";
 pub(crate) const SESSIONS_STORED: &str = "vestibule_sessions_stored";
 /// Open streams.
 pub(crate) const STREAMS_ACTIVE: &str = "vestibule_streams_active";
+/// Newcomers who wait.
+pub(crate) const QUEUE_WAITING: &str = "vestibule_queue_waiting";
+/// Newcomers who waited, and left the queue.
+pub(crate) const QUEUE_LEFT: &str = "vestibule_queue_left_total";
 /// Lookups of sessions, by place.
 pub(crate) const LOOKUPS: &str = "vestibule_session_lookups_total";
 /// Storage operations.
@@ -239,6 +243,16 @@ pub(crate) const ALL: &[Metric] = &[
         STREAMS_ACTIVE,
         &["tenant", "kind"],
         "Sockets and streams that are followed and open.",
+    ),
+    gauge(
+        QUEUE_WAITING,
+        &["tenant"],
+        "New visitors who wait in order while all servers are full.",
+    ),
+    counter(
+        QUEUE_LEFT,
+        &["tenant", "reason"],
+        "New visitors who waited: admitted, or given up because they did not ask again.",
     ),
     counter(
         LOOKUPS,

@@ -5,7 +5,9 @@ use super::environment::Environment;
 use super::faults::Faults;
 use super::patches::Patches;
 use super::proof_key::ProofKey;
-use super::{ApiKey, Consistency, Fail, Overload, Pauses, Sampling, Telemetry, Tenant, Timeouts};
+use super::{
+    ApiKey, Consistency, Fail, Overload, Pauses, Queue, Sampling, Telemetry, Tenant, Timeouts,
+};
 use crate::balancer::pool::{Origin, Pool};
 use crate::clock::Seconds;
 use crate::config::Fault;
@@ -64,6 +66,9 @@ impl Tenant {
         let session = &document.session;
         let lifetime = lifetime(session, &mut faults);
         let pool = pool(&document.origins.0, &mut faults);
+        if !(3..=3_600).contains(&routing.overload.queue_timeout.0) {
+            faults.add("routing.overload.queue_timeout", "use 3s to 1h");
+        }
         let rules = super::releases::rules(routing, &mut faults);
         let needs_objects = session.consistency == Consistency::Strong;
         for objects in ["SESSION_OBJECTS", "DIRECTORY_OBJECTS", "POOL_OBJECTS"] {
@@ -138,6 +143,10 @@ impl Tenant {
                 under_way: some(routing.overload.in_flight),
                 first_byte_ms: limit(routing.overload.first_byte)
                     .and_then(|limit| u32::try_from(limit.0.saturating_mul(1000)).ok()),
+                queue: some(routing.overload.queue.0).map(|places| Queue {
+                    places,
+                    timeout: routing.overload.queue_timeout,
+                }),
             },
             timeouts: Timeouts {
                 first_byte: routing.timeouts.first_byte,

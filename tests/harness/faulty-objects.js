@@ -28,7 +28,7 @@ function faulty(Class, name) {
 }
 
 export const SessionObject = faulty(real.SessionObject, "SessionObject");
-export const PoolObject = real.PoolObject;
+export const PoolObject = faulty(real.PoolObject, "PoolObject");
 export const AttemptObject = real.AttemptObject;
 export const TelemetryObject = faulty(real.TelemetryObject, "TelemetryObject");
 export const DirectoryObject = faulty(real.DirectoryObject, "DirectoryObject");

@@ -12,6 +12,8 @@ export class Mood {
   directory = "fine";
   /** @type {ObjectMood} */
   telemetry = "fine";
+  /** @type {ObjectMood} */
+  pool = "fine";
   /** Number of calls of a directory object. */
   directoryCalls = 0;
   /** Number of held commands. */
@@ -22,6 +24,7 @@ export class Mood {
         ["/SessionObject", this.sessions],
         ["/DirectoryObject", this.directory],
         ["/TelemetryObject", this.telemetry],
+        ["/PoolObject", this.pool],
       ]).get(request.url ?? "") ?? "fine";
     if (request.url === "/DirectoryObject") this.directoryCalls += 1;
     if (mood() === "held") {

@@ -101,8 +101,13 @@ pub(super) fn explain_new_session(
             explain_origin(gateway, origin, share, is_usable, &because, now)
         })
         .collect();
-    if gateway.balancer.is_full(now) {
-        return Err(Problem::Overloaded.into());
+    let queue = gateway.tenant.overload.queue;
+    let waiting = queue.map_or(0, |_| gateway.balancer.waiting(now));
+    if gateway.balancer.is_full(now) || waiting > 0 {
+        explanation.because = queue.map(|_| {
+            format!("New visitors are served in order of arrival (routing.overload.queue): {waiting} wait.")
+        });
+        return Err(Problem::Overloaded(None).into());
     }
     if !pool().any(|origin| origin.is_open(releases)) {
         return Err(Problem::OriginUnreachable.into());

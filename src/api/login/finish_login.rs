@@ -180,7 +180,7 @@ fn choose_session(
 
 fn new_token(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Token, Interrupt> {
     let now = context.now.seconds();
-    let id = gateway.new_session_id(None, context)?;
+    let id = gateway.new_session_id_of_user(context)?;
     Ok(Token {
         handle: Handle::derive(&gateway.tenant.id, &id),
         id,

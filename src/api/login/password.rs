@@ -33,6 +33,7 @@ pub(in crate::api) fn login_by_password(
     if !gateway.tenant.methods.password {
         return Err(Problem::LoginUnconfigured.into());
     }
+    gateway.wait_to_sign_in(context)?;
     let fields = form::object(
         context,
         &["username", "password", "return_to"],

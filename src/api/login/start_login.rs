@@ -49,27 +49,29 @@ pub(in crate::api) fn login(
     let query = query(context)?;
     let return_to = gateway.return_url(query.get("return_to").unwrap_or_default());
     let max_age = max_age(gateway, &return_to, query.get("max_age"));
-    if let Some(name) = query.get("provider") {
-        let provider = methods.provider(name).ok_or(Problem::NotFound)?.clone();
-        return begin(gateway, &provider, &return_to, max_age, context);
-    }
-    if !context.request.is_navigation() {
-        return Ok(describe_methods(gateway));
-    }
-    match &gateway.tenant.methods.oidc[..] {
-        [only] if !gateway.tenant.methods.password => {
-            let provider = only.clone();
-            begin(gateway, &provider, &return_to, max_age, context)
-        }
-        _ => {
+    let provider = match query.get("provider") {
+        Some(name) => Some(methods.provider(name).ok_or(Problem::NotFound)?),
+        None if !context.request.is_navigation() => return Ok(describe_methods(gateway)),
+        None => match &methods.oidc[..] {
+            [only] if !methods.password => Some(only),
+            _ => None,
+        },
+    };
+    let provider = provider.cloned();
+    let ticket = gateway.wait_to_sign_in(context)?;
+    let answer = match provider {
+        Some(provider) => begin(gateway, &provider, &return_to, max_age, context)?,
+        None => {
             let page = Shown {
                 return_to: &return_to,
                 max_age,
                 ..Shown::default()
             };
-            Ok(login_page(gateway, 200, &page, context))
+            login_page(gateway, 200, &page, context)
         }
-    }
+    };
+    let ticket = ticket.into_iter();
+    Ok(ticket.fold(answer, |answer, line| answer.with("set-cookie", line)))
 }
 
 /// Returns the maximum age of the authentication: the rule of the return path. Anyone can write the page's URL, so its
@@ -136,7 +138,7 @@ fn begin(
     let redirect_uri = callback_url(gateway, provider, &metadata, context);
     let endpoint = &metadata.authorization_endpoint;
     let location = authorization::url(endpoint, provider, &redirect_uri, &begun);
-    let line = set_cookie::set_sign_in(context.cookie, &cookie, &value, login_state::MAX_LENGTH);
+    let line = set_cookie::set_other(context.cookie, &cookie, &value, login_state::MAX_LENGTH);
     let answer = Answer::empty(303)
         .with("location", location)
         .with("referrer-policy", "no-referrer")

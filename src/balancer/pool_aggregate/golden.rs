@@ -8,7 +8,8 @@ use crate::golden;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
-/// Returns commands of isolates, of an operator's drain, of a health check, and one that only reads.
+/// Returns commands of isolates, of an operator's drain, of a health check, one that only reads, and those of newcomers
+/// who wait.
 fn commands() -> Value {
     let view = |under_way, reported, ejected_until| LocalView {
         origin: "blue",
@@ -20,6 +21,18 @@ fn commands() -> Value {
     let gather = |isolate, view| -> Value {
         serde_json::from_str(&ClusterView::command(isolate, &[view])).unwrap()
     };
+    let wait = |arrived, room| -> Value {
+        let ask = Ask {
+            arrival: Arrival {
+                at: UnixMillis(arrived),
+                id: 7,
+            },
+            room,
+            places: 2,
+            timeout: Seconds(60),
+        };
+        serde_json::from_str(&ClusterView::turn_command(&ask)).unwrap()
+    };
     json!([
         gather(255, view(3, Some(970), NOW.0 + 5_000)),
         gather(u64::MAX, view(4, None, 0)),
@@ -27,6 +40,10 @@ fn commands() -> Value {
         { "do": "checked", "origin": "red", "ready": false },
         { "do": "drain", "origin": "green", "drained": false },
         { "do": "tell" },
+        wait(NOW.0 - 3, 0),
+        wait(NOW.0 - 2, 0),
+        wait(NOW.0 - 1, 0),
+        wait(NOW.0 - 3, 1),
     ])
 }
 

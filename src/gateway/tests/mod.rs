@@ -21,6 +21,7 @@ mod recorded_by_origin;
 mod releases;
 mod revocation;
 mod storage;
+mod waiting;
 mod write_behind;
 
 use std::collections::HashMap;

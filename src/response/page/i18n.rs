@@ -14,7 +14,7 @@ pub(super) fn translate(locale: Locale, english: &'static str) -> &'static str {
     }
 }
 
-const CHINESE: [(&str, &str); 33] = [
+const CHINESE: [(&str, &str); 34] = [
     ("Sign in", "登录"),
     ("Username", "用户名"),
     ("Password", "密码"),
@@ -61,6 +61,7 @@ const CHINESE: [(&str, &str); 33] = [
         "There is no free place right now. This page tries again by itself; you need not do anything.",
         "目前没有空位。此页面会自动重试，您无需进行任何操作。",
     ),
+    ("You are number %.", "您排在第 % 位。"),
     ("Try now", "立即重试"),
     ("Try again", "重试"),
     ("Start again", "重新开始"),

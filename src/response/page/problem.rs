@@ -21,8 +21,8 @@ pub(in crate::response) struct Trouble<'a> {
 /// Next step for the visitor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::response) enum Remedy<'a> {
-    /// Wait: the page reloads by itself.
-    Waiting,
+    /// Wait: the page reloads by itself. Holds the visitor's place in the queue.
+    Waiting(Option<u32>),
     /// Load the page again.
     TryingAgain,
     /// Go to the front page.
@@ -34,15 +34,22 @@ pub(in crate::response) enum Remedy<'a> {
 /// Renders the page.
 pub(in crate::response) fn problem(theme: &Theme<'_>, trouble: &Trouble<'_>) -> Answer {
     let (template, heading) = match trouble.remedy {
-        Remedy::Waiting => (WAITING, theme.translate("Please wait a moment")),
+        Remedy::Waiting(_) => (WAITING, theme.translate("Please wait a moment")),
         _ => (PROBLEM, trouble.title),
     };
     let sign_in = match trouble.remedy {
         Remedy::SigningIn(url) => url,
         _ => "",
     };
+    let place = match trouble.remedy {
+        Remedy::Waiting(Some(place)) => {
+            theme.translate_with("You are number %.", &place.to_string())
+        }
+        _ => String::new(),
+    };
     let fillings = [
         ("sign_in", Text(sign_in)),
+        ("place", Text(&place)),
         ("detail", Text(trouble.detail)),
         ("again", If(trouble.remedy == Remedy::TryingAgain)),
         ("anew", If(trouble.remedy == Remedy::StartingOver)),

@@ -126,7 +126,7 @@ fn all(brand: &Brand, locale: Locale, words: &Words) -> Vec<(&'static str, Answe
         ("password-wrong", password(PasswordState::Wrong)),
         ("password-short", password(PasswordState::TooShort)),
         ("password-changed", password(PasswordState::Done)),
-        ("waiting", problem(Problem::Overloaded)),
+        ("waiting", problem(Problem::Overloaded(None))),
         ("problem-retry", problem(Problem::StoreUnavailable)),
         ("problem-anew", problem(Problem::SessionExpired)),
         (

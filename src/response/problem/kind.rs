@@ -219,7 +219,7 @@ impl Problem {
                 "Chat server unreachable",
                 "The chat server could not be reached. Try again shortly; your session is kept.",
             ),
-            Self::Overloaded => (
+            Self::Overloaded(_) => (
                 503,
                 "overloaded",
                 "Please wait a moment",

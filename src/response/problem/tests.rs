@@ -71,7 +71,7 @@ fn only_browsers_get_chinese() {
 #[test]
 fn waiting_page_refreshes_itself() {
     let brand = Brand::default();
-    let page = Problem::Overloaded.answer(person(&brand, Locale::English), "");
+    let page = Problem::Overloaded(None).answer(person(&brand, Locale::English), "");
     assert!(page.body.contains("tries again by itself"));
     assert_eq!(header(&page, "refresh"), Some("10"));
 }

@@ -61,7 +61,7 @@ impl Router {
             Some("sign-in") => sign_in(&theme, prefix, &tenant.methods),
             Some("sign-out") => page::confirm_sign_out(&theme, prefix, &[]),
             Some("problem") => problem(Problem::OriginUnreachable),
-            Some("waiting") => problem(Problem::Overloaded),
+            Some("waiting") => problem(Problem::Overloaded(None)),
             _ => {
                 let what = "`page` must be sign-in, sign-out, problem or waiting.";
                 return Err(refused(Problem::Invalid(what.to_owned())));
