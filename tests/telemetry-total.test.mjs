@@ -209,3 +209,45 @@ test("sockets and event streams are counted while they are open", async (t) => {
     await until(async () => (await open(kind)) === 0, { what: `no ${kind} open` });
   }
 });
+
+for (const [streams, kind, member] of [
+  ["revocable", "websocket", "sockets"],
+  ["pass-through", "passed_through", "passed_through"],
+])
+  test(`requests and open sockets are counted by origin (${streams})`, async (t) => {
+    const origins = await Promise.all([Origin.start(t), Origin.start(t)]);
+    const servers = origins.map(({ server }) => new WebSocketServer({ server }));
+    t.after(() => servers.map((one) => one.close()));
+    const vestibule = await Vestibule.start(t, {
+      origins: origins.map(({ url }, at) => `o${at}=${url}`),
+      vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "100", STREAMS: streams },
+    });
+    for (let opened = 0; opened < 8; opened += 1) {
+      const socket = new WebSocket(vestibule.url.replace("http", "ws"), { origin: vestibule.url });
+      t.after(() => socket.terminate());
+      await once(socket, "open");
+    }
+    const expected = servers.map(({ clients }) => clients.size);
+    const figures = async () => {
+      const answer = await fetch(`${vestibule.url}/_session/admin/overview`, {
+        headers: { authorization: `Bearer ${ADMIN}` },
+      });
+      /** @type {{ origins: any[] }} */
+      const { origins } = await answer.json();
+      return origins.map((one) => [one.name, one.requests, one[member]]);
+    };
+    const wanted = expected
+      .map((count, at) => [`o${at}`, count, count])
+      .filter(([, count]) => count !== 0);
+    await until(async () => JSON.stringify(await figures()) === JSON.stringify(wanted), {
+      what: `the figures ${JSON.stringify(wanted)}`,
+    });
+    for (const [at, count] of expected.entries()) {
+      const labels = `origin="o${at}",kind="${kind}"`;
+      assert.equal(
+        await sum(vestibule.url, "vestibule_origin_connections_active{", labels),
+        count,
+        labels,
+      );
+    }
+  });

@@ -12,7 +12,7 @@ use crate::encoding::json;
 use crate::encoding::object;
 use crate::telemetry::gauge::{Gauge, Milli};
 use crate::telemetry::metric;
-use crate::tenant::Consistency;
+use crate::tenant::{Consistency, Streams};
 
 /// Key of the pool object's answer.
 pub(crate) const POOL: &str = "pool";
@@ -60,6 +60,11 @@ impl Balancer {
         let mut gauges = Vec::new();
         for origin in self.tenant.pool.iter() {
             let labels = format!("{}\t{}", self.tenant.id, origin.name);
+            let held = self.load.held(&origin.name, now);
+            if held > 0 {
+                let labels = [&labels, metric::PASSED_THROUGH].join("\t");
+                gauges.push((metric::ORIGIN_CONNECTIONS, labels, Milli::of(held.into())));
+            }
             let under_way = Milli::of(self.load.under_way(&origin.name).into());
             gauges.push((metric::ORIGIN_IN_FLIGHT, labels.clone(), under_way));
             if let Some(reported) = self.load.reported(&origin.name, now) {
@@ -132,6 +137,7 @@ impl Balancer {
             ("release", json!(origin.release)),
             ("capacity", json!(origin.capacity)),
             ("under_way", json!(self.under_way(origin, now))),
+            ("followed", json!(self.tenant.streams == Streams::Revocable)),
             ("reported_load", json!(self.reported(origin, now))),
             ("ejected", json!(self.is_ejected(origin, now))),
             ("takes_new_sessions", json!(self.takes_new(origin, now))),

@@ -242,9 +242,27 @@ impl Batch {
         self.gauges.push((name, labels, value));
     }
 
+    /// Sums the followed connections of each tenant's origins.
+    fn sum_streams(&mut self) {
+        let mut sums: FlatMap<String, Milli> = FlatMap::default();
+        for (name, labels, value) in &self.gauges {
+            let mut values = labels.split(SEPARATOR);
+            let of = (values.next(), values.next_back());
+            if let (metric::ORIGIN_CONNECTIONS, (Some(tenant), Some(kind))) = (*name, of)
+                && kind != metric::PASSED_THROUGH
+            {
+                sums.or_default(format!("{tenant}{SEPARATOR}{kind}")).0 += value.0;
+            }
+        }
+        for (labels, sum) in sums.into_entries() {
+            self.set_gauge(metric::STREAMS_ACTIVE, labels, sum);
+        }
+    }
+
     /// Converts the batch into a command: the `number`th of `isolate`.
     #[must_use]
-    pub(crate) fn into_command(self, isolate: &str, number: u64) -> Command {
+    pub(crate) fn into_command(mut self, isolate: &str, number: u64) -> Command {
+        self.sum_streams();
         // A loop instead of `collect`, which would link another sort function.
         let mut seen = BTreeMap::new();
         for (tenant, sessions) in self.seen.into_entries() {

@@ -96,6 +96,10 @@ pub(crate) const ORIGIN_DURATION: &str = "vestibule_origin_request_duration_seco
 pub(crate) const ORIGIN_FAILURES: &str = "vestibule_origin_failures_total";
 /// Ejections of origins.
 pub(crate) const ORIGIN_EJECTIONS: &str = "vestibule_origin_ejections_total";
+/// Open connections to origins, by kind.
+pub(crate) const ORIGIN_CONNECTIONS: &str = "vestibule_origin_connections_active";
+/// Kind of the sockets that pass through: their number is an estimate.
+pub(crate) const PASSED_THROUGH: &str = "passed_through";
 /// Requests in flight at origins.
 pub(crate) const ORIGIN_IN_FLIGHT: &str = "vestibule_origin_in_flight";
 /// Load that origins report.
@@ -208,6 +212,11 @@ pub(crate) const ALL: &[Metric] = &[
         ORIGIN_IN_FLIGHT,
         &["tenant", "origin"],
         "Requests without an answer yet, and the streams and sockets that are followed.",
+    ),
+    gauge(
+        ORIGIN_CONNECTIONS,
+        &["tenant", "origin", "kind"],
+        "Open sockets and event streams that are followed (websocket, sse), and an estimate of the open sockets that pass through (passed_through).",
     ),
     gauge(
         ORIGIN_LOAD,

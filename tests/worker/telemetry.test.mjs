@@ -50,7 +50,7 @@ test("counters are reported early when there are too many label sets", () => {
 });
 
 test("counters restart when they are reported; a gauge stays until nothing is open", () => {
-  const open = "vestibule_streams_active\tacme\tsse";
+  const open = "vestibule_origin_connections_active\tacme\ta\tsse";
   const event = "vestibule_events_total\t\tpaused";
   count(event);
   count(event);

@@ -69,6 +69,7 @@ export interface Overview {
   statuses: Record<string, number>;
   latency: { edge: Histogram; origin: Histogram };
   tenants: TenantTotals[];
+  origins: OriginFigures[];
   history: Point[];
 }
 
@@ -84,8 +85,22 @@ export interface Origin {
   reported_load: number | null;
   ejected: boolean;
   takes_new_sessions: boolean;
-  requests?: number;
-  failures?: number;
+  /** Whether open connections are followed, and so counted. */
+  followed: boolean;
+  /** Nothing before the first report. */
+  figures?: OriginFigures;
+}
+
+export interface OriginFigures {
+  tenant: string;
+  name: string;
+  requests: number;
+  failures: number;
+  /** Followed sockets and event streams. */
+  sockets: number;
+  streams: number;
+  /** Estimate of the sockets that pass through. */
+  passed_through: number;
 }
 
 export interface SessionLine {

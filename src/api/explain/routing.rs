@@ -141,7 +141,7 @@ fn explain_origin(
     now: UnixMillis,
 ) -> Value {
     let mut known = gateway.balancer.describe_origin(origin, now);
-    for other in ["url", "capacity", "takes_new_sessions"] {
+    for other in ["url", "capacity", "followed", "takes_new_sessions"] {
         known.remove(other);
     }
     known.insert("score".to_owned(), json!(score));

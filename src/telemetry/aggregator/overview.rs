@@ -28,6 +28,21 @@ pub(super) struct Figures {
     pub(super) streams_active: u64,
 }
 
+/// Maximum number of origins in the overview.
+const MAX_ORIGINS: usize = 1_000;
+
+/// Figures of one origin.
+#[derive(Debug, Default)]
+struct Connections {
+    requests: u64,
+    failures: u64,
+    /// Followed sockets and event streams.
+    sockets: u64,
+    streams: u64,
+    /// Estimate of the sockets that pass through.
+    passed_through: u64,
+}
+
 impl Figures {
     /// Returns the figures without a tenant: storage operations are not counted by tenant.
     pub(super) fn of_nobody(series: &Series) -> Self {
@@ -136,9 +151,54 @@ impl Collection {
             "statuses": statuses(series),
             "latency": json!({ "edge": latency(series, "edge"), "origin": latency(series, "origin") }),
             "tenants": tenants,
+            "origins": origins(series, &gauges, tenant),
             "history": self.history.to_json(tenant),
         })
     }
+}
+
+/// Returns requests, failures and open connections of the origins, of one tenant or of all.
+fn origins(series: &Series, gauges: &[Gauge], tenant: Option<&str>) -> Vec<Value> {
+    let mut all: FlatMap<String, Connections> = FlatMap::default();
+    for (labels, by) in series.counters(metric::ORIGIN_REQUESTS) {
+        all.or_default(origin(labels)).requests += by;
+    }
+    for (labels, by) in series.counters(metric::ORIGIN_FAILURES) {
+        all.or_default(origin(labels)).failures += by;
+    }
+    for (name, labels, value) in gauges {
+        let is_shown = tenant.is_none_or(|tenant| tenant == first(labels));
+        if *name != metric::ORIGIN_CONNECTIONS || !is_shown {
+            continue;
+        }
+        let own = all.or_default(origin(labels));
+        match last(labels) {
+            "websocket" => own.sockets += value.whole(),
+            "sse" => own.streams += value.whole(),
+            _ => own.passed_through += value.whole(),
+        }
+    }
+    let shown = all.iter().take(MAX_ORIGINS);
+    shown
+        .map(|(labels, one)| {
+            json!({
+                "tenant": first(labels),
+                "name": last(labels),
+                "requests": one.requests,
+                "failures": one.failures,
+                "sockets": one.sockets,
+                "streams": one.streams,
+                "passed_through": one.passed_through,
+            })
+        })
+        .collect()
+}
+
+/// Returns the tenant and the origin of a series.
+fn origin(labels: &str) -> String {
+    let end = labels.match_indices(SEPARATOR).nth(1);
+    let (end, _) = end.unwrap_or((labels.len(), ""));
+    labels.get(..end).unwrap_or_default().to_owned()
 }
 
 fn totals(series: &Series, figures: &Figures) -> Value {

@@ -109,6 +109,36 @@ fn overview_has_totals_and_their_growth() {
 }
 
 #[test]
+fn overview_has_requests_and_connections_of_each_origin() {
+    let mut collection = Collection::default();
+    for (number, isolate) in [(1, "a"), (1, "b")] {
+        let mut batch = batch(10);
+        for (labels, open) in [
+            ("acme\ta\twebsocket", 2),
+            ("acme\ta\tsse", 1),
+            ("acme\tb\tpassed_through", 4),
+            ("globex\ta\twebsocket", 9),
+        ] {
+            let open = Milli::of(open);
+            batch.set_gauge(metric::ORIGIN_CONNECTIONS, labels.to_owned(), open);
+        }
+        collection.apply(batch.into_command(isolate, number), NOW);
+    }
+    let shown = answer_to(&mut collection, Command::Overview(of("acme")), NOW);
+    let figures = |name: &str| {
+        let mut origins = shown["origins"].as_array().unwrap().iter();
+        let found = origins.find(|one| one["name"] == name).unwrap();
+        ["requests", "sockets", "streams", "passed_through"]
+            .map(|member| found[member].as_u64().unwrap())
+    };
+    assert_eq!(figures("a"), [20, 4, 2, 0]);
+    assert_eq!(figures("b"), [0, 0, 0, 8]);
+    assert_eq!(shown["totals"]["streams_active"], 6);
+    let mut tenants = shown["origins"].as_array().unwrap().iter();
+    assert!(tenants.all(|one| one["tenant"] == "acme"));
+}
+
+#[test]
 fn only_new_batches_are_counted() {
     let mut collection = Collection::default();
     for number in [1, 2, 2, 1] {

@@ -64,8 +64,11 @@ fn data_planes_counts_become_series() {
     }
     batch.add_number("vestibule_storage_operations_total\tkv_read\tok", 4.0);
     batch.add_number("vestibule_writes_lost_total", 2.0);
-    batch.add_number("vestibule_streams_active\tacme\tsse", 3.0);
-    batch.add_number("vestibule_streams_active\tacme\tsse", 2.0);
+    let connections = |origin, kind| [metric::ORIGIN_CONNECTIONS, "acme", origin, kind].join("\t");
+    batch.add_number(&connections("a", "sse"), 3.0);
+    batch.add_number(&connections("a", "sse"), 2.0);
+    batch.add_number(&connections("b", "sse"), 4.0);
+    batch.add_number(&connections("b", "passed_through"), 9.0);
     batch.show_line("{\"level\":\"info\"}");
     batch.set_gauge(metric::ISOLATES, String::new(), Milli::of(1));
     let series = &batch.series;
@@ -110,10 +113,15 @@ fn data_planes_counts_become_series() {
     let command = batch.into_command("ab", 7).to_text();
     let command: Value = serde_json::from_str(&command).unwrap();
     assert_eq!(command["number"], 7);
-    assert_eq!(command["gauges"].as_array().unwrap().len(), 2);
     assert_eq!(
-        command["gauges"][0],
-        json!([metric::STREAMS_ACTIVE, "acme\tsse", 2_000])
+        command["gauges"],
+        json!([
+            [metric::ORIGIN_CONNECTIONS, "acme\ta\tsse", 2_000],
+            [metric::ORIGIN_CONNECTIONS, "acme\tb\tsse", 4_000],
+            [metric::ORIGIN_CONNECTIONS, "acme\tb\tpassed_through", 9_000],
+            [metric::ISOLATES, "", 1_000],
+            [metric::STREAMS_ACTIVE, "acme\tsse", 6_000],
+        ])
     );
     assert_eq!(command["lines"], json!([{ "level": "info" }]));
 }

@@ -229,7 +229,7 @@ export class Exchange extends RequestContext {
 
   /** Counts a followed connection until it ends. @param {string} place tenant and origin @param {"websocket" | "sse"} kind */
   #countOpen(place, kind) {
-    const series = `vestibule_streams_active\t${place.slice(0, place.indexOf("/"))}\t${kind}`;
+    const series = `vestibule_origin_connections_active\t${place.replace("/", "\t")}\t${kind}`;
     const attempt = begin(place);
     const add = (/** @type {number} */ by) => {
       count(series, by);

@@ -14,7 +14,7 @@ import { usePolled } from "../polled.js";
 import { to } from "../route.js";
 import { SessionTable } from "./session-table.jsx";
 
-/** @import { Origin, SessionPage } from "../backend.d.ts" */
+/** @import { Origin, OriginFigures, SessionPage } from "../backend.d.ts" */
 
 const EVERY = 3_000;
 
@@ -36,8 +36,13 @@ function Origins({ tenant }) {
   const asked = useSignal(/** @type {Origin | null} */ (null));
   const query = { tenant };
   const reading = usePolled(
-    async (signal) =>
-      /** @type {Origin[]} */ ((await get("admin/origins", { query, signal })).origins),
+    async (signal) => {
+      const [{ origins }, overview] = await Promise.all([
+        get("admin/origins", { query, signal }),
+        get("admin/overview", { query, signal }),
+      ]);
+      return withFigures(origins, overview.origins, tenant);
+    },
     EVERY,
     [tenant],
   );
@@ -76,6 +81,19 @@ function Origins({ tenant }) {
       )}
     </>
   );
+}
+
+/**
+ * Adds its figures to each origin.
+ * @param {Origin[]} origins
+ * @param {OriginFigures[] | undefined} figures nothing from an object of an earlier release
+ * @param {string} tenant
+ */
+function withFigures(origins, figures = [], tenant) {
+  return origins.map((origin) => ({
+    ...origin,
+    figures: figures.find((one) => one.tenant === tenant && one.name === origin.name),
+  }));
 }
 
 /** @param {Origin} origin */
@@ -125,8 +143,7 @@ function OriginCard({ origin, ask }) {
           <dt>Release</dt>
           <dd>{release ?? "usual"}</dd>
         </div>
-        <Counted name="Requests" number={origin.requests} />
-        <Counted name="Failures" number={origin.failures} />
+        <Figures origin={origin} />
       </dl>
       <div class="buttons">
         <a class="button" href={to("origins", name)}>
@@ -143,15 +160,22 @@ function OriginCard({ origin, ask }) {
   );
 }
 
-/** @param {{ name: string, number: number | undefined }} props undefined if not counted */
-function Counted({ name, number }) {
-  if (number === undefined) return null;
-  return (
-    <div>
+/** @param {{ origin: Origin }} props */
+function Figures({ origin: { figures, followed } }) {
+  if (!figures) return null;
+  const { requests, failures, sockets, streams, passed_through } = figures;
+  const all = {
+    Requests: count(requests),
+    Failures: count(failures),
+    Sockets: followed || sockets > 0 ? count(sockets) : `about ${count(passed_through)}`,
+    "Event streams": followed || streams > 0 ? count(streams) : "not followed",
+  };
+  return Object.entries(all).map(([name, text]) => (
+    <div key={name}>
       <dt>{name}</dt>
-      <dd class="number">{count(number)}</dd>
+      <dd class="number">{text}</dd>
     </div>
-  );
+  ));
 }
 
 /** Shows only known facts: an origin that is not ejected need not be healthy. @param {{ origin: Origin }} props */

@@ -4,7 +4,7 @@
 const [MAX_KINDS, MAX_REQUESTS] = [5_000, 50_000];
 
 /** The gauge of open connections; all other metrics only grow. */
-const GAUGE = "vestibule_streams_active\t";
+const GAUGE = "vestibule_origin_connections_active\t";
 
 /** Three durations of each request, by labels and status. @type {Map<string, number[]>} */
 let requests = new Map();
