@@ -133,6 +133,7 @@ test("a client's forwarding headers are replaced or dropped", async (t) => {
     "X-Forwarded-For",
     "X-Forwarded-Host",
     "X-Forwarded-Proto",
+    "X-Forwarded-Port",
     "X-Forwarded-Prefix",
     "X-Forwarded-Uri",
     "X_Forwarded_For",
@@ -150,6 +151,7 @@ test("a client's forwarding headers are replaced or dropped", async (t) => {
   assertUnspoofed(origin);
   assert.deepEqual(origin.received("x-forwarded-host"), ["chat.example"]);
   assert.deepEqual(origin.received("x-forwarded-proto"), ["http"]);
+  assert.deepEqual(origin.received("x-forwarded-port"), ["80"]);
   assert.deepEqual(origin.received("forwarded"), [
     'for=unknown;host="chat.example";proto=http;by=_vestibule',
   ]);

@@ -8,6 +8,7 @@ const FIXED = Object.entries({
   "x-session-expires": "1795321680",
   "x-forwarded-host": "127.0.0.1:8080",
   "x-forwarded-proto": "http",
+  "x-forwarded-port": "8080",
   forwarded: 'for=unknown;host="127.0.0.1:8080";proto=http;by=_vestibule',
 });
 

@@ -172,6 +172,18 @@ impl<'a> Location<'a> {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }
 
+    /// Returns the port that the client used.
+    #[must_use]
+    pub(crate) fn port(&self) -> &'a str {
+        let named = self.authority.rsplit_once(':').map(|(_, port)| port);
+        // The colons of an IPv6 address are in brackets, and a port may be empty (RFC 3986 section 3.2.3).
+        match named.filter(|port| !port.is_empty() && !port.ends_with(']')) {
+            Some(port) => port,
+            None if self.scheme == "https" => "443",
+            None => "80",
+        }
+    }
+
     /// Returns whether this is plain http to a loopback host, as in local development.
     #[must_use]
     pub(crate) fn is_plain_loopback(&self) -> bool {
@@ -221,6 +233,20 @@ mod tests {
             "GET\nhttp://a/\nname",
         ] {
             assert!(Request::parse(broken).is_none(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn port_is_the_named_one_or_the_schemes() {
+        for (href, port) in [
+            ("https://chat.example/", "443"),
+            ("http://chat.example/:9/?a:9", "80"),
+            ("http://chat.example:/", "80"),
+            ("http://chat.example:8080/", "8080"),
+            ("https://[::1]/", "443"),
+            ("https://[::1]:8443/", "8443"),
+        ] {
+            assert_eq!(Location::parse(href).unwrap().port(), port, "{href}");
         }
     }
 

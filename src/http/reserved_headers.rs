@@ -204,7 +204,7 @@ pub(crate) fn kind_of(folded: &str) -> Option<Kind> {
 /// cannot use such a name.
 #[must_use]
 pub(crate) fn is_ours(folded: &str) -> bool {
-    folded == "x-forwarded-host"
+    matches!(folded, "x-forwarded-host" | "x-forwarded-port")
         || folded.starts_with("x-session")
         || matches!(whole(folded), Some(Kind::Connection | Kind::Routing))
 }

@@ -88,7 +88,7 @@ pub(crate) struct AnonymousHeaders<'a> {
 }
 
 /// Names of our headers, in the order of the values in [`Outgoing::own`]. `cookie` is the client's without our cookie.
-pub(crate) const FORWARDED_HEADERS: [&str; 21] = [
+pub(crate) const FORWARDED_HEADERS: [&str; 22] = [
     "x-session-id",
     "x-session-tenant",
     "x-session-state",
@@ -105,6 +105,7 @@ pub(crate) const FORWARDED_HEADERS: [&str; 21] = [
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",
+    "x-forwarded-port",
     "forwarded",
     "traceparent",
     "tracestate",
@@ -345,6 +346,7 @@ impl Outgoing {
         self.set(client.unwrap_or_default());
         self.set(location.authority);
         self.set(location.scheme);
+        self.set(location.port());
         self.own.push_str("for=");
         match client {
             Some(address) if address.contains(':') => {

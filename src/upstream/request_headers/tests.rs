@@ -82,6 +82,7 @@ fn identity_headers_are_set() {
         ("x-forwarded-for", "2001:db8::1"),
         ("x-forwarded-host", "chat.example"),
         ("x-forwarded-proto", "https"),
+        ("x-forwarded-port", "443"),
         (
             "forwarded",
             "for=\"[2001:db8::1]\";host=\"chat.example\";proto=https;by=_vestibule",
