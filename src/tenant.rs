@@ -5,6 +5,7 @@ pub(crate) mod assets;
 pub(crate) mod environment;
 mod faults;
 mod from_config;
+mod origins;
 pub(crate) mod patches;
 pub(crate) mod proof_key;
 mod releases;
@@ -16,7 +17,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::auth::methods::Methods;
-use crate::balancer::pool::Pool;
+use crate::balancer::pools::Pools;
 use crate::balancer::releases::Releases;
 use crate::clock::Seconds;
 use crate::config::model::LoginException;
@@ -214,7 +215,7 @@ pub(crate) struct Tenant {
     /// Maximum bytes of `X-Session-Data`; a longer value is left out.
     pub max_data: usize,
     /// Origins that receive the requests.
-    pub pool: Pool,
+    pub pools: Pools,
     /// Gray releases that some new sessions begin in.
     pub releases: Option<Releases>,
     /// Whether a conversation waits for its unavailable origin instead of moving.

@@ -56,8 +56,8 @@ fn list_origins(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<A
         ));
     }
     gateway.balancer.sync_origins(context.answers, context.now);
-    let pool = gateway.tenant.pool.iter();
-    let origins: Vec<Value> = pool
+    let origins = gateway.tenant.pools.origins();
+    let origins: Vec<Value> = origins
         .map(|origin| Value::Object(gateway.balancer.describe_origin(origin, context.now)))
         .collect();
     Ok(Answer::json(200, &json!({ "origins": origins })))

@@ -51,7 +51,7 @@ pub(super) fn command_pool(
     if tenant.consistency == Consistency::Eventual {
         return Err(Problem::NeedsObjects.into());
     }
-    if tenant.pool.named(name).is_none() {
+    if tenant.pools.named(name).is_none() {
         return Err(Problem::NotFound.into());
     }
     if context.request.method != "POST" {

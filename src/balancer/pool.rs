@@ -10,6 +10,7 @@
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::balancer::path_prefix::PathPrefix;
 use crate::balancer::releases::Releases;
 use crate::clock::UnixSeconds;
 use crate::flat_map::FlatMap;
@@ -34,6 +35,8 @@ pub(crate) struct Origin {
     pub health_path: Option<String>,
     /// Start of its use: older sessions stay with the other origins, so that adding an origin moves no session.
     pub since: UnixSeconds,
+    /// Beginnings of the paths that its pool answers; none in the default pool.
+    pub paths: Vec<PathPrefix>,
     seed: u64,
 }
 
@@ -108,7 +111,7 @@ fn authority(url: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// Origins of a tenant; never empty.
+/// Origins that share the sessions or the requests of some paths; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pool {
     origins: Vec<Origin>,
@@ -187,6 +190,7 @@ impl Origin {
             release: None,
             health_path: None,
             since: UnixSeconds(0),
+            paths: Vec::new(),
         }
     }
 

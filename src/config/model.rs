@@ -14,6 +14,7 @@ use super::values::{
     Percent, QueueLength, ReleaseName, SecretName, Share, Site, Weight,
 };
 use crate::auth::methods::ClientAuthentication;
+use crate::balancer::path_prefix::PathPrefix;
 use crate::balancer::pool::{Base, OriginName, OriginState};
 use crate::clock::Seconds;
 use crate::encoding::json;
@@ -245,6 +246,8 @@ object! {
         health_path: Option<Path>,
         /// The server gets only sessions that begin after this time.
         since: Option<Date>,
+        /// Beginnings of paths, such as /api, whose requests go to the servers that list the same ones. Servers without paths get all others, and hold the conversations.
+        paths: Vec<PathPrefix>,
     }
 }
 

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::object_macro::{checked, text};
 use super::parse::{FromDocument, Reader};
 use crate::auth::provider::is_confidential;
+use crate::balancer::path_prefix::PathPrefix;
 use crate::balancer::pool::{Base, OriginName};
 use crate::clock::UnixSeconds;
 use crate::encoding::json;
@@ -25,6 +26,11 @@ text!(
     HostPattern::parse
 );
 text!(OriginName, "^[A-Za-z0-9._:\\[\\]-]+$", OriginName::parse);
+text!(
+    PathPrefix,
+    "^(/[A-Za-z0-9._~!$&()+,=:@-]+)+/?$",
+    PathPrefix::parse
+);
 text!(Base, "^https?://[^/?#@\\\\ \"]+/*$", Base::parse);
 
 checked! {

@@ -215,6 +215,11 @@ fn origin(entry: &str) -> Value {
         let (name, value) = attribute.split_once('=').unwrap_or((attribute, ""));
         let value = match name {
             "weight" | "capacity" => parsed(value, Kind::Number),
+            "paths" => value
+                .split('+')
+                .map(str::trim)
+                .filter(|path| !path.is_empty())
+                .collect(),
             _ => json!(value),
         };
         let name = if name == "health" {

@@ -68,6 +68,67 @@ fn waiting_time_of_newcomers_is_bounded() {
 }
 
 #[test]
+fn paths_of_origins_are_read_from_the_variable() {
+    let tenant = read(&json!({
+        "ORIGINS": "w=http://w, a=http://a;paths= /api+/v1/ +/api;weight=2,b=http://b;paths=/v1+/api",
+    }));
+    let pools = tenant.unwrap().tenant.unwrap().pools;
+    let names = |path| {
+        let pool = pools.at(path).unwrap_or(&pools.default);
+        pool.iter()
+            .map(|origin| origin.name.clone())
+            .collect::<String>()
+    };
+    assert_eq!(["/", "/api", "/v1/x"].map(names), ["w", "ab", "ab"]);
+}
+
+#[test]
+fn contradictory_paths_are_reported_with_their_origin() {
+    for (origins, fault) in [
+        ("a=http://a;paths=/api", "ORIGINS: all have paths"),
+        (
+            "w=http://w,a=http://a;paths=/api+/v1,b=http://b;paths=/v1",
+            "ORIGINS[2].paths: /v1 belongs to other origins",
+        ),
+        (
+            "w=http://w,a=http://a;paths=/_session/x",
+            "ORIGINS[1].paths: /_session/x is reserved",
+        ),
+        (
+            "w=http://w,a=http://a;paths=/_SESSION",
+            "ORIGINS[1].paths: /_SESSION is reserved",
+        ),
+        (
+            "w=http://w,a=http://a;paths=/v1+api",
+            "ORIGINS[1].paths[1]: \"api\" is no beginning of paths",
+        ),
+        ("w=http://w,a=http://a;paths=/", "ORIGINS[1].paths[0]"),
+        (
+            "w=http://w,a=http://a;paths=/api;capacity=5",
+            "ORIGINS[1].capacity: it limits new sessions",
+        ),
+        (
+            "w=http://w,a=http://a;paths=/api;release=v2",
+            "ORIGINS[1].release: no origin without paths",
+        ),
+    ] {
+        let faults = read(&json!({ "ORIGINS": origins, "RELEASES": "v2: 10%" })).err();
+        let faults = faults.unwrap();
+        assert!(
+            faults.len() == 1 && faults[0].starts_with(fault),
+            "{origins}: {faults:#?}"
+        );
+    }
+    let most: Vec<String> = (0..33).map(|at| format!("/{at}")).collect();
+    let origins = format!("w=http://w,a=http://a;paths={}", most.join("+"));
+    let faults = read(&json!({ "ORIGINS": origins })).err().unwrap();
+    assert!(
+        faults[0].starts_with("ORIGINS[1].paths: use up to 32"),
+        "{faults:?}"
+    );
+}
+
+#[test]
 fn public_cache_path_that_requires_login_is_rejected() {
     for mode in ["off", "optional"] {
         assert!(read(&json!({ "CACHE": "/public/*", "LOGIN_MODE": mode })).is_ok());

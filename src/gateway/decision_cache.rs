@@ -113,6 +113,7 @@ impl Gateway {
         Some(CachePolicy {
             until,
             any_target: tenant.login_exceptions.is_empty()
+                && tenant.pools.is_one()
                 && tenant.assets.is_empty()
                 && tenant.patches.is_empty()
                 && tenant.public_paths.is_empty()
@@ -151,7 +152,7 @@ impl Balancer {
             self.has_failed(origin, now) || self.health.is_lost(&origin.name, now)
         };
         let is_healthy = self.health.is_clear() && self.cluster.is_clear(now);
-        is_healthy || !self.tenant.pool.iter().any(is_skipped)
+        is_healthy || !self.tenant.pools.origins().any(is_skipped)
     }
 }
 

@@ -304,14 +304,17 @@ impl Gateway {
         interrupt
     }
 
-    /// Classifies a request's path. One whose canonical form differs is ambiguous.
+    /// Classifies a request's path. It is ambiguous if its canonical form differs, or if it is another pool's to some
+    /// readers.
     pub(crate) fn classify<'r>(&self, location: &Location<'r>) -> PathClass<'r> {
-        if location.is_canonical {
-            return path::classify(location.path, &self.prefix);
+        if !location.is_canonical && !matches!(canonical(location), Ok(None)) {
+            return PathClass::Ambiguous;
         }
-        match canonical(location) {
-            Ok(None) => path::classify(location.path, &self.prefix),
-            Ok(Some(_)) | Err(_) => PathClass::Ambiguous,
+        match path::classify(location.path, &self.prefix) {
+            PathClass::Origin if !self.tenant.has_one_pool_at(location.path) => {
+                PathClass::Ambiguous
+            }
+            class => class,
         }
     }
 

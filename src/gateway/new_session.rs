@@ -47,6 +47,7 @@ impl Gateway {
     ) -> Result<SessionId, Interrupt> {
         let now = context.now;
         let queue = self.tenant.overload.queue;
+        let queue = queue.filter(|_| !self.is_answered_elsewhere(context));
         let ticket = queue.and_then(|_| Ticket::presented(&self.tenant, context));
         let ticket = ticket.filter(|ticket| !ticket.may_sign_in);
         self.limits
@@ -62,7 +63,7 @@ impl Gateway {
             self.balancer
                 .wait_for_turn(&mut self.recorder, queue, ticket, context)?;
         }
-        self.draw_session_id(same_origin, release.as_deref(), queue.is_some(), now)
+        self.draw_session_id(same_origin, release.as_deref(), queue.is_some(), context)
     }
 
     /// Draws an id for the new session of a user who signs in. One who waited before the sign-in does not wait again.
@@ -78,7 +79,7 @@ impl Gateway {
             .limit_places(&mut self.recorder, has_waited, context)?;
         self.limits.limit_sessions(&mut self.recorder, context)?;
         let release = self.balancer.assign_release(context);
-        self.draw_session_id(None, release.as_deref(), has_waited, context.now)
+        self.draw_session_id(None, release.as_deref(), has_waited, context)
     }
 
     fn draw_session_id(
@@ -86,26 +87,37 @@ impl Gateway {
         same_origin: Option<SessionId>,
         release: Option<&str>,
         is_admitted: bool,
-        now: UnixMillis,
+        context: &RequestContext<'_>,
     ) -> Result<SessionId, Interrupt> {
+        let now = context.now;
+        let is_elsewhere = self.is_answered_elsewhere(context);
         let balancer = &mut self.balancer;
         let id = match same_origin {
             Some(id) => id,
-            None if is_admitted => balancer.draw_id(release, now),
+            // A full pool refuses only what it would answer itself. Others' requests look for its best without insisting.
+            None if is_elsewhere => balancer.draw_id(release, PATIENT_DRAWS, now),
             None => {
-                balancer.refuse_if_full(&mut self.recorder, release, now)?;
-                balancer.draw_id(release, now)
+                if !is_admitted {
+                    balancer.refuse_if_full(&mut self.recorder, release, now)?;
+                }
+                balancer.draw_id(release, MAX_DRAWN, now)
             }
         };
         let handle = Handle::derive(&self.tenant.id, &id);
-        if let Some(name) = self
-            .balancer
-            .hashed(handle, now.seconds())
-            .map(|origin| origin.name.clone())
+        // A request that another pool answers is no work for the origin of the conversation.
+        if !is_elsewhere
+            && let Some(origin) = self.balancer.hashed(handle, now.seconds())
         {
+            let name = origin.name.clone();
             self.balancer.load.assign(&name);
         }
         Ok(id)
+    }
+
+    /// Returns whether servers of certain paths answer the request, not those that hold conversations.
+    fn is_answered_elsewhere(&self, context: &RequestContext<'_>) -> bool {
+        let path = context.request.location.path;
+        self.tenant.pools.at(path).is_some()
     }
 }
 
@@ -183,11 +195,11 @@ impl Balancer {
         })
     }
 
-    fn draw_id(&self, release: Option<&str>, now: UnixMillis) -> SessionId {
+    fn draw_id(&self, release: Option<&str>, max_drawn: usize, now: UnixMillis) -> SessionId {
         let begins = now.seconds();
         let mut first: Option<(&Origin, SessionId)> = None;
         let mut fallback = None;
-        for drawn in 0..MAX_DRAWN {
+        for drawn in 0..max_drawn {
             let (id, handle) = self.draw_of_release(release, begins);
             if drawn >= PATIENT_DRAWS && (first.is_some() || fallback.is_some()) {
                 break;
@@ -243,7 +255,7 @@ impl Balancer {
 
     /// Returns whether an origin of a release accepts a new session.
     fn has_room(&self, release: Option<&str>, now: UnixMillis) -> bool {
-        let mut pool = self.tenant.pool.iter();
+        let mut pool = self.tenant.pools.default.iter();
         pool.any(|origin| {
             self.release_of(origin) == release
                 && origin.since <= now.seconds()
@@ -261,7 +273,7 @@ impl Balancer {
         // The rules give no release that has no room, so only the usual one may be full while another is not.
         let is_usual_full = || {
             release.is_none() && self.tenant.releases.is_some() && {
-                let mut pool = self.tenant.pool.iter();
+                let mut pool = self.tenant.pools.default.iter();
                 let is_open = pool.any(|origin| {
                     self.release_of(origin).is_none()
                         && origin.is_open(self.tenant.releases.as_ref())
@@ -278,19 +290,19 @@ impl Balancer {
 
     /// Returns whether origins are open, but none accepts a new session.
     pub(crate) fn is_full(&self, now: UnixMillis) -> bool {
-        let mut pool = self.tenant.pool.iter();
+        let mut pool = self.tenant.pools.default.iter();
         !self.is_closed() && !pool.any(|origin| self.takes_new(origin, now))
     }
 
     /// Returns whether no origin is open.
     pub(super) fn is_closed(&self) -> bool {
-        let mut pool = self.tenant.pool.iter();
+        let mut pool = self.tenant.pools.default.iter();
         !pool.any(|origin| origin.is_open(self.tenant.releases.as_ref()))
     }
 
     /// Returns whether no other origin of the same release accepts a new session.
     fn is_alone(&self, origin: &Origin, now: UnixMillis) -> bool {
-        !self.tenant.pool.iter().any(|other| {
+        !self.tenant.pools.default.iter().any(|other| {
             other.name != origin.name
                 && other.release == origin.release
                 && self.takes_new(other, now)
@@ -313,7 +325,8 @@ impl Balancer {
             .map(str::to_owned)
     }
 
-    /// Returns whether an origin accepts a new session.
+    /// Returns whether an origin accepts a new session. Only those of the default pool, which hold conversations, can
+    /// be full.
     pub(crate) fn takes_new(&self, origin: &Origin, now: UnixMillis) -> bool {
         let overload = &self.tenant.overload;
         let here = self.load.under_way(&origin.name);
@@ -329,7 +342,7 @@ impl Balancer {
                 .is_some_and(|(most, reported)| reported >= most);
         self.state(origin) == OriginState::Active
             && origin.is_open(self.tenant.releases.as_ref())
-            && !is_full
+            && !(is_full && origin.paths.is_empty())
     }
 
     /// Returns the load of an origin relative to its weight. One that has just returned counts as busier than it is.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::balancer::cluster_view::{ClusterView, LocalView};
 use crate::balancer::health_check::HealthCheck;
+use crate::balancer::path_prefix::PathPrefix;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
@@ -22,8 +23,8 @@ impl Balancer {
     pub(crate) fn sync_origins(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
         match answers.found(POOL) {
             None => {
-                let pool = self.tenant.pool.iter();
-                let views: Vec<LocalView<'_>> = pool
+                let origins = self.tenant.pools.origins();
+                let views: Vec<LocalView<'_>> = origins
                     .map(|origin| LocalView {
                         origin: &origin.name,
                         under_way: self.load.under_way(&origin.name),
@@ -45,7 +46,7 @@ impl Balancer {
     /// Returns the health checks of the origins that have a health path.
     pub(crate) fn health_checks(&self) -> impl Iterator<Item = HealthCheck> {
         let tenant = &self.tenant;
-        tenant.pool.iter().filter_map(|origin| {
+        tenant.pools.origins().filter_map(|origin| {
             let path = origin.health_path.as_deref()?;
             Some(HealthCheck {
                 tenant: tenant.id.clone(),
@@ -58,7 +59,7 @@ impl Balancer {
     /// Returns load and state of the origins as this isolate sees them, for the metrics.
     pub(crate) fn gauges(&self, now: UnixMillis) -> Vec<Gauge> {
         let mut gauges = Vec::new();
-        for origin in self.tenant.pool.iter() {
+        for origin in self.tenant.pools.origins() {
             let labels = format!("{}\t{}", self.tenant.id, origin.name);
             let held = self.load.held(&origin.name, now);
             if held > 0 {
@@ -129,9 +130,11 @@ impl Balancer {
             OriginState::Drain => "drain",
             OriginState::Down => "down",
         };
+        let paths: Vec<&str> = origin.paths.iter().map(PathPrefix::as_str).collect();
         object([
             ("name", json!(origin.name)),
             ("url", json!(origin.base)),
+            ("paths", json!(paths)),
             ("state", json!(state)),
             ("weight", json!(origin.weight)),
             ("release", json!(origin.release)),

@@ -124,7 +124,7 @@ impl Gateway {
                 site: Site {
                     scheme,
                     authority,
-                    origins: &self.tenant.pool,
+                    origins: &self.tenant.pools,
                 },
             },
         );

@@ -4,7 +4,7 @@ use super::assertion::Asserted;
 use super::authenticate::Visitor;
 use super::parts::Balancer;
 use super::{Gateway, Interrupt, RequestContext};
-use crate::balancer::pool::Origin;
+use crate::balancer::pool::{Origin, OriginState, Pool};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::effect::Failed;
 use crate::policy::PROPAGATION;
@@ -34,8 +34,9 @@ pub(crate) struct Choice<'g> {
     pub(crate) why: Reason<'g>,
     /// Whether another origin holds the conversation.
     pub(crate) moves: bool,
-    /// Pin from now on; `None` if the handle leads to the same origin.
-    pub(crate) pin: Option<&'g str>,
+    /// Pin from now on: none if the handle leads to the same origin. `None` if the pin stays as it is, because the
+    /// origin does not hold the conversation.
+    pub(crate) pin: Option<Option<&'g str>>,
 }
 
 /// Reasons for the origin of a session.
@@ -87,14 +88,14 @@ impl Gateway {
         let record = &visitor.session.record;
         let choice = self
             .balancer
-            .choice(record, failures, context.now)
+            .choice(context.request.location.path, record, failures, context.now)
             .ok_or(Problem::OriginUnreachable)?;
         let release = choice.origin.release.clone().unwrap_or_default();
         let selected = SelectedOrigin {
             origin: choice.origin.name.clone(),
             base: choice.origin.base.clone(),
             takeover: !visitor.is_new && choice.moves,
-            pin: choice.pin != record.pin.as_deref(),
+            pin: choice.pin.is_some_and(|pin| pin != record.pin.as_deref()),
         };
         if self.balancer.health.is_lost(&selected.origin, context.now) {
             self.balancer.await_recovery(&selected.origin, context)?;
@@ -112,7 +113,21 @@ impl Gateway {
 }
 
 impl Balancer {
-    /// Returns the origin that gets a session's request, given those that failed it.
+    /// Returns the origin that gets a session's request for a path, given those that failed it.
+    pub(crate) fn choice(
+        &self,
+        path: &str,
+        record: &Record,
+        failures: &[Failed],
+        now: UnixMillis,
+    ) -> Option<Choice<'_>> {
+        match self.tenant.pools.at(path) {
+            None => self.choice_of_conversation(record, failures, now),
+            Some(pool) => self.choice_of_path(pool, record, failures, now),
+        }
+    }
+
+    /// Returns the origin of the default pool that gets a session's request.
     ///
     /// A session goes to the origin of its pin, else to the one its handle leads to. It moves away from there if
     /// - its pin has rested for `PIN_IDLE`: it returns to the origin of its handle;
@@ -125,14 +140,16 @@ impl Balancer {
     ///
     /// With `STRICT_PINS` a session does not leave an origin that is ejected, lost or failed. `change_session` in
     /// `response.rs` stores the move with the response.
-    pub(crate) fn choice(
+    fn choice_of_conversation(
         &self,
         record: &Record,
         failures: &[Failed],
         now: UnixMillis,
     ) -> Option<Choice<'_>> {
-        let Tenant { pool, releases, .. } = &*self.tenant;
-        let releases = releases.as_ref();
+        let Tenant {
+            pools, releases, ..
+        } = &*self.tenant;
+        let (pool, releases) = (&pools.default, releases.as_ref());
         let pinned = record.pin.as_deref().and_then(|name| pool.named(name));
         let hashed = self.hashed(record.handle, record.created);
         let last = pinned.or(hashed)?;
@@ -157,40 +174,96 @@ impl Balancer {
             // Any response of this origin is better than another origin's.
             Some((home, Reason::Strict)).filter(|_| !failed(home))?
         } else {
-            // Its own release first, then the usual one, then any. If all are ejected, an origin that has not failed
-            // this request is still worth it.
-            let untried = |origin: &Origin| origin.is_open(releases) && !failed(origin);
-            let is_usual = |origin: &Origin| {
-                releases.is_some_and(|all| all.of_origin(origin).is_none()) && usable(origin)
-            };
             // A sign-in may have pinned it to another release than its handle's.
             let is_pinned = pinned.is_some() && rested.is_none();
             let of_pin = |origin: &Origin| {
                 is_pinned && releases.is_some_and(|all| all.share(origin, home)) && usable(origin)
             };
-            let because = |why| move |origin| (origin, why);
             let session = (record.handle, record.created);
             pool.best(record.handle, of_pin)
                 .or_else(|| pool.best_of_release(session, releases, usable))
-                .map(because(Reason::NextOfRelease(&home.name)))
-                .or_else(|| {
-                    let usual = releases.and_then(|_| pool.best(record.handle, is_usual));
-                    let best = usual.or_else(|| pool.best(record.handle, usable));
-                    best.map(because(Reason::Next(&home.name)))
-                })
-                .or_else(|| {
-                    let own = Some(home).filter(|home| untried(home));
-                    let any = own.or_else(|| pool.best(record.handle, untried));
-                    any.map(because(Reason::LastResort))
-                })?
+                .map(|origin| (origin, Reason::NextOfRelease(&home.name)))
+                .or_else(|| self.next_of_any_release((pool, home), record, &usable, &failed))?
         };
         let lost_home = record.pin.is_some() && pinned.is_none();
         Some(Choice {
             origin,
             why,
             moves: origin != last || lost_home,
-            pin: (Some(origin) != hashed).then_some(origin.name.as_str()),
+            pin: Some((Some(origin) != hashed).then_some(origin.name.as_str())),
         })
+    }
+
+    /// Returns the origin of another pool that gets a session's request: the one its handle leads to, of the release
+    /// that the conversation is in. Nothing is stored, so a session is back as soon as that origin is.
+    ///
+    /// An origin that is drained gets no more requests, because none of its sessions is known.
+    fn choice_of_path<'g>(
+        &'g self,
+        pool: &'g Pool,
+        record: &Record,
+        failures: &[Failed],
+        now: UnixMillis,
+    ) -> Option<Choice<'g>> {
+        let Tenant {
+            pools, releases, ..
+        } = &*self.tenant;
+        let releases = releases.as_ref();
+        let pinned = record.pin.as_deref();
+        let pinned = pinned.and_then(|name| pools.default.named(name));
+        let holder = pinned.or_else(|| self.hashed(record.handle, record.created));
+        let belongs = |origin: &Origin| {
+            let both = releases.zip(holder);
+            origin.since <= record.created && both.is_none_or(|(all, held)| all.share(origin, held))
+        };
+        let failed = |origin: &Origin| self.is_gone(&origin.name, failures);
+        let usable = |origin: &Origin| {
+            origin.is_open(releases)
+                && self.state(origin) == OriginState::Active
+                && !failed(origin)
+                && !self.is_ejected(origin, now)
+        };
+        let handle = record.handle;
+        let home = pool.best(handle, belongs);
+        let home = home.or_else(|| pool.best(handle, |_| true))?;
+        let (origin, why) = pool
+            .best(handle, |origin| belongs(origin) && usable(origin))
+            .map(|origin| {
+                let is_home = origin == home;
+                let other = Reason::NextOfRelease(&home.name);
+                (origin, if is_home { Reason::Handle } else { other })
+            })
+            .or_else(|| self.next_of_any_release((pool, home), record, &usable, &failed))?;
+        Some(Choice {
+            origin,
+            why,
+            moves: false,
+            pin: None,
+        })
+    }
+
+    /// Returns the next best origin if no other of a session's own release is usable: of the usual release first, then
+    /// of any. If all are ejected, one that has not failed this request is still worth it.
+    fn next_of_any_release<'g>(
+        &'g self,
+        (pool, home): (&'g Pool, &'g Origin),
+        record: &Record,
+        usable: &dyn Fn(&Origin) -> bool,
+        failed: &dyn Fn(&Origin) -> bool,
+    ) -> Option<(&'g Origin, Reason<'g>)> {
+        let releases = self.tenant.releases.as_ref();
+        let untried = |origin: &Origin| origin.is_open(releases) && !failed(origin);
+        let is_usual = |origin: &Origin| {
+            releases.is_some_and(|all| all.of_origin(origin).is_none()) && usable(origin)
+        };
+        let usual = releases.and_then(|_| pool.best(record.handle, is_usual));
+        let best = usual.or_else(|| pool.best(record.handle, usable));
+        best.map(|origin| (origin, Reason::Next(&home.name)))
+            .or_else(|| {
+                let own = Some(home).filter(|home| untried(home));
+                let any = own.or_else(|| pool.best(record.handle, untried));
+                any.map(|origin| (origin, Reason::LastResort))
+            })
     }
 
     /// Decides whether a sign-in may have pinned a session to a gray release that its handle does not lead to. Such a
@@ -215,15 +288,18 @@ impl Balancer {
             })
     }
 
-    /// Returns the origin that a session has by its handle alone, whatever the state of the origins.
+    /// Returns the origin that a session's conversation has by its handle alone, whatever the state of the origins.
     pub(crate) fn hashed(&self, handle: Handle, created: UnixSeconds) -> Option<&Origin> {
-        let Tenant { pool, releases, .. } = &*self.tenant;
+        let Tenant {
+            pools, releases, ..
+        } = &*self.tenant;
+        let pool = &pools.default;
         pool.best_of_release((handle, created), releases.as_ref(), |_| true)
             .or_else(|| pool.best(handle, |_| true))
     }
 
-    /// Returns whether an origin is skipped because of its failures. If more than half of the origins failed, the cause
-    /// is elsewhere, and skipping them would overload the rest. Unreachable origins are always skipped.
+    /// Returns whether an origin is skipped because of its failures. If more than half of its pool failed, the cause is
+    /// elsewhere, and skipping them would overload the rest. Unreachable origins are always skipped.
     pub(crate) fn is_ejected(&self, origin: &Origin, now: UnixMillis) -> bool {
         if self.health.is_lost(&origin.name, now) {
             return true;
@@ -231,8 +307,10 @@ impl Balancer {
         if !self.has_failed(origin, now) {
             return false;
         }
-        let Tenant { pool, releases, .. } = &*self.tenant;
-        let releases = releases.as_ref();
+        let Tenant {
+            pools, releases, ..
+        } = &*self.tenant;
+        let (pool, releases) = (pools.of_origin(origin), releases.as_ref());
         let open = || pool.iter().filter(|origin| origin.is_open(releases));
         let ejected = open().filter(|one| self.has_failed(one, now));
         2 * ejected.count() <= open().count().max(2)

@@ -261,7 +261,7 @@ impl Balancer {
     /// waits.
     fn room(&self, now: UnixMillis) -> u32 {
         let releases = self.tenant.releases.as_ref();
-        let pool = || self.tenant.pool.iter();
+        let pool = || self.tenant.pools.default.iter();
         let is_usual = |origin: &&Origin| self.release_of(origin).is_none();
         let has_usual = pool().any(|origin| is_usual(&origin) && origin.is_open(releases));
         pool()

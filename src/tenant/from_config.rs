@@ -8,11 +8,10 @@ use super::proof_key::ProofKey;
 use super::{
     ApiKey, Consistency, Fail, Overload, Pauses, Queue, Sampling, Telemetry, Tenant, Timeouts,
 };
-use crate::balancer::pool::{Origin, Pool};
 use crate::clock::Seconds;
 use crate::config::Fault;
 use crate::config::branding::Branding;
-use crate::config::model::{Document, FailMode, OriginEntry, Session};
+use crate::config::model::{Document, FailMode, Session};
 use crate::config::values::PathPattern;
 use crate::http::host::HostPattern;
 use crate::http::{header_name, qualifier, reserved_headers};
@@ -65,11 +64,12 @@ impl Tenant {
         let routing = &document.routing;
         let session = &document.session;
         let lifetime = lifetime(session, &mut faults);
-        let pool = pool(&document.origins.0, &mut faults);
         if !(3..=3_600).contains(&routing.overload.queue_timeout.0) {
             faults.add("routing.overload.queue_timeout", "use 3s to 1h");
         }
         let rules = super::releases::rules(routing, &mut faults);
+        let reserved = secrets.prefix();
+        let pools = super::origins::pools(&document.origins.0, &rules, reserved, &mut faults);
         let needs_objects = session.consistency == Consistency::Strong;
         for objects in ["SESSION_OBJECTS", "DIRECTORY_OBJECTS", "POOL_OBJECTS"] {
             if needs_objects && !secrets.has(objects) {
@@ -105,7 +105,7 @@ impl Tenant {
             .then(|| proof(id, secrets, &mut faults))
             .flatten();
         let keys = keys.as_ref().and_then(|keys| KeyRing::derive(keys, id));
-        let (Some(keys), Some(pool), true) = (keys, pool, faults.0.is_empty()) else {
+        let (Some(keys), Some(pools), true) = (keys, pools, faults.0.is_empty()) else {
             return Err(faults.0);
         };
         Ok(Self {
@@ -130,8 +130,8 @@ impl Tenant {
             admin_tokens,
             cache: session.cache,
             max_data: usize::try_from(session.max_data.0).unwrap_or(usize::MAX),
-            releases: super::releases::releases(rules, &pool),
-            pool,
+            releases: super::releases::releases(rules, &pools.default),
+            pools,
             strict_pins: routing.strict_pins,
             pin_idle: limit(routing.pin_idle),
             new_sessions_are_limited: secrets.has(NEW_SESSION_LIMITER),
@@ -228,33 +228,6 @@ fn lifetime(session: &Session, faults: &mut Faults) -> Lifetime {
         absolute,
         remember,
     }
-}
-
-fn pool(entries: &[OriginEntry], faults: &mut Faults) -> Option<Pool> {
-    let origins: Vec<Origin> = entries.iter().map(origin_of).collect();
-    for (at, origin) in origins.iter().enumerate() {
-        let earlier = origins.iter().take(at);
-        if earlier.clone().any(|other| other.name == origin.name) {
-            let name = &origin.name;
-            faults.add(
-                &format!("origins[{at}]"),
-                format!("two origins are named {name:?}"),
-            );
-        }
-    }
-    Pool::new(origins)
-}
-
-fn origin_of(entry: &OriginEntry) -> Origin {
-    let name = entry.name.clone().unwrap_or_else(|| entry.url.to_name());
-    let mut origin = Origin::new(name, entry.url.clone());
-    origin.weight = entry.weight.0;
-    origin.state = entry.state;
-    origin.capacity = some(entry.capacity);
-    origin.release = entry.release.as_ref().map(|name| name.0.clone());
-    origin.health_path = entry.health_path.as_ref().map(ToString::to_string);
-    origin.since = entry.since.map(|date| date.0).unwrap_or_default();
-    origin
 }
 
 /// Returns the path below which the hosts serve the tenant. It is part of the reserved paths, so there is one.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::balancer::pool::Pool;
+use crate::balancer::pools::Pools;
 
 /// Public address of the site, and the origins to hide.
 #[derive(Clone, Copy)]
@@ -16,7 +16,7 @@ pub(crate) struct Site<'a> {
     /// Host, with the port unless it is the scheme's default.
     pub authority: &'a str,
     /// Origins; a URL may name any of them.
-    pub origins: &'a Pool,
+    pub origins: &'a Pools,
 }
 
 /// Scheme, host and port of a URL, and the rest.
@@ -126,7 +126,7 @@ impl Site<'_> {
     fn is_origin(&self, parsed: &ParsedUrl<'_>) -> bool {
         let mut bases = self
             .origins
-            .iter()
+            .origins()
             .filter_map(|origin| ParsedUrl::of_base(&origin.base));
         bases.any(|base| base.host == parsed.host && self.is_port_of(parsed, &base))
     }
@@ -164,7 +164,7 @@ impl Site<'_> {
         if domain.is_empty() || is_at_or_below(&host_of(self.authority), &domain) {
             return false;
         }
-        let bases = self.origins.iter();
+        let bases = self.origins.origins();
         bases
             .filter_map(|origin| ParsedUrl::of_base(&origin.base))
             .any(|base| is_at_or_below(&base.host, &domain))

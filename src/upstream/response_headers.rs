@@ -184,11 +184,12 @@ fn value<'a>(headers: &[(&str, &'a str)], name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balancer::pool::{Base, Origin, Pool};
+    use crate::balancer::pool::{Base, Origin};
+    use crate::balancer::pools::Pools;
 
     fn plan(headers: &[(&str, &str)], set_cookie: Option<&str>) -> Edits {
         let base = Base::parse("http://10.0.0.1:8000").unwrap();
-        let origins = Pool::new(vec![Origin::new(base.to_name(), base)]).unwrap();
+        let origins = Pools::new(vec![Origin::new(base.to_name(), base)]).unwrap();
         Edits::plan(
             headers,
             Context {
@@ -276,7 +277,7 @@ mod tests {
     #[test]
     fn public_path_stays_cacheable_without_cookies() {
         let base = Base::parse("http://10.0.0.1:8000").unwrap();
-        let origins = Pool::new(vec![Origin::new(base.to_name(), base)]).unwrap();
+        let origins = Pools::new(vec![Origin::new(base.to_name(), base)]).unwrap();
         let context = Context {
             cookie: CookieName::Host,
             vault: &[],

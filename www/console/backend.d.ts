@@ -76,6 +76,8 @@ export interface Overview {
 export interface Origin {
   name: string;
   url: string;
+  /** Beginnings of the paths that its pool answers; none for the servers that hold conversations. */
+  paths: string[];
   state: "active" | "drain" | "down";
   weight: number;
   release: string | null;

@@ -24,20 +24,27 @@ pub(super) fn explain_routing(
 ) -> Result<(), Interrupt> {
     let now = context.now;
     let record = &visitor.session.record;
-    let pool = gateway.tenant.pool.iter().enumerate();
+    let path = context.request.location.path;
+    let pools = &gateway.tenant.pools;
+    let of_path = pools.at(path);
+    let pool = of_path.unwrap_or(&pools.default);
     explanation.origins = pool
-        .map(|(at, origin)| {
-            let (is_usable, because) = fitness(&gateway.balancer, at, origin, record, now);
+        .iter()
+        .map(|origin| {
+            let (is_usable, because) = fitness(&gateway.balancer, origin, record, now);
             let score = origin.displayed_score(record.handle);
             explain_origin(gateway, origin, score, is_usable, &because, now)
         })
         .collect();
     let choice = gateway
         .balancer
-        .choice(record, context.answers.failures(), now);
+        .choice(path, record, context.answers.failures(), now);
     let choice = choice.ok_or(Problem::OriginUnreachable)?;
     let name = &choice.origin.name;
     let because = match choice.why {
+        Reason::Handle if of_path.is_some() => {
+            "It has the highest score among the origins of this path, for the session's release and age.".to_owned()
+        }
         Reason::Handle => {
             "It has the highest score among the origins for the session's release and age.".to_owned()
         }
@@ -53,7 +60,7 @@ pub(super) fn explain_routing(
             format!("{home}, where it belongs, cannot be used, and no other of its release. This one is next by score of all.")
         }
         Reason::LastResort => {
-            "All origins are ejected. This one is tried as a last resort.".to_owned()
+            "No origin is usable. This one is tried as a last resort.".to_owned()
         }
     };
     explanation.choice = json!({ "origin": name, "because": because, "takeover": choice.moves });
@@ -76,7 +83,9 @@ pub(super) fn explain_new_session(
         gateway.balancer.takes_new(origin, now) && !gateway.balancer.is_ejected(origin, now)
     };
     let releases = gateway.tenant.releases.as_ref();
-    let pool = || gateway.tenant.pool.iter();
+    let pools = &gateway.tenant.pools;
+    let of_path = pools.at(context.request.location.path);
+    let pool = || of_path.unwrap_or(&pools.default).iter();
     let all: u32 = pool()
         .filter(|origin| takes(origin))
         .map(|origin| origin.weight)
@@ -86,10 +95,12 @@ pub(super) fn explain_new_session(
             let is_usable = takes(origin);
             let because = if !origin.is_open(releases) || gateway.balancer.is_ejected(origin, now) {
                 "It is taken out of service or ejected.".to_owned()
+            } else if is_usable && of_path.is_some() {
+                "It can be used. The score is its probability by weight.".to_owned()
             } else if is_usable {
                 "It takes new sessions. The score is its probability by weight. Two origins are drawn, and the less busy one is selected.".to_owned()
             } else if gateway.balancer.state(origin) == OriginState::Drain {
-                "It is drained: it keeps its sessions and gets no new ones.".to_owned()
+                drained(origin).to_owned()
             } else {
                 "It is full: it keeps its sessions and gets no new ones.".to_owned()
             };
@@ -103,7 +114,7 @@ pub(super) fn explain_new_session(
         .collect();
     let queue = gateway.tenant.overload.queue;
     let waiting = queue.map_or(0, |_| gateway.balancer.waiting(now));
-    if gateway.balancer.is_full(now) || waiting > 0 {
+    if of_path.is_none() && (gateway.balancer.is_full(now) || waiting > 0) {
         explanation.because = queue.map(|_| {
             format!("New visitors are served in order of arrival (routing.overload.queue): {waiting} wait.")
         });
@@ -112,7 +123,14 @@ pub(super) fn explain_new_session(
     if !pool().any(|origin| origin.is_open(releases)) {
         return Err(Problem::OriginUnreachable.into());
     }
-    let begins = "A new session would begin. Its origin is drawn at random among those that take new sessions.";
+    let begins = match of_path {
+        None => {
+            "A new session would begin. Its origin is drawn at random among those that take new sessions."
+        }
+        Some(_) => {
+            "A new session would begin. Its handle, which is random, selects the origin of this path."
+        }
+    };
     let release = releases.map(|releases| release_of_new(releases, context));
     explanation.because = Some(format!("{begins}{}", release.unwrap_or_default()));
     Ok(())
@@ -153,17 +171,13 @@ fn explain_origin(
 /// Returns whether a session can use an origin, and why.
 fn fitness(
     balancer: &Balancer,
-    at: usize,
     origin: &Origin,
     record: &Record,
     now: UnixMillis,
 ) -> (bool, String) {
     let releases = balancer.tenant.releases.as_ref();
     if origin.state == OriginState::Down {
-        return (
-            false,
-            format!("It takes no sessions: origins[{at}].state is down."),
-        );
+        return (false, "It takes no sessions: its state is down.".to_owned());
     }
     if !origin.is_open(releases) {
         return (
@@ -180,6 +194,10 @@ fn fitness(
             "It failed recently, here or elsewhere, and is ejected.".to_owned(),
         );
     }
+    let is_drained = balancer.state(origin) == OriginState::Drain;
+    if is_drained && !origin.paths.is_empty() {
+        return (false, drained(origin).to_owned());
+    }
     let because = if balancer.has_failed(origin, now) {
         "It failed recently, but so did most origins. Ejecting all of them would overload the rest."
     } else if record.pin.as_deref() == Some(&origin.name) {
@@ -189,14 +207,20 @@ fn fitness(
     {
         "It runs another release than the session's. It is used only if no origin of that release can be."
     } else if origin.since > record.created {
-        let because = format!(
-            "The session is older than the origin (origins[{at}].since). It is used only if no older origin can be."
-        );
-        return (true, because);
-    } else if balancer.state(origin) == OriginState::Drain {
-        "It is drained: it keeps its sessions and gets no new ones."
+        "The session is older than the origin (since). It is used only if no older origin can be."
+    } else if is_drained {
+        drained(origin)
     } else {
         "It can be used."
     };
     (true, because.to_owned())
+}
+
+/// Explains what draining means: only an origin of the default pool has sessions to keep.
+fn drained(origin: &Origin) -> &'static str {
+    if origin.paths.is_empty() {
+        "It is drained: it keeps its sessions and gets no new ones."
+    } else {
+        "It is drained: it gets no more requests while another origin of its paths can be used."
+    }
 }

@@ -17,6 +17,7 @@ mod origins;
 mod passwords;
 mod past;
 mod patches;
+mod path_pools;
 mod recorded_by_origin;
 mod releases;
 mod revocation;

@@ -46,6 +46,8 @@ pub(super) fn settings() -> impl Strategy<Value = Value> {
         "a=http://a;weight=5,b=http://b,c=http://c;state=down",
         "a=http://a;state=down,b=http://b;state=down,c=http://c;state=down",
         "a=http://a;release=v2,b=http://b,c=http://c;state=drain",
+        "a=http://a,b=http://b;paths=/chat,c=http://c;paths=/chat;state=drain",
+        "a=http://a,b=http://b;release=v2,c=http://c;paths=/chat;release=v2",
     ];
     (
         prop::sample::select(CONSISTENCIES.to_vec()),

@@ -235,7 +235,7 @@ fn session_of_a_user_stays_in_the_release_also_when_it_rests_or_its_origin_fails
     };
     world.wait(7_200);
     let at = |world: &World| {
-        let choice = world.gateway.balancer.choice(&record, &[], world.now);
+        let choice = world.gateway.balancer.choice("/", &record, &[], world.now);
         choice.map(|choice| choice.origin.name.clone())
     };
     assert_eq!(at(&world), pinned);

@@ -3,16 +3,16 @@ use proptest::prelude::*;
 use super::*;
 use crate::balancer::pool::{Base, Origin, OriginName};
 
-fn pool(bases: &[&str]) -> Pool {
+fn pools(bases: &[&str]) -> Pools {
     let origin = |(at, base): (usize, &&str)| {
         let name = OriginName::parse(&format!("o{at}")).unwrap();
         Origin::new(name, Base::parse(base).unwrap())
     };
-    Pool::new(bases.iter().enumerate().map(origin).collect()).unwrap()
+    Pools::new(bases.iter().enumerate().map(origin).collect()).unwrap()
 }
 
-fn origins() -> Pool {
-    pool(&[
+fn origins() -> Pools {
+    pools(&[
         "http://10.0.0.1:8000",
         "http://chat.internal",
         "https://blue.internal:8443",
@@ -20,7 +20,7 @@ fn origins() -> Pool {
     ])
 }
 
-fn site(origins: &Pool) -> Site<'_> {
+fn site(origins: &Pools) -> Site<'_> {
     Site {
         scheme: "https",
         authority: "chat.example",
@@ -223,7 +223,7 @@ fn cookie_domain_of_an_origin_is_rewritten() {
 
 #[test]
 fn parent_cookie_domain_is_kept() {
-    let origins = pool(&["http://origin.example.com"]);
+    let origins = pools(&["http://origin.example.com"]);
     let site = Site {
         scheme: "https",
         authority: "chat.example.com",

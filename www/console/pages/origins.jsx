@@ -101,18 +101,19 @@ function takesNew({ takes_new_sessions, ejected }) {
   return takes_new_sessions && !ejected;
 }
 
-/** Describes how many origins take new sessions. @param {Origin[]} origins */
+/** Describes how many of the origins that hold conversations take new sessions. @param {Origin[]} origins */
 function turns(origins) {
-  const open = origins.filter(takesNew).length;
-  if (open === origins.length) return "All take new sessions.";
+  const holders = origins.filter(({ paths }) => paths.length === 0);
+  const open = holders.filter(takesNew).length;
+  if (open === holders.length) return "All take new sessions.";
   return open === 0
     ? "None takes new sessions."
-    : `${open} of ${origins.length} ${open === 1 ? "takes" : "take"} new sessions.`;
+    : `${open} of ${holders.length} ${open === 1 ? "takes" : "take"} new sessions.`;
 }
 
 /** @param {{ origin: Origin, ask: () => void }} props */
 function OriginCard({ origin, ask }) {
-  const { name, url, state, weight, release, capacity, under_way, reported_load } = origin;
+  const { name, url, paths, state, weight, release, capacity, under_way, reported_load } = origin;
   return (
     <li class="card origin">
       <div class="title">
@@ -143,12 +144,20 @@ function OriginCard({ origin, ask }) {
           <dt>Release</dt>
           <dd>{release ?? "usual"}</dd>
         </div>
+        {paths.length > 0 && (
+          <div>
+            <dt>Paths</dt>
+            <dd class="mono">{paths.join(" ")}</dd>
+          </div>
+        )}
         <Figures origin={origin} />
       </dl>
       <div class="buttons">
-        <a class="button" href={to("origins", name)}>
-          Who is there<span class="visually-hidden"> at {name}</span>
-        </a>
+        {paths.length === 0 && (
+          <a class="button" href={to("origins", name)}>
+            Who is there<span class="visually-hidden"> at {name}</span>
+          </a>
+        )}
         {state !== "down" && (
           <button type="button" onClick={ask}>
             {state === "drain" ? "Undrain" : "Drain"}
@@ -202,12 +211,14 @@ function loadKind(load) {
 }
 
 /** @param {{ origin: Origin, tenant: string, close: () => void }} props */
-function Turn({ origin: { name, state, under_way }, tenant, close }) {
+function Turn({ origin: { name, paths, state, under_way }, tenant, close }) {
   const isDrained = state === "drain";
+  const holds = paths.length === 0;
   const act = async () => {
     const verb = isDrained ? "undrain" : "drain";
     await ask("POST", `admin/origins/${encodeURIComponent(name)}/${verb}`, { query: { tenant } });
-    notify(isDrained ? `${name} takes new sessions again.` : `${name} takes no new sessions now.`);
+    const what = holds ? "new sessions" : "requests";
+    notify(isDrained ? `${name} takes ${what} again.` : `${name} takes no ${what} now.`);
   };
   return (
     <Confirm
@@ -216,13 +227,20 @@ function Turn({ origin: { name, state, under_way }, tenant, close }) {
       act={act}
       close={close}
     >
-      <p>
-        {isDrained
-          ? "New sessions may begin there again."
-          : `New sessions begin elsewhere. The ${counted(under_way, "conversation")} it has stay until they end.`}
-      </p>
+      <p>{drainText({ isDrained, holds, under_way })}</p>
     </Confirm>
   );
+}
+
+/** @param {{ isDrained: boolean, holds: boolean, under_way: number }} origin */
+function drainText({ isDrained, holds, under_way }) {
+  if (!holds)
+    return isDrained
+      ? "Requests for its paths may go there again."
+      : `Requests for its paths go to the others. The ${counted(under_way, "request")} it has may finish.`;
+  return isDrained
+    ? "New sessions may begin there again."
+    : `New sessions begin elsewhere. The ${counted(under_way, "conversation")} it has stay until they end.`;
 }
 
 /** @param {{ name: string }} props */
