@@ -17,13 +17,14 @@ pub(crate) enum Kind {
 }
 
 /// Whole names, sorted.
-const NAMES: [(&str, Kind); 87] = [
+const NAMES: [(&str, Kind); 88] = [
     ("client-ip", Kind::Routing),
     ("cloudflare-workers-version-key", Kind::Connection),
     ("cloudflare-workers-version-overrides", Kind::Connection),
     ("connection", Kind::Connection),
     ("content-length", Kind::Connection),
     ("cookie", Kind::Connection),
+    ("dify-hook-url", Kind::Routing),
     ("eppn", Kind::Identity),
     ("expect", Kind::Connection),
     ("fly-client-ip", Kind::Routing),
@@ -172,10 +173,10 @@ const fn bit_of(first: u8) -> u32 {
 }
 
 /// First two letters of all names and prefixes whose first letter begins a browser's headers too.
-const BEGINNINGS: [[u8; 2]; 28] = [
-    *b"cf", *b"cl", *b"co", *b"ep", *b"ex", *b"fa", *b"fl", *b"fo", *b"fr", *b"ho", *b"ht", *b"ke",
-    *b"me", *b"oi", *b"pa", *b"pr", *b"re", *b"sc", *b"sf", *b"sh", *b"sm", *b"ss", *b"ta", *b"te",
-    *b"tr", *b"up", *b"wl", *b"x-",
+const BEGINNINGS: [[u8; 2]; 29] = [
+    *b"cf", *b"cl", *b"co", *b"di", *b"ep", *b"ex", *b"fa", *b"fl", *b"fo", *b"fr", *b"ho", *b"ht",
+    *b"ke", *b"me", *b"oi", *b"pa", *b"pr", *b"re", *b"sc", *b"sf", *b"sh", *b"sm", *b"ss", *b"ta",
+    *b"te", *b"tr", *b"up", *b"wl", *b"x-",
 ];
 
 /// Returns whether no name in the lists begins with these two lower-case letters, so that the name needs no folding.
