@@ -4,21 +4,26 @@ import path from "node:path";
 import { freePort } from "../tests/harness/ports.mjs";
 import { until } from "../tests/harness/until.mjs";
 
-const SCRIPT = path.join(import.meta.dirname, "chat-server.mjs");
-
 export class ChatServers {
   /** @type {(import("node:child_process").ChildProcess | undefined)[]} */
   #processes = [];
+  #script;
   /** @type {number[]} */
   ports = [];
+
+  /** @param {string} script of this folder, started with a server's name and port; it answers `/mood` */
+  constructor(script) {
+    this.#script = path.join(import.meta.dirname, script);
+  }
 
   /**
    * Reserves addresses; no server runs yet.
    * @param {{ after: (end: () => unknown) => void }} run
    * @param {number} count
+   * @param {string} [script]
    */
-  static async reserve(run, count) {
-    const servers = new ChatServers();
+  static async reserve(run, count, script = "chat-server.mjs") {
+    const servers = new ChatServers(script);
     await servers.add(count);
     run.after(() => servers.kill(...servers.ports.keys()));
     return servers;
@@ -37,7 +42,7 @@ export class ChatServers {
   /** Starts servers, and waits until they respond. @param {number[]} which */
   async start(...which) {
     for (const at of which) {
-      const args = [SCRIPT, `s${at}`, String(this.ports[at])];
+      const args = [this.#script, `s${at}`, String(this.ports[at])];
       this.#processes[at] = spawn(process.execPath, args, { stdio: "inherit" });
     }
     await Promise.all(which.map((at) => until(() => this.mood(at).catch(() => false))));

@@ -36,6 +36,7 @@ function tables(recorded) {
     },
     "internals/experiments.md": {
       rolling: `${experimentInMarkdown("rolling", recorded)}\n\n${described(recorded.rolling.made)}`,
+      relogins: `${experimentInMarkdown("relogins", recorded)}\n\n${described(recorded.relogins.made)}`,
       writes: `${experimentInMarkdown("writes", recorded)}\n\n${described(recorded.writes.made)}`,
       coalescing: `${experimentInMarkdown("coalescing", recorded)}\n\n${described(recorded.coalescing.made)}`,
       encodings: experimentInMarkdown("encodings", recorded),

@@ -2,7 +2,7 @@
 import { aligned, markdown } from "./report.mjs";
 
 /** @typedef {import("./recorded.mjs").Recorded} Recorded */
-/** @typedef {"rolling" | "writes" | "coalescing" | "encodings" | "chainlit" | "soak"} Experiment */
+/** @typedef {"rolling" | "relogins" | "writes" | "coalescing" | "encodings" | "chainlit" | "soak"} Experiment */
 
 /** @type {Record<Experiment, { head: string[], body: (recorded: Recorded) => string[][] }>} */
 const TABLES = {
@@ -15,6 +15,27 @@ const TABLES = {
         `${lost.toFixed(1)} %`,
         `${failed.toFixed(2)} %`,
         average.toFixed(1),
+        p99.toFixed(0),
+      ]),
+  },
+  relogins: {
+    head: [
+      "",
+      "messages",
+      "had to sign in again",
+      "users affected",
+      "requests failed",
+      "average ms",
+      "p99 ms",
+    ],
+    body: ({ relogins }) =>
+      relogins.table.map(({ phase, name, messages, thrownOut, users, failed, average, p99 }) => [
+        `${phase}: ${name}`,
+        String(messages),
+        `${thrownOut.toFixed(1)} %`,
+        `${users.toFixed(0)} %`,
+        `${failed.toFixed(2)} %`,
+        average.toFixed(0),
         p99.toFixed(0),
       ]),
   },

@@ -17,6 +17,7 @@ const FILE = path.join(import.meta.dirname, "recorded.json");
  * @property {import("./encodings.mjs").Encoded[]} encodings
  * @property {import("./starts.mjs").Starts} starts
  * @property {{ made: When, table: import("./rolling.mjs").RollingRow[] }} rolling
+ * @property {{ made: When, table: import("./relogins.mjs").ReloginRow[] }} relogins
  * @property {{ made: Made, table: import("./writes.mjs").WriteRow[] }} writes
  * @property {{ made: Made, table: import("./coalescing.mjs").CoalescingRow[] }} coalescing
  * @property {{ made: When, table: import("./chainlit.mjs").ChainlitRow[] }} chainlit

@@ -4,12 +4,11 @@
  * `node bench/rolling.mjs`.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { Vestibule } from "../tests/harness/workerd.mjs";
 import { ChatServers } from "./chat-servers.mjs";
 import { experiment } from "./experiment.mjs";
-import { balancer } from "./fronts.mjs";
 import { picture } from "./picture.mjs";
 import { machine } from "./recorded.mjs";
+import { FRONTS, restartInTurn } from "./restarts.mjs";
 import { Visitors } from "./visitors.mjs";
 
 /**
@@ -21,21 +20,13 @@ import { Visitors } from "./visitors.mjs";
 const USUAL = { calm: 2_500, away: 1_000 };
 const QUICK = { calm: 400, away: 200 };
 
-/** @typedef {import("./experiment.mjs").Run} Run */
 /** @typedef {{ phase: string, name: string } & import("./visitors.mjs").Outcome} RollingRow */
 
 /** @type {Record<string, { first: number[], act: (servers: ChatServers, pace: Pace) => Promise<void> }>} */
 const PHASES = {
   "rolling restart of four": {
     first: [0, 1, 2, 3],
-    async act(servers, { calm, away }) {
-      for (const at of servers.ports.keys()) {
-        servers.kill(at);
-        await pause(away);
-        await servers.start(at);
-        await pause(calm);
-      }
-    },
+    act: restartInTurn,
   },
   "two, four, two": {
     first: [0, 1],
@@ -47,14 +38,6 @@ const PHASES = {
     },
   },
 };
-
-/** Starts each in front of the servers, and returns its URL. @type {[string, (run: Run, servers: ChatServers) => Promise<string>][]} */
-const FRONTS = [
-  ["in memory, round robin", (run, servers) => haproxy(run, servers, false)],
-  ["in memory, sticky", (run, servers) => haproxy(run, servers, true)],
-  ["Vestibule", (run, servers) => vestibule(run, servers, {})],
-  ["Vestibule, KV alone", (run, servers) => vestibule(run, servers, { CONSISTENCY: "eventual" })],
-];
 
 await experiment(
   {
@@ -72,6 +55,7 @@ await experiment(
         const servers = await ChatServers.reserve(run, 4);
         await servers.start(...first);
         const visitors = new Visitors(await open(run, servers));
+        run.after(() => visitors.leave());
         await pause(pace.calm);
         await act(servers, pace);
         table.push({ phase, name, ...(await visitors.leave()) });
@@ -85,26 +69,6 @@ await experiment(
     };
   },
 );
-
-/**
- * @param {Run} run
- * @param {ChatServers} servers
- * @param {boolean} isSticky
- */
-async function haproxy(run, { ports }, isSticky) {
-  const { url, stop } = await balancer(ports, isSticky);
-  run.after(stop);
-  return new URL(url).origin;
-}
-
-/**
- * @param {Run} run
- * @param {ChatServers} servers
- * @param {Record<string, string>} vars
- */
-async function vestibule(run, { origins }, vars) {
-  return (await Vestibule.start(run, { origins, vars })).url;
-}
 
 /** @param {RollingRow[]} rows */
 function drawn(rows) {

@@ -7,6 +7,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { Browser } from "../tests/harness/browser.mjs";
+import { KvServer } from "../tests/harness/kv.mjs";
+import { until } from "../tests/harness/until.mjs";
 import { WORKERD } from "../tests/harness/workerd.mjs";
 import { aligned, markdown, median, round } from "./report.mjs";
 import { Variant } from "./variant.mjs";
@@ -21,8 +24,10 @@ const BARE = {
   bound: true,
 };
 
-/** The first request is a new visitor's, because no visitor can have come before. */
 const OURS = { name: "Vestibule", does: "a stranger's first request" };
+
+/** Its first request is that of a visitor whose session an earlier process stored. */
+const RETURNED = { name: "Vestibule, a stored session", does: "a known visitor's first request" };
 
 /** @typedef {{ listening: number, first: number, all: number }} Start in milliseconds: until it listens, the first request, both */
 /** @typedef {Start & { name: string }} StartRow medians */
@@ -39,27 +44,49 @@ const OURS = { name: "Vestibule", does: "a stranger's first request" };
  * @returns {Promise<Starts>}
  */
 export async function startTimes(originPort) {
-  const variants = [BARE, OURS].map((description) => new Variant(description));
+  const kv = new KvServer();
+  const namespace = `127.0.0.1:${await kv.listening()}`;
+  const descriptions = [BARE, OURS, { ...RETURNED, namespace }];
+  const variants = descriptions.map((description) => new Variant(description));
   try {
     const files = [];
     for (const variant of variants) files.push(await variant.prepare(originPort));
+    const cookie = await storedSession(files[2], variants[2].url, kv);
     /** @type {Start[][]} */
     const seen = variants.map(() => []);
     // One uncounted start reads the files from disk.
     for (let turn = -1; turn < STARTS; turn += 1) {
       for (const [at, variant] of variants.entries()) {
-        const one = await start(files[at], Number(new URL(variant.url).port));
+        const port = Number(new URL(variant.url).port);
+        const one = await start(files[at], port, at === 2 ? cookie : "");
         if (turn >= 0) seen[at].push(one);
       }
     }
     return compared(seen);
   } finally {
     for (const variant of variants) variant.stop();
+    await kv.stop();
   }
 }
 
-/** @param {Start[][]} seen the bare Worker's, and ours */
-function compared([bare, ours]) {
+/**
+ * Lets a process store a session, and ends it.
+ * @param {string} file
+ * @param {string} url
+ * @param {KvServer} kv
+ * @returns {Promise<string>} the visitor's cookie
+ */
+async function storedSession(file, url, kv) {
+  const visitor = new Browser(url);
+  await started(file, async () => {
+    await visitor.fetch("/store");
+    await until(() => [...kv.stored.keys()].some((key) => key.startsWith("s:")));
+  });
+  return visitor.cookie;
+}
+
+/** @param {Start[][]} seen the bare Worker's, ours, and ours with a stored session */
+function compared([bare, ours, returned]) {
   const middle = (/** @type {Start[]} */ starts) => ({
     listening: round(median(starts.map(({ listening }) => listening)), 1),
     first: round(median(starts.map(({ first }) => first)), 1),
@@ -76,6 +103,7 @@ function compared([bare, ours]) {
     table: [
       { name: BARE.name, ...middle(bare) },
       { name: OURS.name, ...middle(ours) },
+      { name: RETURNED.name, ...middle(returned) },
     ],
     more: middle(differences),
     spread: { least: round(sorted[quarter], 1), most: round(sorted.at(-1 - quarter) ?? 0, 1) },
@@ -85,20 +113,33 @@ function compared([bare, ours]) {
 /**
  * @param {string} file
  * @param {number} port
+ * @param {string} cookie of the first request
  * @returns {Promise<Start>}
  */
-async function start(file, port) {
+async function start(file, port, cookie) {
   const begun = performance.now();
+  let [listening, all] = [0, 0];
+  await started(file, async () => {
+    listening = performance.now() - begun;
+    await ask(port, cookie);
+    all = performance.now() - begun;
+  });
+  return { listening, first: all - listening, all };
+}
+
+/**
+ * Starts a process, acts as soon as it listens, and ends it.
+ * @param {string} file
+ * @param {() => Promise<void>} act
+ */
+async function started(file, act) {
   const child = spawn(WORKERD, ["serve", file, "--control-fd=3"], {
     stdio: ["ignore", "ignore", "inherit", "pipe"],
   });
   const gone = once(child, "exit");
   try {
     await listens(/** @type {import("node:stream").Readable} */ (child.stdio[3]));
-    const listening = performance.now() - begun;
-    await ask(port);
-    const all = performance.now() - begun;
-    return { listening, first: all - listening, all };
+    await act();
   } finally {
     child.kill("SIGKILL");
     await gone;
@@ -120,13 +161,15 @@ function listens(control) {
   });
 }
 
-/** Sends one request without an HTTP client library. @param {number} port */
-async function ask(port) {
+/** Sends one request without an HTTP client library. @param {number} port @param {string} cookie */
+async function ask(port, cookie) {
   const socket = connect(port, "127.0.0.1");
-  socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`);
+  const line = cookie && `Cookie: ${cookie}\r\n`;
+  socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${line}Connection: close\r\n\r\n`);
   let answer = "";
   for await (const chunk of socket) answer += chunk;
   if (!/^HTTP\/1\.1 200/.test(answer)) throw new Error(`the first request is answered ${answer}`);
+  if (cookie && /set-cookie/i.test(answer)) throw new Error(`the session is unknown: ${answer}`);
 }
 
 const HEAD = ["milliseconds", "until it listens", "first request", "in all"];

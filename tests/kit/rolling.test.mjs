@@ -76,8 +76,7 @@ test("a rolling restart keeps a hundred of a hundred conversations", async (t) =
   for (const end = Date.now() + RESTARTED_WITHIN; !isRestarted(); newcomers += 1) {
     assert.ok(Date.now() < end, `not restarted: ${workers.printed}`);
     const newcomer = new Conversation(vestibule.url);
-    await newcomer.begin();
-    newcomer.leave();
+    await newcomer.begin().finally(() => newcomer.leave());
   }
   restarted.abort();
   const broken = (await during).flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
