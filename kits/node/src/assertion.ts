@@ -14,6 +14,7 @@ import {
   jwtVerify,
 } from "jose";
 import { MissingProof, Unavailable, Unverified } from "./errors.ts";
+import { siteOf } from "./site.ts";
 
 /** What an assertion must be of, as the request's headers have it. */
 export interface Asserted {
@@ -24,7 +25,7 @@ export interface Asserted {
 }
 
 export interface AssertionOptions {
-  /** Addresses of your site as browsers see it. Default: the one that the keys come from. */
+  /** Origins of your site as browsers see it. Default: that of the address that the keys come from. */
   readonly issuers?: readonly string[];
   /** Vestibule's `PREFIX`. */
   readonly prefix?: string;
@@ -35,11 +36,14 @@ export interface AssertionOptions {
 const TYPE = "session+jwt";
 const ALGORITHM = "ES256";
 
-/** Seconds for which published keys are used without asking again. */
+/** Seconds after which published keys are read again, in the background. */
 const MAX_AGE = 300;
 
 /** Least seconds between two requests for keys, however many tokens name an unknown one. */
 const PAUSE = 30;
+
+/** The same while no keys are known, so that nothing is accepted. */
+const PAUSE_WITHOUT_KEYS = 2;
 
 /** Seconds for which known keys are used while new ones cannot be had. */
 const STALE = 86_400;
@@ -70,9 +74,9 @@ export class KeySet {
       this.#asking ??= this.#fetch().finally(() => {
         this.#asking = undefined;
       });
-      await this.#asking;
+      if (this.#isStale || !this.#keys.has(keyId)) await this.#asking;
     }
-    if (this.#clock() - this.#fetched > STALE)
+    if (this.#isStale)
       throw new Unavailable(`The keys at ${this.#url} cannot be read. Check VESTIBULE_URL.`);
     const key = this.#keys.get(keyId);
     if (key === undefined) {
@@ -81,10 +85,15 @@ export class KeySet {
     return key;
   }
 
+  get #isStale(): boolean {
+    return this.#clock() - this.#fetched > STALE;
+  }
+
   #isDue(keyId: string): boolean {
     const now = this.#clock();
     if (now - this.#fetched < MAX_AGE && this.#keys.has(keyId)) return false;
-    return this.#asking !== undefined || now - this.#asked >= PAUSE;
+    const pause = this.#isStale ? PAUSE_WITHOUT_KEYS : PAUSE;
+    return this.#asking !== undefined || now - this.#asked >= pause;
   }
 
   /** Reads the keys; keeps those that it has if that fails. */
@@ -93,10 +102,15 @@ export class KeySet {
       const answer = await fetch(this.#url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
       if (!answer.ok) return;
       const { keys } = (await answer.json()) as { keys: (JWK & { kid: string })[] };
-      const imported = keys.map(async (key) => {
-        return [key.kid, (await importJWK(key, ALGORITHM)) as CryptoKey] as const;
-      });
-      this.#keys = new Map(await Promise.all(imported));
+      // One that cannot be imported, such as of another kind, leaves the others useful.
+      const imported = await Promise.allSettled(
+        keys.map(async (key) => {
+          return [key.kid, (await importJWK(key, ALGORITHM)) as CryptoKey] as const;
+        }),
+      );
+      this.#keys = new Map(
+        imported.flatMap((one) => (one.status === "fulfilled" ? [one.value] : [])),
+      );
       this.#fetched = this.#clock();
     } catch {
       // `find` says so once the keys are too old.
@@ -114,9 +128,8 @@ export class AssertionVerifier {
 
   constructor(url: string, options: AssertionOptions = {}) {
     const { issuers = [], prefix = "/_session", leeway = 10 } = options;
-    const site = url.replace(/\/+$/, "");
-    this.#keys = new KeySet(`${site}${prefix}/jwks.json`);
-    this.#issuers = issuers.length > 0 ? [...issuers] : [site];
+    this.#keys = new KeySet(`${url.replace(/\/+$/, "")}${prefix}/jwks.json`);
+    this.#issuers = issuers.length > 0 ? [...issuers] : [siteOf(url)];
     this.#leeway = leeway;
   }
 

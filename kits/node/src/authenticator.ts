@@ -6,7 +6,7 @@ import { Unavailable, Unverified } from "./errors.ts";
 import type { OriginApi } from "./origin-api.ts";
 import { Session } from "./session.ts";
 import { PREFIX, parseSnapshot, type Snapshot } from "./snapshot.ts";
-import { type Received, settingsFromEnv, type Verifier } from "./verification.ts";
+import { type Received, sharedSettings, type Verifier } from "./verification.ts";
 
 export interface SessionOptions {
   /** By default, the environment chooses one: see `settingsFromEnv`. */
@@ -29,13 +29,13 @@ export interface Refusal {
 
 export class Authenticator {
   readonly api: OriginApi | null;
-  readonly #verifier: Verifier;
+  readonly verifier: Verifier;
   readonly #exact: ReadonlySet<string>;
   readonly #prefixes: readonly string[];
 
   constructor({ verifier, api, openPaths = [] }: SessionOptions = {}) {
-    const settings = verifier ? { verifier, api: null } : settingsFromEnv();
-    this.#verifier = settings.verifier;
+    const settings = verifier ? { verifier, api: null } : sharedSettings();
+    this.verifier = settings.verifier;
     this.api = api ?? settings.api;
     const paths = [...openPaths];
     this.#exact = new Set(paths.filter((path) => !path.endsWith("*")));
@@ -53,7 +53,7 @@ export class Authenticator {
 
   /** Verifies a request. Returns `null` for one that Vestibule forwards without a session. */
   async authenticate(request: Received): Promise<Snapshot | null> {
-    await this.#verifier.verify(request);
+    await this.verifier.verify(request);
     return request.headers.get("x-session-id") ? parseSnapshot(request.headers) : null;
   }
 
@@ -77,9 +77,11 @@ export function refusalOf(error: unknown): Refusal {
 }
 
 /** Returns what has to be verified of a request to Node's server. */
-export function receivedFrom(request: IncomingMessage & { originalUrl?: string }): Received {
+export function receivedFrom(
+  request: IncomingMessage & { originalUrl?: string },
+  rawHeaders: readonly string[] = request.rawHeaders,
+): Received {
   const headers = new Map<string, string>();
-  const { rawHeaders } = request;
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const name = (rawHeaders[at] ?? "").toLowerCase();
     if (!name.startsWith(PREFIX)) continue;

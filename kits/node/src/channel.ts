@@ -11,6 +11,9 @@ export class Channel {
   readonly #api: OriginApi | null;
   #snapshot: Snapshot | null;
   #last: Promise<unknown> = Promise.resolve();
+  #lastWaiting: Promise<unknown> = Promise.resolve();
+  /** Number of calls that were made in turn. */
+  #made = 0;
 
   constructor(api: OriginApi | null, snapshot: Snapshot | null) {
     this.#api = api;
@@ -48,9 +51,26 @@ export class Channel {
           "request that has not begun. Let the page call a route that does it.",
       );
     }
+    if (change.wait && change.lease === undefined) return this.#sendWaiting(change);
     await this.#inTurn(async (api) => {
       this.snapshot = await api.change(this.snapshot, change);
     });
+  }
+
+  /** Sends a change after those before it, but lets later calls pass: one of them may be that of the lease's holder. */
+  #sendWaiting(change: Change): Promise<void> {
+    const api = this.#required();
+    const sent = Promise.all([this.#last, this.#lastWaiting]).then(async () => {
+      const before = this.#made;
+      const changed = await api.change(this.snapshot, change);
+      await this.#inTurn(async () => {
+        if (this.#made === before) this.snapshot = changed;
+        // The change is made, even if this fails.
+        else this.snapshot = await api.load(this.snapshot).catch(() => this.snapshot);
+      });
+    });
+    this.#lastWaiting = sent.catch(() => {});
+    return sent;
   }
 
   async refresh(): Promise<void> {
@@ -71,7 +91,11 @@ export class Channel {
   /** Makes changes one after another, as they were asked for, so that the last answer is the newest. */
   #inTurn(call: (api: OriginApi) => Promise<void>): Promise<void> {
     const api = this.#required();
-    const made = this.#last.then(() => call(api));
+    const made = this.#last
+      .then(() => call(api))
+      .finally(() => {
+        this.#made += 1;
+      });
     this.#last = made.catch(() => {});
     return made;
   }

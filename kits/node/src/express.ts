@@ -11,6 +11,7 @@ import {
 } from "./authenticator.ts";
 import { ResponseChannel } from "./channel.ts";
 import { Session } from "./session.ts";
+import type { Verifier } from "./verification.ts";
 
 declare module "http" {
   interface IncomingMessage {
@@ -25,6 +26,18 @@ export type Middleware = (
   next: (error?: unknown) => void,
 ) => Promise<void>;
 
+/** What is known of a request, for all middleware on its way. */
+interface Known {
+  /** As received: those of a session that is not believed are removed from the request. */
+  readonly rawHeaders: readonly string[];
+  /** Who verified it last. */
+  verifiedBy?: Verifier | undefined;
+  /** Of all who verified it, so that their changes are combined. */
+  session?: Session;
+}
+
+const requests = new WeakMap<IncomingMessage, Known>();
+
 /**
  * Returns middleware that verifies each request, and makes its session `request.vestibuleSession`.
  * `request.session` is left to express-session.
@@ -35,32 +48,41 @@ export type Middleware = (
 export function sessionMiddleware(options: SessionOptions = {}): Middleware {
   const authenticator = new Authenticator(options);
   return async (request, response, next) => {
-    if (request.vestibuleSession) return next();
-    let channel: ResponseChannel;
+    const known = requests.get(request) ?? { rawHeaders: [...request.rawHeaders] };
+    requests.set(request, known);
+    if (known.verifiedBy === authenticator.verifier) return next();
     try {
-      channel = await channelFor(authenticator, request);
+      request.vestibuleSession = await open(authenticator, request, response, known);
     } catch (error) {
       return refuse(response, error, next);
     }
-    request.vestibuleSession = new Session(channel);
-    carryChanges(channel, response);
     next();
   };
 }
 
-async function channelFor(
+async function open(
   authenticator: Authenticator,
   request: IncomingMessage & { originalUrl?: string },
-): Promise<ResponseChannel> {
+  response: ServerResponse,
+  known: Known,
+): Promise<Session> {
+  known.verifiedBy = undefined;
   try {
-    const snapshot = await authenticator.authenticate(receivedFrom(request));
-    return new ResponseChannel(authenticator.api, snapshot);
+    const snapshot = await authenticator.authenticate(receivedFrom(request, known.rawHeaders));
+    known.verifiedBy = authenticator.verifier;
+    known.session ??= changeable(new ResponseChannel(authenticator.api, snapshot), response);
+    return known.session;
   } catch (error) {
     const path = pathOf(request.originalUrl ?? request.url ?? "");
     if (!authenticator.isOpen(path, error)) throw error;
     removeSession(request);
-    return new ResponseChannel(authenticator.api, null);
+    return new Session(new ResponseChannel(authenticator.api, null));
   }
+}
+
+function changeable(channel: ResponseChannel, response: ServerResponse): Session {
+  carryChanges(channel, response);
+  return new Session(channel);
 }
 
 /** Adds the headers of all changes when the response begins. */

@@ -11,6 +11,7 @@ export interface Opened {
   /** Without the headers of a session that was not verified. */
   readonly request: Request;
   readonly session: Session;
+  readonly isVerified: boolean;
   readonly channel: ResponseChannel;
 }
 
@@ -43,28 +44,33 @@ export function withSession<Rest extends unknown[]>(
 export async function openRequest(
   authenticator: Authenticator,
   request: Request,
+  received = receivedFrom(request),
 ): Promise<Opened | Response> {
-  const received = receivedFrom(request);
   try {
     const snapshot = await authenticator.authenticate(received);
-    return opened(request, new ResponseChannel(authenticator.api, snapshot));
+    return opened(request, new ResponseChannel(authenticator.api, snapshot), true);
   } catch (error) {
     if (!authenticator.isOpen(received.path, error)) {
       const { status, headers, body } = refusalOf(error);
       return new Response(body, { status, headers });
     }
-    const kept = [...request.headers].filter(([name]) => !isSessionHeader(name));
-    const without = new Request(request, { headers: kept });
-    return opened(without, new ResponseChannel(authenticator.api, null));
+    const without = withoutSession(request);
+    return opened(without, new ResponseChannel(authenticator.api, null), false);
   }
 }
 
-function opened(request: Request, channel: ResponseChannel): Opened {
-  return { request, session: new Session(channel), channel };
+function opened(request: Request, channel: ResponseChannel, isVerified: boolean): Opened {
+  return { request, session: new Session(channel), isVerified, channel };
+}
+
+function withoutSession(request: Request): Request {
+  const headers = [...request.headers];
+  const kept = headers.filter(([name]) => !isSessionHeader(name));
+  return kept.length === headers.length ? request : new Request(request, { headers: kept });
 }
 
 /** `Headers` joins headers of one name with a comma, which no proof and no number has. */
-function receivedFrom({ method, url, headers }: Request): Received {
+export function receivedFrom({ method, url, headers }: Request): Received {
   const ours = [...headers].filter(([name]) => name.startsWith(PREFIX));
   return { method, path: new URL(url).pathname, headers: new Map(ours) };
 }

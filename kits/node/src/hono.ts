@@ -1,9 +1,10 @@
 /** Middleware for Hono. */
 
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { Authenticator, type SessionOptions } from "./authenticator.ts";
-import { openRequest } from "./fetch.ts";
+import { openRequest, receivedFrom } from "./fetch.ts";
 import type { Session } from "./session.ts";
+import type { Received, Verifier } from "./verification.ts";
 
 declare module "hono" {
   interface ContextVariableMap {
@@ -11,6 +12,18 @@ declare module "hono" {
     vestibuleSession: Session;
   }
 }
+
+/** What is known of a request, for all middleware on its way. */
+interface Known {
+  /** As received: headers of a session that is not believed are removed from the request. */
+  readonly received: Received;
+  /** Who verified it last. */
+  verifiedBy?: Verifier | undefined;
+  /** Of all who verified it, so that their changes are combined. */
+  session?: Session;
+}
+
+const requests = new WeakMap<Context, Known>();
 
 /**
  * Returns middleware that verifies each request, and makes its session `c.var.vestibuleSession`.
@@ -21,11 +34,15 @@ declare module "hono" {
 export function sessionMiddleware(options: SessionOptions = {}): MiddlewareHandler {
   const authenticator = new Authenticator(options);
   return async (c, next) => {
-    if (c.get("vestibuleSession")) return next();
-    const opened = await openRequest(authenticator, c.req.raw);
+    const known = requests.get(c) ?? { received: receivedFrom(c.req.raw) };
+    requests.set(c, known);
+    if (known.verifiedBy === authenticator.verifier) return next();
+    const opened = await openRequest(authenticator, c.req.raw, known.received);
     if (opened instanceof Response) return opened;
     c.req.raw = opened.request;
-    c.set("vestibuleSession", opened.session);
+    known.verifiedBy = opened.isVerified ? authenticator.verifier : undefined;
+    if (opened.isVerified) known.session ??= opened.session;
+    c.set("vestibuleSession", (opened.isVerified && known.session) || opened.session);
     await next();
     for (const [name, value] of opened.channel.beginResponse()) c.header(name, value);
   };

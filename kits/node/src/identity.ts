@@ -12,6 +12,7 @@ export interface Identity {
   readonly remember?: boolean | undefined;
 }
 
+const MEMBERS = ["user", "email", "name", "groups", "remember"];
 const MAX_BYTES = 320;
 const MAX_GROUPS = 64;
 
@@ -21,7 +22,17 @@ const ODD_BLANK = /(?! )\p{White_Space}/u;
 const BLANK_AT_AN_END = /^\p{White_Space}|\p{White_Space}$/u;
 
 /** Throws `ChangeRefused` for an identity that Vestibule would ignore, so that the visitor stays who it was. */
-export function checkIdentity({ user, email, name, groups }: Identity): void {
+export function checkIdentity(identity: Identity): void {
+  const { user, email, name, groups, remember } = identity;
+  const given = Object.entries(identity).filter(([, value]) => value !== undefined);
+  const unknown = given.map(([member]) => member).find((member) => !MEMBERS.includes(member));
+  if (unknown !== undefined) {
+    throw new ChangeRefused(
+      `identify: \`${unknown}\` is unknown. Known are ${MEMBERS.map((one) => `\`${one}\``).join(", ")}.`,
+    );
+  }
+  if (remember !== undefined && typeof remember !== "boolean")
+    throw new ChangeRefused("identify: `remember` must be true or false.");
   const listed = groups ?? [];
   const faults = {
     user: !isIdentifier(user),
@@ -39,7 +50,8 @@ export function checkIdentity({ user, email, name, groups }: Identity): void {
 }
 
 function isPresentable(text: unknown): boolean {
-  if (typeof text !== "string" || text === "" || Buffer.byteLength(text) > MAX_BYTES) return false;
+  if (typeof text !== "string") return false;
+  if (text === "" || Buffer.byteLength(text) > MAX_BYTES) return false;
   return !UNREADABLE.test(text.replace(JOINERS, "")) && !BLANK_AT_AN_END.test(text);
 }
 

@@ -13,6 +13,7 @@ import {
 } from "./errors.ts";
 import { type JsonObject, parseObject, writeJson } from "./json.ts";
 import { Session } from "./session.ts";
+import { siteOf } from "./site.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** The right to change a session's data. A late holder's token is refused. */
@@ -64,16 +65,9 @@ export class OriginApi {
 
   constructor(url: string, key: string, options: OriginApiOptions = {}) {
     const { prefix = "/_session", timeout = 5 } = options;
-    const site = URL.canParse(url) ? new URL(url) : undefined;
-    if (!site || !/^https?:$/.test(site.protocol)) {
-      throw new Misconfigured(
-        "The address of Vestibule must be an http or https URL, such as https://chat.example. " +
-          "Set VESTIBULE_URL to the address that browsers use.",
-      );
-    }
+    this.#site = siteOf(url);
     if (!/^\P{Cc}+$/u.test(key))
       throw new Misconfigured("The session API needs the tenant's ORIGIN_KEY, on one line.");
-    this.#site = site.origin;
     this.#base = `${url.replace(/\/+$/, "")}${prefix}/api/sessions`;
     // A header is a string of bytes: those of the key in UTF-8.
     this.#authorization = `Bearer ${Buffer.from(key).toString("latin1")}`;

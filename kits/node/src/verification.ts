@@ -62,6 +62,17 @@ export interface Settings {
   readonly api: OriginApi | null;
 }
 
+/** The settings of the environment, and the values that they were read from. */
+let fromEnv: { readonly values: string; readonly settings: Settings } | undefined;
+
+/** Returns those of `process.env`: one verifier for all middleware, as long as the environment stays the same. */
+export function sharedSettings(): Settings {
+  const { VESTIBULE_VERIFY, VESTIBULE_URL, VESTIBULE_ORIGIN_KEY } = process.env;
+  const values = JSON.stringify([VESTIBULE_VERIFY, VESTIBULE_URL, VESTIBULE_ORIGIN_KEY]);
+  if (fromEnv?.values !== values) fromEnv = { values, settings: settingsFromEnv() };
+  return fromEnv.settings;
+}
+
 /**
  * Reads `VESTIBULE_VERIFY`, `VESTIBULE_URL` and `VESTIBULE_ORIGIN_KEY`.
  *

@@ -4,8 +4,14 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from "jose";
 import { KeySet } from "../src/assertion.ts";
-import { AssertionVerifier, MissingProof, Unavailable, Unverified } from "../src/index.ts";
-import { ID, serve } from "./support.ts";
+import {
+  AssertionVerifier,
+  Misconfigured,
+  MissingProof,
+  Unavailable,
+  Unverified,
+} from "../src/index.ts";
+import { ID, serve, until } from "./support.ts";
 
 const KEY = await generateKeyPair("ES256", { extractable: true });
 const NEXT = await generateKeyPair("ES256", { extractable: true });
@@ -14,19 +20,25 @@ const TENANT = "acme";
 /** What a Vestibule host publishes, and how often it was asked. */
 class Publisher {
   keys: Record<string, CryptoKey> = { k1: KEY.publicKey };
+  /** Published with them. */
+  others: unknown[] = [];
+  /** Answers only then. */
+  until: Promise<void> | undefined;
   asked = 0;
   status = 200;
   url = "";
 
-  static async start(t: TestContext): Promise<Publisher> {
+  static async start(t: TestContext, below = ""): Promise<Publisher> {
     const publisher = new Publisher();
     publisher.url = await serve(t, async (request, response) => {
-      assert.equal(request.url, "/_session/jwks.json");
+      assert.equal(request.url, `${below}/_session/jwks.json`);
       publisher.asked += 1;
+      await publisher.until;
       const keys = Object.entries(publisher.keys).map(async ([kid, key]) => {
         return { ...(await exportJWK(key)), kid, alg: "ES256" };
       });
-      response.writeHead(publisher.status).end(JSON.stringify({ keys: await Promise.all(keys) }));
+      const published = [...publisher.others, ...(await Promise.all(keys))];
+      response.writeHead(publisher.status).end(JSON.stringify({ keys: published }));
     });
     return publisher;
   }
@@ -110,6 +122,18 @@ test("a missing assertion differs from a wrong one", async (t) => {
   });
 });
 
+test("the path of a tenant is no part of the issuer", async (t) => {
+  const { url } = await Publisher.start(t, "/acme");
+  await verify(`${url}/acme`, await token(url));
+  await verify(`${url.replace("http:", "HTTP:")}/acme/`, await token(url));
+  await assert.rejects(verify(`${url}/acme`, await token(`${url}/acme`)), Unverified);
+});
+
+test("an address without a scheme is refused at the start", () => {
+  for (const url of ["chat.example", "chat.example:443", ""])
+    assert.throws(() => new AssertionVerifier(url), Misconfigured);
+});
+
 test("keys are fetched seldom", async (t) => {
   const publisher = await Publisher.start(t);
   let seconds = 0;
@@ -129,7 +153,7 @@ test("keys are fetched seldom", async (t) => {
   assert.equal(publisher.asked, 2);
   seconds = 332;
   await keys.find("k1");
-  assert.equal(publisher.asked, 3);
+  await until(() => publisher.asked === 3);
 });
 
 test("known keys survive an outage of a day", async (t) => {
@@ -144,4 +168,47 @@ test("known keys survive an outage of a day", async (t) => {
   await assert.rejects(keys.find("k1"), (error) => {
     return error instanceof Unavailable && /VESTIBULE_URL/.test(error.message);
   });
+});
+
+test("a first request for keys that fails is made again after two seconds", async (t) => {
+  const publisher = await Publisher.start(t);
+  let seconds = 0;
+  const keys = new KeySet(`${publisher.url}/_session/jwks.json`, () => seconds);
+  publisher.status = 503;
+  await assert.rejects(keys.find("k1"), Unavailable);
+  publisher.status = 200;
+  seconds = 1;
+  await assert.rejects(keys.find("k1"), Unavailable);
+  assert.equal(publisher.asked, 1);
+  seconds = 2;
+  await keys.find("k1");
+});
+
+test("a known key does not wait for a slow answer", async (t) => {
+  const publisher = await Publisher.start(t);
+  let seconds = 0;
+  const keys = new KeySet(`${publisher.url}/_session/jwks.json`, () => seconds);
+  await keys.find("k1");
+  let answer = () => {};
+  publisher.until = new Promise((resolve) => {
+    answer = resolve;
+  });
+  t.after(() => answer());
+  publisher.keys = { k2: NEXT.publicKey };
+  seconds = 300;
+  await Promise.all([keys.find("k1"), keys.find("k1")]);
+  await until(() => publisher.asked === 2);
+  const unknown = keys.find("k2");
+  answer();
+  await unknown;
+  await assert.rejects(keys.find("k1"), Unverified);
+  assert.equal(publisher.asked, 2);
+});
+
+test("a key that cannot be imported leaves the others useful", async (t) => {
+  const publisher = await Publisher.start(t);
+  publisher.others = [{ kid: "k0", kty: "OKP", crv: "Ed999", x: "AA" }, null];
+  const keys = new KeySet(`${publisher.url}/_session/jwks.json`);
+  await keys.find("k1");
+  await assert.rejects(keys.find("k0"), Unverified);
 });

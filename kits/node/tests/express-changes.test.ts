@@ -128,6 +128,9 @@ const NAMELESS: [what: string, user: unknown, details: object][] = [
   ["a name that is a number", "ada", { name: 7 }],
   ["a group with a comma", "ada", { groups: ["a,b"] }],
   ["groups that are a text", "ada", { groups: "staff" }],
+  ["a user with half a character", "a\ud800", {}],
+  ["a member that it does not know", "ada", { id: 7 }],
+  ["a text for yes", "ada", { remember: "yes" }],
   ["too many groups", "ada", { groups: Array.from({ length: 65 }, String) }],
 ];
 
@@ -148,5 +151,5 @@ for (const [what, user, details] of NAMELESS) {
 test("names of any script sign in", () => {
   const name = "王 芳 👩\u200d🚀 100%";
   checkIdentity({ user: "王 芳", email: "é@a.example", name, groups: ["a b", "équipe"] });
-  checkIdentity({ user: "ada", email: null, name: undefined, groups: null });
+  checkIdentity({ user: "ada", email: null, name: undefined, groups: null, remember: true });
 });

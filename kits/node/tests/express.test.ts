@@ -5,9 +5,16 @@ import { createServer } from "node:http";
 import { test } from "node:test";
 import express from "express";
 import { sessionMiddleware } from "../src/express.ts";
-import { PrivateNetwork, type SessionError } from "../src/index.ts";
+import {
+  Authenticator,
+  PrivateNetwork,
+  Proof,
+  type SessionError,
+  Unverified,
+} from "../src/index.ts";
+import type { Received } from "../src/verification.ts";
 import { describe, start } from "./express-app.ts";
-import { ID, listening, PROVED, send, serve, signed } from "./support.ts";
+import { ID, KEY, listening, PROVED, send, serve, signed } from "./support.ts";
 
 test("a request with a proof has its session", async (t) => {
   const url = await start(t);
@@ -126,6 +133,68 @@ test("request.session is left to express-session, and the middleware may be moun
   const { json, headers } = await send(await serve(t, app), "/", signed("/"));
   assert.equal(json, "that of another package");
   assert.equal(headers["x-session-patch"], '{"a":1,"b":1}');
+});
+
+/** Believes requests with a header of its own, and counts. */
+function counting(header: string) {
+  const verifier = {
+    asked: 0,
+    async verify({ headers }: Received) {
+      verifier.asked += 1;
+      if (headers.get("x-session-state") !== header) throw new Unverified(`not ${header}`);
+    },
+  };
+  return verifier;
+}
+
+test("middleware below stricter middleware's path does not believe what only the first believes", async (t) => {
+  const app = express();
+  app.use(sessionMiddleware({ verifier: new PrivateNetwork() }));
+  app.use("/admin", sessionMiddleware({ ...PROVED, openPaths: ["/admin/healthz"] }));
+  app.use((request, response) => void response.json(describe(request)));
+  const url = await serve(t, app);
+  const forged = { "x-session-id": ID, "x-session-user": "boss" };
+  assert.equal((await send(url, "/", forged)).json.user, "boss");
+  assert.equal((await send(url, "/admin", forged)).status, 401);
+  assert.equal((await send(url, "/admin/healthz", forged)).json.session, null);
+  assert.equal((await send(url, "/admin", signed("/admin", { user: "ada" }))).json.user, "ada");
+});
+
+test("an open path of the first middleware is not open for the second", async (t) => {
+  const app = express();
+  app.use(sessionMiddleware({ ...PROVED, openPaths: ["*"] }));
+  app.use("/admin", sessionMiddleware(PROVED));
+  app.use((request, response) => void response.json(describe(request)));
+  const url = await serve(t, app);
+  assert.equal((await send(url, "/admin")).status, 401);
+  assert.equal((await send(url, "/admin", { x_session_id: ID })).status, 401);
+  assert.equal((await send(url, "/admin", signed("/admin"))).json.session, ID);
+});
+
+test("headers that the first middleware removed are verified by the second", async (t) => {
+  const app = express();
+  app.use(sessionMiddleware({ verifier: counting("new"), openPaths: ["*"] }));
+  const second = counting("active");
+  for (let times = 0; times < 2; times += 1) app.use(sessionMiddleware({ verifier: second }));
+  app.use((request, response) => void response.json(describe(request)));
+  const url = await serve(t, app);
+  const headers = { "x-session-id": ID, "x-session-state": "active" };
+  assert.equal((await send(url, "/", headers)).json.session, ID);
+  assert.equal(second.asked, 1, "one verifier verifies a request once");
+  const twice = [...Object.entries(headers).flat(), "x-session-id", ID];
+  assert.equal((await send(url, "/", twice)).status, 403);
+});
+
+test("middleware that takes its settings from the environment shares them", () => {
+  const env = process.env;
+  process.env = { VESTIBULE_VERIFY: "network" };
+  try {
+    assert.equal(new Authenticator().verifier, new Authenticator().verifier);
+    process.env = { VESTIBULE_VERIFY: "proof", VESTIBULE_ORIGIN_KEY: KEY };
+    assert.ok(new Authenticator().verifier instanceof Proof);
+  } finally {
+    process.env = env;
+  }
 });
 
 test("without a choice of verification the middleware does not begin", () => {

@@ -7,7 +7,7 @@ import { Hono } from "hono";
 import { streamText } from "hono/streaming";
 import { withSession } from "../src/fetch.ts";
 import { sessionMiddleware } from "../src/hono.ts";
-import { OriginApi } from "../src/index.ts";
+import { OriginApi, PrivateNetwork } from "../src/index.ts";
 import type { Session } from "../src/session.ts";
 import { ID, PROVED, send, serve, signed } from "./support.ts";
 
@@ -100,6 +100,37 @@ test("Hono: middleware may be mounted twice", async (t) => {
   const { headers, json } = await send(await startHono(t, app), "/", signed("/"));
   assert.deepEqual(json, { a: 1, b: 1 });
   assert.equal(headers["x-session-patch"], '{"a":1,"b":1}');
+});
+
+test("Hono: a second, stricter middleware verifies what the first believed or let pass", async (t) => {
+  const app = new Hono();
+  const plain = sessionMiddleware({ verifier: new PrivateNetwork() });
+  app.use("/plain/*", plain);
+  app.use("/open/*", sessionMiddleware({ ...PROVED, openPaths: ["/open/*"] }));
+  for (const path of ["/plain/*", "/open/*"])
+    app.use(path, sessionMiddleware({ ...PROVED, openPaths: ["/plain/healthz"] }));
+  app.use("/open/*", plain);
+  app.get("*", async (c) => {
+    if (c.var.vestibuleSession.exists) await c.var.vestibuleSession.patch({ n: 1 });
+    return c.json(describe(c.var.vestibuleSession));
+  });
+  const url = await startHono(t, app);
+  const forged = { "x-session-id": ID, "x-session-user": "boss" };
+  for (const path of ["/plain/a", "/open/a"]) {
+    assert.equal((await send(url, path, forged)).status, 401, path);
+    const { json, headers } = await send(url, path, signed(path, { user: "ada" }));
+    assert.deepEqual([json.user, headers["x-session-patch"]], ["ada", '{"n":1}'], path);
+  }
+  assert.equal((await send(url, "/plain/healthz", forged)).json.session, null);
+});
+
+test("Hono: headers that the first middleware removed are verified by the second", async (t) => {
+  const app = new Hono();
+  app.use(sessionMiddleware({ ...PROVED, openPaths: ["/healthz"] }));
+  app.use(sessionMiddleware({ verifier: new PrivateNetwork() }));
+  app.get("/healthz", (c) => c.json(describe(c.var.vestibuleSession)));
+  const { json } = await send(await startHono(t, app), "/healthz", { "x-session-id": ID });
+  assert.equal(json.session, ID);
 });
 
 test("Hono: requests are verified, and changes carried, by a real server", async (t) => {

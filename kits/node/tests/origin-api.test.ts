@@ -1,8 +1,7 @@
-/** The session API, at a server that records what it is asked. */
+/** The session API, at a recording server. */
 
 import assert from "node:assert/strict";
-import type { IncomingHttpHeaders } from "node:http";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Channel } from "../src/channel.ts";
 import {
@@ -16,87 +15,8 @@ import {
   Unavailable,
 } from "../src/index.ts";
 import { Session } from "../src/session.ts";
-import type { Snapshot } from "../src/snapshot.ts";
+import { KNOWN, NAME, RECORD, Recorder } from "./recorder.ts";
 import { serve } from "./support.ts";
-
-const NAME = "Vo3nJzXQ0cYF0yq5cJ1a2g.AAECAwQF";
-const RECORD = {
-  handle: NAME,
-  created: 1_700_000_000,
-  expires: 1_700_001_800,
-  user: "ada",
-  email: null,
-  name: "Ada",
-  groups: ["staff"],
-  groups_omitted: 2,
-  data: { count: 4 },
-  version: 2,
-};
-
-/** The session as the last request described it. */
-const KNOWN: Snapshot = {
-  id: NAME,
-  tenant: "acme",
-  user: null,
-  email: null,
-  name: null,
-  groups: [],
-  groupsOmitted: 0,
-  data: {},
-  dataOmitted: true,
-  env: { MODEL: "small" },
-  state: "takeover",
-  created: 1_699_999_999,
-  expires: 0,
-};
-
-interface Call {
-  method: string | undefined;
-  path: string | undefined;
-  body: unknown;
-  headers: IncomingHttpHeaders;
-}
-
-interface Prepared {
-  status: number;
-  body?: unknown;
-  headers?: Record<string, string>;
-  /** Answered only then. */
-  after?: Promise<void>;
-}
-
-class Recorder {
-  calls: Call[] = [];
-  answer: (call: Call) => Prepared = () => ({ status: 200, body: RECORD });
-  url = "";
-
-  static async start(t: TestContext): Promise<Recorder> {
-    const recorder = new Recorder();
-    recorder.url = await serve(t, async (request, response) => {
-      let text = "";
-      for await (const chunk of request.setEncoding("utf8")) text += chunk;
-      const { method, url: path, headers } = request;
-      const call = { method, path, body: text ? JSON.parse(text) : undefined, headers };
-      recorder.calls.push(call);
-      const { status, body, headers: given = {}, after } = recorder.answer(call);
-      await after;
-      response.writeHead(status, given).end(body === undefined ? "" : JSON.stringify(body));
-    });
-    return recorder;
-  }
-
-  get api(): OriginApi {
-    return new OriginApi(this.url, "the-key");
-  }
-
-  session(known = KNOWN): Session {
-    return new Session(new Channel(this.api, known));
-  }
-
-  get last(): Call {
-    return this.calls.at(-1) ?? assert.fail("no call");
-  }
-}
 
 test("a patch shows the session as it is then", async (t) => {
   const recorder = await Recorder.start(t);
@@ -170,34 +90,6 @@ test("a call that waits for a lease may take that much longer", async (t) => {
   await assert.rejects(api.change(KNOWN, { ttl: 600 }), Unavailable);
   await api.change(KNOWN, { ttl: 600, wait: 5 });
 });
-
-test("changes are made one after another, as they were asked for", async (t) => {
-  const recorder = await Recorder.start(t);
-  const session = recorder.session();
-  const { promise: first, resolve: answerFirst } = deferred();
-  recorder.answer = ({ body }) => {
-    const { n } = (body as { patch: { n: number } }).patch;
-    if (n === 2) return { status: 503, body: { code: "store_unavailable" } };
-    return { status: 200, body: { ...RECORD, data: { n } }, ...(n === 1 && { after: first }) };
-  };
-  const changes = [1, 2, 3].map((n) => session.patch({ n }));
-  const failure = assert.rejects(changes[1] ?? assert.fail(), Unavailable);
-  while (recorder.calls.length === 0) await new Promise(setImmediate);
-  await assert.rejects(recorder.session().patch({ n: 2 }), Unavailable);
-  assert.equal(recorder.calls.length, 2, "only the first change was sent, and another session's");
-  answerFirst();
-  await Promise.all([changes[0], failure, changes[2]]);
-  assert.equal(recorder.calls.length, 4);
-  assert.deepEqual(session.data, { n: 3 });
-});
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((made) => {
-    resolve = made;
-  });
-  return { promise, resolve };
-}
 
 const ERRORS: [
   status: number,

@@ -54,6 +54,11 @@ export function signed(path: string, options: Signed = {}): Record<string, strin
   };
 }
 
+/** Waits for a condition. */
+export async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(setImmediate);
+}
+
 export interface Answer {
   status: number;
   headers: IncomingMessage["headers"];
