@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from threading import Event, Thread
 from typing import Any
 
 import jwt
@@ -18,8 +19,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from vestibule_session import AssertionVerifier, MissingProof, Unavailable, Unverified
+from vestibule_session import (
+    AssertionVerifier,
+    Misconfigured,
+    MissingProof,
+    Unavailable,
+    Unverified,
+)
 from vestibule_session.assertion import KeySet
+from vestibule_session.site import site_of
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 NEXT = ec.generate_private_key(ec.SECP256R1())
@@ -33,14 +41,18 @@ class Publisher:
         self.keys = {"k1": KEY}
         self.asked = 0
         self.status = 200
+        self.others: list[Any] = []
+        self.answers = Event()
+        self.answers.set()
 
     def jwks(self, _: Request) -> JSONResponse:
         self.asked += 1
+        self.answers.wait(10)
         keys = [
             {**json.loads(ECAlgorithm.to_jwk(key.public_key())), "kid": name, "alg": "ES256"}
             for name, key in self.keys.items()
         ]
-        return JSONResponse({"keys": keys}, status_code=self.status)
+        return JSONResponse({"keys": [*self.others, *keys]}, status_code=self.status)
 
 
 @pytest.fixture
@@ -50,7 +62,9 @@ def publisher() -> Publisher:
 
 @pytest.fixture
 def url(publisher: Publisher) -> Iterator[str]:
-    with serving(Starlette(routes=[Route("/_session/jwks.json", publisher.jwks)])) as url:
+    with serving(
+        Starlette(routes=[Route("/{below:path}_session/jwks.json", publisher.jwks)])
+    ) as url:
         yield url
 
 
@@ -68,6 +82,13 @@ def verify(
     verifier: AssertionVerifier, assertion: str | None, user: str = "%C3%A9va", sid: str = ID
 ) -> None:
     asyncio.run(verifier.verify_assertion(assertion, tenant="acme", session_id=sid, user=user))
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_genuine_assertion_is_accepted(url: str) -> None:
@@ -141,7 +162,7 @@ def test_keys_are_fetched_seldom(url: str, publisher: Publisher) -> None:
     assert publisher.asked == 2
     now = 332.0
     asyncio.run(find("k1"))
-    assert publisher.asked == 3
+    until(lambda: publisher.asked == 3)
 
 
 def test_known_keys_survive_an_outage_of_a_day(url: str, publisher: Publisher) -> None:
@@ -154,3 +175,67 @@ def test_known_keys_survive_an_outage_of_a_day(url: str, publisher: Publisher) -
     now = 86_500.0
     with pytest.raises(Unavailable, match="VESTIBULE_URL"):
         asyncio.run(keys.find("k1"))
+
+
+def test_path_of_a_tenant_is_no_part_of_the_issuer(url: str) -> None:
+    verify(AssertionVerifier(f"{url}/acme"), token(url))
+    verify(AssertionVerifier(f"{url.replace('http:', 'HTTP:')}/acme/"), token(url))
+    with pytest.raises(Unverified):
+        verify(AssertionVerifier(f"{url}/acme"), token(f"{url}/acme"))
+
+
+def test_issuer_is_written_as_browsers_do() -> None:
+    assert site_of("https://Chat.Example:443/acme/") == "https://chat.example"
+    assert site_of("http://user:secret@[::1]:8787") == "http://[::1]:8787"
+    assert site_of("https://straße.example") == "https://xn--strae-oqa.example"
+    for url in ("chat.example", "chat.example:443", "", "https://", "https://chat.example:x"):
+        with pytest.raises(Misconfigured, match="VESTIBULE_URL"):
+            AssertionVerifier(url)
+
+
+def test_first_request_for_keys_that_fails_is_made_again_after_two_seconds(
+    url: str, publisher: Publisher
+) -> None:
+    now = 0.0
+    keys = KeySet(f"{url}/_session/jwks.json", clock=lambda: now)
+    publisher.status = 503
+    with pytest.raises(Unavailable):
+        asyncio.run(keys.find("k1"))
+    now = 1.0
+    with pytest.raises(Unavailable):
+        asyncio.run(keys.find("k1"))
+    assert publisher.asked == 1
+    publisher.status = 200
+    now = 2.0
+    asyncio.run(keys.find("k1"))
+
+
+def test_known_key_does_not_wait_for_a_slow_answer(url: str, publisher: Publisher) -> None:
+    now = 0.0
+    keys = KeySet(f"{url}/_session/jwks.json", clock=lambda: now)
+    asyncio.run(keys.find("k1"))
+    publisher.keys = {"k2": NEXT}
+    publisher.answers.clear()
+    now = 300.0
+    asyncio.run(keys.find("k1"))
+    asyncio.run(keys.find("k1"))
+    until(lambda: publisher.asked == 2)
+    # In an event loop of its own, such as that of another script of Streamlit.
+    waiting = Thread(target=lambda: asyncio.run(keys.find("k2")))
+    waiting.start()
+    asyncio.run(keys.find("k1"))
+    publisher.answers.set()
+    waiting.join(10)
+    with pytest.raises(Unverified, match="does not publish"):
+        asyncio.run(keys.find("k1"))
+    assert publisher.asked == 2
+
+
+def test_key_that_cannot_be_imported_leaves_the_others_useful(
+    url: str, publisher: Publisher
+) -> None:
+    publisher.others = [{"kid": "k0", "kty": "OKP", "crv": "Ed999", "x": "AA"}, None]
+    keys = KeySet(f"{url}/_session/jwks.json")
+    asyncio.run(keys.find("k1"))
+    with pytest.raises(Unverified):
+        asyncio.run(keys.find("k0"))

@@ -1,7 +1,7 @@
 """Verify, read and change the sessions that a Vestibule gateway hands to your Python server."""
 
 from .assertion import AssertionVerifier
-from .change import Change, Identity
+from .change import Change
 from .channel import current_session
 from .errors import (
     ChangeRefused,
@@ -15,6 +15,7 @@ from .errors import (
     Unavailable,
     Unverified,
 )
+from .identity import Identity
 from .middleware import SessionMiddleware
 from .origin_api import Lease, OriginApi
 from .proof import ProofVerifier

@@ -8,38 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import ChangeRefused
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who a session belongs to, as your own sign-in found out."""
-
-    user: str
-    email: str | None = None
-    name: str | None = None
-    groups: tuple[str, ...] = ()
-    remember: bool = False
-
-    def to_json(self) -> str:
-        members = {
-            "user": self.user,
-            "email": self.email,
-            "name": self.name,
-            "groups": list(self.groups) or None,
-            "remember": self.remember or None,
-        }
-        return _json({member: value for member, value in members.items() if value is not None})
+from .identity import Identity
 
 
 @dataclass(frozen=True)
 class Change:
-    """Changes of one session that are applied together."""
+    """Changes of one session that are applied together.
+
+    Raises `ChangeRefused` for one that Vestibule would ignore.
+    """
 
     patch: Mapping[str, Any] | None = None
     identify: Identity | None = None
     ttl: int | None = None
     rotate: bool = False
     destroy: bool = False
+
+    def __post_init__(self) -> None:
+        if self.ttl is not None and type(self.ttl) is not int:
+            raise ChangeRefused("The idle limit must be a whole number of seconds.")
 
     @property
     def needs_cookie(self) -> bool:
@@ -60,7 +47,7 @@ class Change:
         """Returns the response headers that ask for it."""
         values = {
             "x-session-patch": None if self.patch is None else _json(self.patch),
-            "x-session-identify": self.identify and self.identify.to_json(),
+            "x-session-identify": self.identify and _json(_members(self.identify)),
             "x-session-ttl": None if self.ttl is None else str(self.ttl),
             "x-session-rotate": "1" if self.rotate else None,
             "x-session-destroy": "1" if self.destroy else None,
@@ -75,6 +62,17 @@ class Change:
         if self.ttl is not None:
             body["ttl"] = self.ttl
         return body
+
+
+def _members(identity: Identity) -> dict[str, Any]:
+    members = {
+        "user": identity.user,
+        "email": identity.email,
+        "name": identity.name,
+        "groups": list(identity.groups) or None,
+        "remember": identity.remember or None,
+    }
+    return {member: value for member, value in members.items() if value is not None}
 
 
 def merge(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ from .channel import Channel, ResponseChannel, set_current_channel
 from .errors import Unavailable, Unverified
 from .origin_api import OriginApi
 from .session import PREFIX, parse_session
-from .verification import Request, Settings, Verifier
+from .verification import Request, Verifier, shared_settings
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -21,6 +22,20 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SCOPE_KEY = "vestibule.channel"
 """Where a request's scope has the channel of its session."""
+
+_KNOWN = "vestibule.known"
+
+
+@dataclass
+class _Known:
+    """What is known of a request, for all middleware on its way."""
+
+    headers: list[tuple[bytes, bytes]]
+    """As received: those of a session that is not believed are removed from the request."""
+    verified_by: Verifier | None = None
+    """Who verified it last."""
+    channel: Channel | None = None
+    """Of all who verified it, so that their changes are combined."""
 
 
 class SessionMiddleware:
@@ -43,7 +58,7 @@ class SessionMiddleware:
     ) -> None:
         self._app = app
         if verifier is None:
-            settings = Settings.from_env()
+            settings = shared_settings()
             verifier, api = settings.verifier, api or settings.api
         self._verifier = verifier
         self._api = api
@@ -51,12 +66,18 @@ class SessionMiddleware:
         self._prefixes = tuple(path[:-1] for path in open_paths if path.endswith("*"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or SCOPE_KEY in scope:
+        if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
+        known: _Known = scope.setdefault(_KNOWN, _Known(list(scope["headers"])))
+        if known.verified_by is self._verifier:
+            return await self._app(scope, receive, send)
+        known.verified_by = None
+        before = known.channel
         try:
-            request = request_of(scope)
+            request = request_of(scope, known.headers)
             await self._verifier.verify(request)
-            channel = self._channel(scope, request)
+            channel = known.channel = before or self._channel(scope, request)
+            known.verified_by = self._verifier
         except (Unverified, Unavailable) as error:
             if not self._is_open(scope["path"]):
                 status = error.status if isinstance(error, Unverified) else 503
@@ -65,7 +86,7 @@ class SessionMiddleware:
             channel = self._channel(scope, None)
         scope[SCOPE_KEY] = channel
         set_current_channel(channel)
-        if not isinstance(channel, ResponseChannel):
+        if channel is before or not isinstance(channel, ResponseChannel):
             return await self._app(scope, receive, send)
 
         async def send_with_changes(message: Message) -> None:
@@ -86,10 +107,10 @@ class SessionMiddleware:
         return path in self._exact or path.startswith(self._prefixes)
 
 
-def request_of(scope: Scope) -> Request:
-    """Returns what has to be verified of a request."""
+def request_of(scope: Scope, received: Collection[tuple[bytes, bytes]]) -> Request:
+    """Returns what has to be verified of a request that was received with these headers."""
     headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
+    for raw_name, raw_value in received:
         name = raw_name.decode("latin-1").lower()
         if not name.startswith(PREFIX):
             continue

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -24,6 +24,7 @@ from .errors import (
     Unavailable,
 )
 from .session import Session
+from .site import site_of
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,7 @@ class OriginApi:
     def __init__(
         self, url: str, key: str, *, prefix: str = "/_session", timeout: float = 5.0
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Misconfigured(
-                "The address of Vestibule must be an http or https URL, such as "
-                "https://chat.example. Set VESTIBULE_URL to the address that browsers use."
-            )
+        site_of(url)  # Refuses what is no address.
         if not key:
             raise Misconfigured("The session API needs the tenant's ORIGIN_KEY.")
         self._base = f"{url.rstrip('/')}{prefix}/api"

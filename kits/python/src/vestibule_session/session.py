@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from .change import Change, Identity
-from .errors import Misconfigured, NoSession, Unverified
+from .change import Change
+from .errors import ChangeRefused, Misconfigured, NoSession, Unverified
+from .identity import Identity
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -105,6 +106,8 @@ class Session:
         remember: bool = False,
     ) -> Session:
         """Signs the user in. Only in an HTTP request: the browser gets a new cookie."""
+        if isinstance(groups, str):
+            raise ChangeRefused("identify: `groups` must be a list of texts, not one text.")
         identity = Identity(user, email, name, tuple(groups), remember)
         return self._channel().send(Change(identify=identity))
 

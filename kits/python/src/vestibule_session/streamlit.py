@@ -7,14 +7,13 @@ Call `current_session` first, and show nothing when it raises.
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
 
 import streamlit as st
 
 from .channel import Channel
 from .errors import NoSession, Unverified
 from .session import PREFIX, Session, parse_session
-from .verification import Request, Settings
+from .verification import Request, Settings, shared_settings
 
 _KEY = "vestibule_session"
 _STREAM = "/_stcore/stream"
@@ -29,7 +28,7 @@ def current_session(settings: Settings | None = None) -> Session:
     headers = _session_headers()
     known = st.session_state.get(_KEY)
     if known is None or known[0] != headers:
-        settings = settings or _settings()
+        settings = settings or shared_settings()
         base = str(st.get_option("server.baseUrlPath") or "").strip("/")
         path = f"/{base}{_STREAM}" if base else _STREAM
         asyncio.run(settings.verifier.verify(Request("GET", path, headers)))
@@ -38,11 +37,6 @@ def current_session(settings: Settings | None = None) -> Session:
         known = st.session_state[_KEY] = (headers, channel)
     session: Session = known[1].session
     return session
-
-
-@lru_cache(maxsize=1)
-def _settings() -> Settings:
-    return Settings.from_env()
 
 
 def _session_headers() -> dict[str, str]:

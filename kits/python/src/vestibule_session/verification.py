@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from . import assertion, proof
@@ -94,3 +95,14 @@ class Settings:
                     f"VESTIBULE_VERIFY is {other!r}. Set it to `proof`, `assertion`, or, if only "
                     "Vestibule can reach this server, `network`."
                 )
+
+
+def shared_settings() -> Settings:
+    """Returns the settings of the environment: one verifier for all while it stays the same."""
+    names = ("VESTIBULE_VERIFY", "VESTIBULE_URL", "VESTIBULE_ORIGIN_KEY")
+    return _settings(tuple((name, os.environ.get(name, "")) for name in names))
+
+
+@lru_cache(maxsize=1)
+def _settings(values: tuple[tuple[str, str], ...]) -> Settings:
+    return Settings.from_env(dict(values))
