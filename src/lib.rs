@@ -85,6 +85,7 @@ mod session;
 mod session_object;
 mod sorted;
 mod span_id;
+mod split;
 mod store;
 mod telemetry;
 mod tenant;

@@ -34,6 +34,7 @@ use crate::effect::{Answers, Need, Seed, Write};
 use crate::encoding::json;
 use crate::gateway::{Asker, Forward, Gateway, Step};
 use crate::http::canonical::{TwoReadings, canonical};
+use crate::http::header_names::KnownNames;
 use crate::http::limits;
 use crate::http::rate_limit::ClientLimit;
 use crate::http::request::Request;
@@ -62,6 +63,8 @@ pub(crate) struct Router {
     events: Vec<Event>,
     /// Probes to send to tenants' origins.
     probes: Vec<(TenantId, Probe)>,
+    /// Names of recent requests' headers.
+    header_names: KnownNames,
     /// Labels of the last decided request.
     labels: RequestLabels,
     /// Whether the last decision or response changed the state.
@@ -116,6 +119,7 @@ impl Router {
             rings: HashMap::new(),
             random,
             probes: Vec::new(),
+            header_names: KnownNames::default(),
             labels: RequestLabels::default(),
             has_changed_state: false,
             series: Series::default(),
@@ -139,7 +143,7 @@ impl Router {
     pub(crate) fn admit(&mut self, packed: &str, now: UnixMillis, answers: &Answers) -> Step {
         self.labels = RequestLabels::default();
         self.has_changed_state = false;
-        let Some(request) = Request::parse(packed) else {
+        let Some(request) = Request::parse_with(packed, &mut self.header_names) else {
             // `OPTIONS *` is an example: the runtime makes an invalid URL of it.
             return self.refused(&Problem::BadPath);
         };
@@ -226,18 +230,18 @@ impl Router {
         });
         match step {
             // Only forwarded requests run background work, and a document becomes due only once.
-            Some(Step::Forward(forward)) => {
-                let is_due = self.registry.is_due(&tenant, now);
-                Step::Forward(Forward {
-                    response_context: [tenant.as_str(), "\t", &forward.response_context].concat(),
-                    run_background: is_due || forward.run_background,
-                    repeat: forward.repeat.filter(|_| !is_due).map(|mut repeat| {
-                        // Another path may select another tenant.
-                        repeat.any_target &= !self.deployment.tenant_by.path;
-                        repeat
-                    }),
-                    ..forward
-                })
+            Some(Step::Forward(mut forward)) => {
+                let context = &mut forward.response_context;
+                *context = [tenant.as_str(), "\t", context].concat();
+                if self.registry.is_due(&tenant, now) {
+                    forward.run_background = true;
+                    forward.repeat = None;
+                }
+                if let Some(repeat) = &mut forward.repeat {
+                    // Another path may select another tenant.
+                    repeat.any_target &= !self.deployment.tenant_by.path;
+                }
+                Step::Forward(forward)
             }
             Some(step) => step,
             None => Step::Answer(Problem::Internal.answer(Audience::Program, "")),

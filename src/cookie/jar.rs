@@ -4,6 +4,8 @@
 //! no trimming except blanks and tabs around a pair. [`crate::cookie::presented`] selects among several cookies of one
 //! name.
 
+use crate::split::{split, split_once};
+
 /// Maximum number of cookies of one name that are checked. A confused browser sends two or three; more would only cost
 /// time.
 pub(crate) const MAX_CANDIDATES: usize = 16;
@@ -16,7 +18,7 @@ pub(crate) const MAX_CANDIDATES: usize = 16;
 pub(crate) fn candidates<'a>(header: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     pairs(header)
         .filter_map(move |pair| value_of(pair, name))
-        .map(|value| trim(value.split(',').next().unwrap_or_default()))
+        .map(|value| trim(split_once(value, b',').map_or(value, |(first, _)| first)))
         .take(MAX_CANDIDATES)
 }
 
@@ -41,10 +43,11 @@ pub(crate) fn without(
         if pair.is_empty() || is_kept_here(name_of(pair)) {
             continue;
         }
-        let mut parts = pair.split(',');
+        let mut parts = split(pair, b',');
         let mut separator = "; ";
         let is_our_part = |part: &str| part.len() >= shortest && is_ours(name_of(trim(part)));
-        let has_our_names = pair.contains(',') && has_part(pair, shortest, is_our_part);
+        let has_our_names =
+            split_once(pair, b',').is_some() && has_part(pair, shortest, is_our_part);
         if !has_our_names {
             if !is_ours(name_of(pair)) {
                 keep(separator, pair);
@@ -92,16 +95,25 @@ pub(crate) fn named(
 
 fn name_of(pair: &str) -> &str {
     let pair = pair.strip_prefix('=').unwrap_or(pair);
-    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-    name.trim_end_matches([' ', '\t'])
+    let name = split_once(pair, b'=').map_or(pair, |(name, _)| name);
+    let blanks = name.bytes().rev().take_while(|b| is_blank(*b)).count();
+    name.get(..name.len() - blanks).unwrap_or_default()
 }
 
 fn pairs(header: &str) -> impl Iterator<Item = &str> {
-    header.split(';').map(trim)
+    split(header, b';').map(trim)
 }
 
 fn trim(text: &str) -> &str {
-    text.trim_matches(|c| matches!(c, ' ' | '\t'))
+    let begin = text.bytes().take_while(|b| is_blank(*b)).count();
+    let text = text.get(begin..).unwrap_or_default();
+    let blanks = text.bytes().rev().take_while(|b| is_blank(*b)).count();
+    text.get(..text.len() - blanks).unwrap_or_default()
+}
+
+/// Returns whether a byte is optional white space (RFC 9110 section 5.6.3).
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 fn value_of<'a>(pair: &'a str, name: &str) -> Option<&'a str> {

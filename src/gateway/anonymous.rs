@@ -17,7 +17,6 @@ use super::response_context::ResponseContext;
 use super::upstream_request::Forward;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::cookie::token::Token;
-use crate::http::header_name;
 use crate::http::path;
 use crate::http::request::Request;
 use crate::session::id::{Handle, SessionId};
@@ -45,9 +44,7 @@ pub(crate) fn kind(tenant: &Tenant, context: &RequestContext<'_>) -> Option<Anon
     } else {
         return None;
     };
-    let overrides =
-        |(name, _): &(&str, &str)| header_name::overrides_method(&header_name::fold(name));
-    (!request.headers.iter().any(overrides)).then_some(kind)
+    (!request.names.overrides_method).then_some(kind)
 }
 
 /// Returns whether a request is for public content. Ambiguous paths and paths that require sign-in never are. Nor is

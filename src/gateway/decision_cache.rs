@@ -158,14 +158,10 @@ impl Balancer {
 
 /// Returns whether a request is ordinary, and small enough to be cached.
 fn is_plain(request: &Request<'_>) -> bool {
-    let sizes = request
-        .headers
-        .iter()
-        .map(|(name, value)| name.len() + value.len());
     matches!(request.method, "GET" | "HEAD")
         && !request.is_websocket()
         && request.headers.len() <= MAX_HEADERS
-        && request.location.target.len() + sizes.sum::<usize>() <= MAX_BYTES
+        && request.location.target.len() + request.header_bytes <= MAX_BYTES
         && request.header("traceparent").is_none()
         && !request.location.query().contains("EIO=")
 }

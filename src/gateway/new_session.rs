@@ -105,9 +105,7 @@ impl Gateway {
         };
         let handle = Handle::derive(&self.tenant.id, &id);
         // A request that another pool answers is no work for the origin of the conversation.
-        if !is_elsewhere
-            && let Some(origin) = self.balancer.hashed(handle, now.seconds())
-        {
+        if !is_elsewhere && let Some(origin) = self.balancer.hashed(handle, now.seconds()) {
             let name = origin.name.clone();
             self.balancer.load.assign(&name);
         }

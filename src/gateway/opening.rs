@@ -6,14 +6,13 @@
 //! note. A guest has no record, so the cookie holds it, without storage.
 
 use super::parts::Sessions;
-use std::collections::HashMap;
 
 use super::authenticate::Visitor;
 use super::response_context::ResponseContext;
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::cookie::token::{Token, Verified};
 use crate::http::request::Request;
-use crate::session::id::Handle;
+use crate::session::id::{Handle, HandleMap};
 use crate::session::record::Version;
 use crate::tenant::Streams;
 
@@ -34,8 +33,8 @@ pub(crate) enum Noting {
 /// Connections that guests opened through this isolate, in two generations.
 #[derive(Debug, Default)]
 pub(crate) struct Openings {
-    young: HashMap<Handle, UnixSeconds>,
-    old: HashMap<Handle, UnixSeconds>,
+    young: HandleMap<UnixSeconds>,
+    old: HandleMap<UnixSeconds>,
 }
 
 impl Openings {

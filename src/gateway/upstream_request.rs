@@ -15,12 +15,13 @@ use crate::clock::UnixSeconds;
 use crate::cookie::presented::Presented;
 use crate::cookie::sid_route::Route;
 use crate::http::engine_io;
+use crate::http::header_names::Disbelieved;
 use crate::policy::HeaderSource;
 use crate::session::prepared::Prepared;
 use crate::telemetry::metric;
 use crate::tenant::{Consistency, Streams};
 use crate::upstream::proof::Proved;
-use crate::upstream::request_headers::{Disbelieved, IdentityHeaders, Outgoing, State};
+use crate::upstream::request_headers::{IdentityHeaders, Outgoing, State};
 
 /// Session of a forwarded request.
 #[derive(Clone, Debug, PartialEq, Eq)]

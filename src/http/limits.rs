@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::http::request::{Location, Request};
+use crate::split;
 
 /// Maximum length of a URL, in bytes.
 const URL_BYTES: usize = 16 * 1024;
@@ -63,33 +64,32 @@ pub(crate) fn check(request: &Request<'_>) -> Result<(), Excess> {
     if is_too_long(&request.location) {
         return Err(Excess::Url);
     }
-    let mut total = 0;
-    let mut content_length = false;
-    let mut transfer_encoding = false;
-    for (name, value) in &request.headers {
-        total += name.len() + value.len();
-        if name.len() > NAME_BYTES || value.len() > VALUE_BYTES {
-            return Err(Excess::Headers);
-        }
-        if *name == "connection" && value.split(',').count() > CONNECTION_COUNT {
-            return Err(Excess::Headers);
-        }
-        content_length |= *name == "content-length";
-        transfer_encoding |= *name == "transfer-encoding";
-    }
-    if total > HEADER_BYTES || request.headers.len() > HEADER_COUNT {
+    if are_excessive(request) {
         return Err(Excess::Headers);
     }
-    if request
-        .header("cookie")
-        .is_some_and(|cookies| cookies.split(';').count() > COOKIE_COUNT)
-    {
-        return Err(Excess::Headers);
-    }
-    if content_length && transfer_encoding {
+    if request.header("content-length").is_some() && request.header("transfer-encoding").is_some() {
         return Err(Excess::Framing);
     }
     Ok(())
+}
+
+/// Returns whether the headers are too many or too large, or one of the lists in them is.
+fn are_excessive(request: &Request<'_>) -> bool {
+    let is_longer = |name: &str, separator: u8, most: usize| {
+        let list = request.header(name);
+        list.is_some_and(|list| split::count(list, separator) > most)
+    };
+    // A long value makes the headers long, so most requests need no look at each.
+    let has_long_value = || {
+        let mut headers = request.headers.iter();
+        headers.any(|(_, value)| value.len() > VALUE_BYTES)
+    };
+    request.headers.len() > HEADER_COUNT
+        || request.header_bytes > HEADER_BYTES
+        || request.names.longest > NAME_BYTES
+        || (request.header_bytes > VALUE_BYTES && has_long_value())
+        || is_longer("connection", b',', CONNECTION_COUNT)
+        || is_longer("cookie", b';', COOKIE_COUNT)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub(crate) mod conditional;
 pub(crate) mod engine_io;
 pub(crate) mod form;
 pub(crate) mod header_name;
+pub(crate) mod header_names;
 pub(crate) mod host;
 pub(crate) mod json;
 pub(crate) mod limits;

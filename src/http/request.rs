@@ -3,8 +3,12 @@
 //! The packed text has a line each for the method and the URL. Then it has two lines for every header: name and value.
 //! The runtime allows no line break in these, lower-cases header names and joins repeated headers with `, `.
 
+use std::rc::Rc;
+
+use super::header_names::{HeaderNames, KnownNames};
 use super::host;
 use super::network::Network;
+use crate::split::{split, split_once};
 
 /// Request, borrowed from its packed text.
 #[derive(Clone, Debug)]
@@ -15,6 +19,10 @@ pub(crate) struct Request<'a> {
     pub location: Location<'a>,
     /// Name and value of every header, in order.
     pub headers: Vec<(&'a str, &'a str)>,
+    /// What the headers' names decide.
+    pub names: Rc<HeaderNames>,
+    /// Length of all names and values, in bytes.
+    pub header_bytes: usize,
 }
 
 /// Absolute `http` or `https` URL, split into its parts. The runtime leaves the target as the client wrote it; see
@@ -40,17 +48,28 @@ impl<'a> Request<'a> {
     /// Parses the packed text; `None` if it is malformed.
     #[must_use]
     pub(crate) fn parse(packed: &'a str) -> Option<Self> {
-        let mut lines = packed.split('\n');
+        Self::parse_with(packed, &mut KnownNames::default())
+    }
+
+    /// Parses the packed text like [`Self::parse`], and keeps what its headers' names decide.
+    #[must_use]
+    pub(crate) fn parse_with(packed: &'a str, known: &mut KnownNames) -> Option<Self> {
+        let mut lines = split(packed, b'\n');
         let method = lines.next()?;
         let location = Location::parse(lines.next()?)?;
         let mut headers = Vec::with_capacity(24);
+        let mut header_bytes = 0;
         while let Some(name) = lines.next() {
-            headers.push((name, lines.next()?));
+            let value = lines.next()?;
+            header_bytes += name.len() + value.len();
+            headers.push((name, value));
         }
         Some(Self {
             method,
             location,
+            names: known.of(&headers),
             headers,
+            header_bytes,
         })
     }
 
@@ -82,10 +101,8 @@ impl<'a> Request<'a> {
     /// Returns the value of a header, by its lower-case name.
     #[must_use]
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers
-            .iter()
-            .find(|(other, _)| *other == name)
-            .map(|(_, value)| *value)
+        let at = self.names.position(name)?;
+        self.headers.get(at).map(|(_, value)| *value)
     }
 
     /// Returns whether this is a WebSocket handshake (RFC 6455 section 4.1).
@@ -147,12 +164,13 @@ impl<'a> Location<'a> {
     /// Splits a URL; `None` if it is not `http(s)://authority/…`.
     #[must_use]
     pub(crate) fn parse(href: &'a str) -> Option<Self> {
-        let (scheme, rest) = href.split_once("://")?;
-        if scheme != "http" && scheme != "https" {
-            return None;
-        }
-        let (authority, target) = rest.split_at_checked(rest.find('/')?)?;
-        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        let (scheme, rest) = match href.strip_prefix("https://") {
+            Some(rest) => ("https", rest),
+            None => ("http", href.strip_prefix("http://")?),
+        };
+        let (authority, _) = split_once(rest, b'/')?;
+        let target = rest.get(authority.len()..)?;
+        let path = split_once(target, b'?').map_or(target, |(path, _)| path);
         let authority = authority
             .rsplit_once('@')
             .map_or(authority, |(_, host)| host);
@@ -169,7 +187,7 @@ impl<'a> Location<'a> {
     /// Returns the query, without its `?`; empty if there is none.
     #[must_use]
     pub(crate) fn query(&self) -> &'a str {
-        self.target.split_once('?').map_or("", |(_, query)| query)
+        split_once(self.target, b'?').map_or("", |(_, query)| query)
     }
 
     /// Returns the port that the client used.

@@ -7,6 +7,8 @@
 //!   matched with an origin's logs.
 
 use core::fmt;
+use core::hash::{BuildHasherDefault, Hasher};
+use std::collections::HashMap;
 
 use chacha20::rand_core::Rng;
 use hmac::Mac as _;
@@ -100,6 +102,27 @@ impl SignIn {
 /// Public name of a session: 128 bits, 22 base64url characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Handle(pub [u8; 16]);
+
+/// Map by handle. A handle is the hash of an id that Vestibule draws, so its own bytes spread the entries, and no client
+/// can choose handles that collide.
+pub(crate) type HandleMap<V> = HashMap<Handle, V, BuildHasherDefault<HandleHasher>>;
+
+/// Takes the first eight bytes of a handle as its hash.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HandleHasher(u64);
+
+impl Hasher for HandleHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        // The length, which comes first, is overwritten.
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Handle {
     /// Derives the handle of a session from its first id.

@@ -4,12 +4,11 @@
 //! becomes the old one, and the previous old one is dropped. Every operation is O(1), and a flood of one-time visitors
 //! cannot evict entries in use.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::keys::KeyRing;
-use crate::session::id::Handle;
+use crate::session::id::{Handle, HandleMap};
 use crate::session::prepared::Prepared;
 use crate::session::record::{Entry, Record, Version};
 
@@ -82,8 +81,8 @@ struct Slot {
 /// Cache of one tenant in one isolate.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    young: HashMap<Handle, Slot>,
-    old: HashMap<Handle, Slot>,
+    young: HandleMap<Slot>,
+    old: HandleMap<Slot>,
     young_weight: usize,
     old_weight: usize,
 }

@@ -9,6 +9,7 @@ use crate::config::values::CookiePattern;
 use crate::cookie::jar;
 use crate::cookie::name::CookieName;
 use crate::http::header_name;
+use crate::http::header_names::Disbelieved;
 use crate::http::request::Request;
 use crate::http::reserved_headers::Kind;
 use crate::policy::HeaderSource;
@@ -128,31 +129,6 @@ pub(crate) struct Outgoing {
     pub disbelieved: Disbelieved,
 }
 
-/// Number of headers that the client must not send.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Disbelieved {
-    /// Headers that claim an identity.
-    pub identity: u32,
-    /// Headers that claim a route or client address.
-    pub routing: u32,
-}
-
-impl Disbelieved {
-    fn note(&mut self, kind: Kind) {
-        match kind {
-            Kind::Connection => {}
-            Kind::Identity => self.identity += 1,
-            Kind::Routing => self.routing += 1,
-        }
-    }
-
-    /// Returns whether no header was dropped.
-    #[must_use]
-    pub(crate) fn is_none(self) -> bool {
-        self == Self::default()
-    }
-}
-
 impl Outgoing {
     /// Builds the headers of `request`.
     #[must_use]
@@ -216,35 +192,30 @@ impl Outgoing {
         mapped: &[(String, HeaderSource)],
         shared: bool,
     ) -> Self {
+        let names = &*request.names;
+        let mut disbelieved = names.disbelieved;
         let listed = Listed::new(request.header("connection").unwrap_or_default());
-        let mut disbelieved = Disbelieved::default();
-        let first = |name: &str| name.bytes().next();
-        let may_be_mapped = |name: &str| {
-            mapped
-                .iter()
-                .any(|(mapped, _)| first(mapped) == first(name))
+        let decides_name = mapped.is_empty() && !credential_is_ours && !shared;
+        let kept = if decides_name && listed.names_none_of(names) {
+            names.passing.clone()
+        } else {
+            let mut passes = |name: &str| {
+                let folded = header_name::fold(name);
+                if mapped.iter().any(|(mapped, _)| *mapped == folded) {
+                    disbelieved.note(Kind::Identity);
+                    return false;
+                }
+                let is_credential = credential_is_ours && folded == "authorization";
+                !is_credential && !listed.has(name) && (!shared || shapes_what_is_shared(name))
+            };
+            let headers = request.headers.iter().zip(names.passing.bytes());
+            headers
+                .map(|((name, _), passing)| {
+                    let is_kept = passing == b'+' && passes(name);
+                    if is_kept { "+" } else { "-" }
+                })
+                .collect()
         };
-        let mut passes = |(name, _): &(&str, &str)| {
-            if !shared && header_name::is_ordinary(name) && !may_be_mapped(name) {
-                let is_credential = credential_is_ours && *name == "authorization";
-                return !is_credential && !listed.has(name);
-            }
-            let folded = header_name::fold(name);
-            let is_mapped = || mapped.iter().any(|(mapped, _)| *mapped == folded);
-            let reason = header_name::reason(name, &folded)
-                .or_else(|| is_mapped().then_some(Kind::Identity));
-            if let Some(kind) = reason {
-                disbelieved.note(kind);
-                return false;
-            }
-            let is_credential = credential_is_ours && folded == "authorization";
-            !is_credential && !listed.has(name) && (!shared || shapes_what_is_shared(name))
-        };
-        let kept = request
-            .headers
-            .iter()
-            .map(|header| if passes(header) { '+' } else { '-' })
-            .collect();
         Self {
             kept,
             own: String::with_capacity(1024),

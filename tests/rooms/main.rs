@@ -9,7 +9,7 @@ use std::path::Path;
 use graph::Graph;
 
 /// Rooms that all others may depend on. They depend on no room outside this list.
-const BASE: [&str; 11] = [
+const BASE: [&str; 12] = [
     "clock",
     "encoding",
     "flat_map",
@@ -20,6 +20,7 @@ const BASE: [&str; 11] = [
     "secrets",
     "sorted",
     "span_id",
+    "split",
     "tenant_id",
 ];
 

@@ -1,5 +1,6 @@
 //! Parses the `Connection` header (RFC 9110 section 7.6.1).
 
+use crate::http::header_names::HeaderNames;
 use crate::sorted;
 
 /// Headers that `Connection` restricts to this connection. Reserved names are already removed and ours are set later,
@@ -24,6 +25,14 @@ impl<'a> Listed<'a> {
             only: connection.trim(),
             several,
         }
+    }
+
+    /// Returns whether it certainly names none of these headers.
+    pub(super) fn names_none_of(&self, names: &HeaderNames) -> bool {
+        let is_lower_case = |b: u8| !b.is_ascii_uppercase();
+        self.several.is_empty()
+            && (self.only.is_empty()
+                || (self.only.bytes().all(is_lower_case) && names.position(self.only).is_none()))
     }
 
     /// Returns whether it names a header, given in lower case.
