@@ -41,7 +41,7 @@ impl World {
 
     fn logged(&mut self) -> Vec<String> {
         let events = self.gateway.recorder.take_events();
-        let events = events.iter().map(|event| event.to_json());
+        let events = events.iter().map(crate::telemetry::log::Event::to_json);
         events
             .filter(|event| event["event"] == "response_not_patched")
             .map(|event| event["reason"].as_str().unwrap_or_default().to_owned())

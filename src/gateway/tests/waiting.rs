@@ -210,7 +210,10 @@ fn silent_object_refuses_as_without_a_queue_and_no_place_is_lost() {
     isolates.world.gateway.recorder.take_events();
     assert_eq!(isolates.ask(&mut first), Refused(503, true));
     let events = isolates.world.gateway.recorder.take_events();
-    let names: Vec<&str> = events.iter().map(|event| event.name()).collect();
+    let names: Vec<&str> = events
+        .iter()
+        .map(crate::telemetry::log::Event::name)
+        .collect();
     assert!(names.contains(&"queue_unavailable"), "{names:?}");
     assert_eq!(isolates.ask(&mut second), Refused(503, true));
     isolates.world.io.pool = object.map(|_| PoolAggregate::default());
