@@ -121,7 +121,8 @@ async function measureAll(run, extent) {
     for (const { name, ...load } of CASES) {
       for (const variant of VARIANTS) {
         const key = `${name}\n${variant.name}`;
-        seen.set(key, [...(seen.get(key) ?? []), await measure(variant, load, extent, port)]);
+        const measured = await measure(run, variant, load, extent, port);
+        seen.set(key, [...(seen.get(key) ?? []), measured]);
       }
     }
   }
@@ -145,16 +146,18 @@ async function measureAll(run, extent) {
 
 /**
  * Measures a load in a process of its own, because memory that was used once stays.
+ * @param {import("./experiment.mjs").Run} run
  * @param {import("./variant.mjs").Description} description
  * @param {Omit<Case, "name">} load
  * @param {Extent} extent
  * @param {number} origin its port
  * @returns {Promise<Measured>}
  */
-async function measure(description, load, extent, origin) {
+async function measure(run, description, load, extent, origin) {
   const { kind, every, clients, perSecond } = load;
   // At the end all clients leave at once, which a Worker that follows connections warns about.
   const variant = new Variant(description, { quiet: true });
+  run.after(() => variant.stop());
   await variant.start(origin);
   const before = variant.resident;
   const script = path.join(import.meta.dirname, "event-load.mjs");
@@ -222,6 +225,6 @@ function drawn(table) {
         return { label: name, tone, value: cost, text };
       }),
   }));
-  const says = "Events of 60 bytes, passed through by the runtime, by a pump, and combined by it.";
+  const says = "Events of 45 bytes, passed through by the runtime, by a pump, and combined by it.";
   return picture("Small events, one by one or combined", says, panels);
 }

@@ -8,6 +8,8 @@ import { parseArgs } from "node:util";
 import { build } from "../scripts/build.mjs";
 import { ensureTools } from "../scripts/debian-tools.mjs";
 import { Fault, main, print } from "../scripts/progress.mjs";
+import { isStarted } from "../scripts/started.mjs";
+import { Ends } from "../tests/harness/ends.mjs";
 import { writeDocuments } from "./documents.mjs";
 import { experimentAsText } from "./experiment-tables.mjs";
 import { record, recorded } from "./recorded.mjs";
@@ -42,8 +44,7 @@ export class Run {
   isQuick;
   /** @type {Record<string, string>} */
   options;
-  /** @type {(() => unknown)[]} */
-  #ends = [];
+  #ends = new Ends();
 
   /**
    * @param {boolean} isQuick
@@ -56,11 +57,11 @@ export class Run {
 
   /** Calls a function at the end, those added last first. @param {() => unknown} end */
   after(end) {
-    this.#ends.push(end);
+    this.#ends.add(end);
   }
 
-  async end() {
-    for (let end = this.#ends.pop(); end; end = this.#ends.pop()) await end();
+  end() {
+    return this.#ends.run();
   }
 }
 
@@ -69,7 +70,7 @@ export class Run {
  * @param {(run: Run) => Promise<Figures | void>} measure
  */
 export async function experiment(about, measure) {
-  if (about.file !== process.argv[1]) return;
+  if (!isStarted(about.file)) return;
   await main(async () => {
     const { help, quick, record: isRecorded, ...options } = optionsOf(about);
     if (help) return print(usage(about));

@@ -2,6 +2,8 @@
  * Computes the cost of a month at Cloudflare's list prices from counted operations: `node bench/money.mjs`
  * prints the tables of docs/operate/cost.md.
  */
+
+import { isStarted } from "../scripts/started.mjs";
 import { bill, listed } from "./prices.mjs";
 import { PROFILES } from "./profiles.mjs";
 import { recorded } from "./recorded.mjs";
@@ -120,7 +122,7 @@ export function costTables(recorded) {
   return Object.fromEntries(tables);
 }
 
-if (import.meta.filename === process.argv[1]) {
+if (isStarted(import.meta.filename)) {
   for (const profile of PROFILES) {
     const title = `${profile.name}, ${profile.monthly / 1e6} million requests a month, US dollars`;
     console.log(`\n${title}\n${aligned(HEAD, body(prices(recorded(), profile)))}`);

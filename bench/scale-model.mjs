@@ -2,6 +2,8 @@
  * Computes which of Cloudflare's limits a very large deployment reaches first: `node bench/scale-model.mjs`
  * prints the tables of docs/operate/scale.md, which explains each formula and its source.
  */
+
+import { isStarted } from "../scripts/started.mjs";
 import { changesIn, keptIn, PROFILES, requestsOf } from "./profiles.mjs";
 import { recorded } from "./recorded.mjs";
 import { aligned, markdown } from "./report.mjs";
@@ -236,7 +238,7 @@ function loadBody(deployment) {
   ];
 }
 
-if (import.meta.filename === process.argv[1]) {
+if (isStarted(import.meta.filename)) {
   console.log(`\n${aligned(["in the busiest hour", ""], loadBody(DEPLOYMENT))}`);
   console.log(`\n${aligned(LIMITS_HEAD, limitsBody(DEPLOYMENT))}`);
   console.log(`\n${aligned(CHECKS_HEAD, checksBody(recorded()))}`);

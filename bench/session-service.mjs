@@ -5,6 +5,7 @@
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
+import { isStarted } from "../scripts/started.mjs";
 import { DATA } from "./session.mjs";
 
 const SECRET = "benchmark-secret-benchmark-secret";
@@ -32,7 +33,7 @@ function find(cookies) {
   return session && session.expires > Date.now() ? { id, ...session } : undefined;
 }
 
-if (import.meta.filename === process.argv[1]) {
+if (isStarted(import.meta.filename)) {
   createServer((request, response) => {
     const session = find(request.headers.cookie ?? "");
     if (!session) return void response.writeHead(401).end();

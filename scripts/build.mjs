@@ -23,6 +23,7 @@ import { named } from "./order.mjs";
 import { main, print, step } from "./progress.mjs";
 import { run, sideBySide } from "./run.mjs";
 import { BINDGEN, developmentKeys, generator, packages, ROOT, setUp, toolchain } from "./setup.mjs";
+import { isStarted } from "./started.mjs";
 
 export const WASM = path.join(ROOT, "build/index_bg.wasm");
 export const ARGON2 = path.join(ROOT, "build/argon2.wasm");
@@ -319,4 +320,4 @@ function isAlive(pid) {
   }
 }
 
-if (import.meta.filename === process.argv[1]) await main(build);
+if (isStarted(import.meta.filename)) await main(build);

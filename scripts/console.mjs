@@ -8,6 +8,7 @@ import { constants, gzipSync } from "node:zlib";
 import { isCurrent } from "./current.mjs";
 import { Fault, main, print } from "./progress.mjs";
 import { ROOT } from "./setup.mjs";
+import { isStarted } from "./started.mjs";
 
 const FOLDER = path.join(ROOT, "build/console");
 const FILES = ["index.html", "console.js", "console.css", "tenant.schema.json"];
@@ -63,4 +64,4 @@ export async function buildConsole() {
     throw new Fault(`The console has ${size} bytes gzipped; at most ${BUDGET} are allowed.`);
 }
 
-if (import.meta.filename === process.argv[1]) await main(buildConsole);
+if (isStarted(import.meta.filename)) await main(buildConsole);

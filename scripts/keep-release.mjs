@@ -9,6 +9,7 @@ import { build } from "./build.mjs";
 import { Fault, main, print } from "./progress.mjs";
 import { output } from "./run.mjs";
 import { ROOT } from "./setup.mjs";
+import { isStarted } from "./started.mjs";
 
 /** Matches the files of a deployment. */
 const DEPLOYED = /\.(?:js|wasm|bin)$/;
@@ -36,7 +37,7 @@ export function keep(folder, release) {
   return kept;
 }
 
-if (import.meta.filename === process.argv[1]) {
+if (isStarted(import.meta.filename)) {
   await main(async () => {
     const commit = output("git", ["rev-parse", "HEAD"], { cwd: ROOT });
     if (!commit || output("git", ["status", "--porcelain"], { cwd: ROOT }) !== "") {

@@ -6,6 +6,7 @@ import { existsSync, renameSync } from "node:fs";
 import path from "node:path";
 import { Fault, print, step } from "./progress.mjs";
 import { output } from "./run.mjs";
+import { isStarted } from "./started.mjs";
 import { hasPackages, unpack, unpackedAt } from "./unpacked.mjs";
 
 const PLACES = [unpackedAt("prometheus"), "/usr/bin", "/usr/local/bin"];
@@ -53,4 +54,4 @@ function unpackPrograms() {
   });
 }
 
-if (import.meta.filename === process.argv[1]) await ensurePrometheus();
+if (isStarted(import.meta.filename)) await ensurePrometheus();

@@ -6,6 +6,7 @@ import { existsSync, readdirSync, renameSync } from "node:fs";
 import path from "node:path";
 import { Fault, print, step } from "./progress.mjs";
 import { output } from "./run.mjs";
+import { isStarted } from "./started.mjs";
 import { hasPackages, unpack, unpackedAt } from "./unpacked.mjs";
 
 /** Packages of the program, its module for Elasticsearch, and the libraries that few machines have. */
@@ -50,4 +51,4 @@ function starts({ program, libraries }) {
   return output("env", [`LD_LIBRARY_PATH=${libraries}`, program, "-v"]) !== null;
 }
 
-if (import.meta.filename === process.argv[1]) await ensureRsyslog();
+if (isStarted(import.meta.filename)) await ensureRsyslog();

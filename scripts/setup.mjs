@@ -10,6 +10,7 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs
 import path from "node:path";
 import { Fault, main, step } from "./progress.mjs";
 import { output, run, sideBySide } from "./run.mjs";
+import { isStarted } from "./started.mjs";
 
 export const ROOT = path.resolve(import.meta.dirname, "..");
 
@@ -129,4 +130,4 @@ function freshSecret() {
   return randomBytes(32).toString("base64url");
 }
 
-if (import.meta.filename === process.argv[1]) await main(setUp);
+if (isStarted(import.meta.filename)) await main(setUp);

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { findWebKit } from "../../scripts/browsers.mjs";
+import { Ends } from "../harness/ends.mjs";
 import { freePort } from "../harness/ports.mjs";
 import { until } from "../harness/until.mjs";
 
@@ -11,6 +12,12 @@ const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
 
 /** Time for an element on a busy machine, in milliseconds: that of the other browsers' drivers. */
 const PATIENCE = 30_000;
+
+/** Longest time for a command, such as loading a page, in milliseconds. */
+const COMMAND_MS = 60_000;
+
+/** Time for a process to end by itself, in milliseconds. */
+const GRACE_MS = 5_000;
 
 /** @typedef {import("./tab.mjs").Tab} Tab */
 
@@ -93,7 +100,11 @@ class WebKitTab {
    * @returns {Promise<any>}
    */
   async #send(method, path, body) {
-    const response = await fetch(`${this.#driver}${path}`, { method, body: JSON.stringify(body) });
+    const response = await fetch(`${this.#driver}${path}`, {
+      method,
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(COMMAND_MS),
+    });
     const { value } = await response.json();
     if (!response.ok) throw new Error(`${method} ${path}: ${value.error}: ${value.message}`);
     return value;
@@ -108,29 +119,30 @@ class WebKitTab {
 export async function openWebKit(t) {
   const programs = findWebKit();
   if (!programs) throw new Error("WebKit is missing");
-  /** @type {(() => Promise<void>)[]} */
-  const ends = [];
-  t.after(async () => {
-    for (const end of ends.reverse()) await end();
-  });
+  const ends = new Ends();
+  t.after(() => ends.run());
   const screen = ["-screen", "0", "1280x900x24", "-nolisten", "tcp"];
   const display = spawn(programs.display, ["-displayfd", "1", ...screen], {
     stdio: ["ignore", "pipe", "ignore"],
   });
-  ends.push(() => ended(display));
-  const [number] = await once(createInterface(display.stdout), "line");
+  ends.add(() => ended(display));
+  const failed = once(display, "exit").then(([code]) => {
+    throw new Error(`${programs.display} ended with ${code} before it had a display`);
+  });
+  failed.catch(() => {});
+  const [number] = await Promise.race([once(createInterface(display.stdout), "line"), failed]);
   const port = await freePort();
   const driver = spawn(programs.driver, ["--host=127.0.0.1", `--port=${port}`], {
     stdio: "ignore",
     // In C.UTF-8 WebKit takes "C" for its language, and every format of numbers throws.
     env: { ...process.env, LC_ALL: "C", DISPLAY: `:${number}`, GDK_BACKEND: "x11" },
   });
-  ends.push(() => ended(driver));
+  ends.add(() => ended(driver));
   const url = `http://127.0.0.1:${port}`;
   await until(() => fetch(`${url}/status`).catch(() => undefined), { what: "the driver" });
   const tab = new WebKitTab(url);
   await tab.open(programs.browser);
-  ends.push(() => tab.close());
+  ends.add(() => tab.close());
   return tab;
 }
 
@@ -139,5 +151,7 @@ async function ended(child) {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, "exit");
   child.kill("SIGTERM");
+  const late = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
   await gone;
+  clearTimeout(late);
 }

@@ -27,7 +27,7 @@ export class PoorLink {
   lost = 0;
   #quality;
   #to;
-  /** State of the generator of losses: each run loses the same packets of a connection. */
+  /** State of the generator of losses. All connections share it, so their timing decides which packets are lost. */
   #seed = 1;
   /** Ends of open connections. @type {Set<import("node:net").Socket>} */
   #ends = new Set();
