@@ -1,6 +1,7 @@
 //! Finds the access rule of a request: the tenant's login mode, or the first exception that matches.
 
 use core::cmp::Reverse;
+use core::iter;
 use std::borrow::Cow;
 
 use super::Tenant;
@@ -11,6 +12,9 @@ use crate::http::request::Request;
 use crate::http::{header_name, path};
 use crate::policy::LoginMode;
 use crate::session::identity::Identity;
+
+/// Stands for every method that an exception names, and for one that none names.
+const ANY_METHOD: &str = "*";
 
 impl Tenant {
     /// Returns the access rule of a request: the strictest one of all methods it names, because the origin may apply a
@@ -81,16 +85,34 @@ impl Tenant {
         exceptions.any(|exception| !exception.groups.is_empty())
     }
 
-    /// Returns the access rule of a path: the stricter one of the escaped and the resolved spelling.
+    /// Returns the access rule of a path: the strictest one of its escaped and its resolved spelling, and of the methods
+    /// that an origin may take this one for.
     #[must_use]
     pub(crate) fn login_at(&self, method: &str, path: &str) -> AccessRule {
         let plain = self.login_at_plain(method, path);
         if self.login_exceptions.is_empty() {
             return plain;
         }
-        match path::resolved(path) {
-            Some(resolved) => plain.stricter(self.login_at_plain(method, &resolved)),
-            None => plain,
+        let resolved = path::resolved(path);
+        let paths = || iter::once(path).chain(resolved.as_deref());
+        let methods = iter::once(method).chain(self.also_taken_for(method));
+        let readings = methods.flat_map(|method| paths().map(move |path| (method, path)));
+        readings.skip(1).fold(plain, |rule, (method, path)| {
+            rule.stricter(self.login_at_plain(method, path))
+        })
+    }
+
+    /// Returns the methods that an origin may take this one for.
+    fn also_taken_for(&self, method: &str) -> Vec<&str> {
+        match method {
+            // Frameworks answer HEAD with the handler of GET (RFC 9110 section 9.3.2).
+            "HEAD" => vec!["GET"],
+            ANY_METHOD => {
+                let exceptions = self.login_exceptions.iter();
+                let named = exceptions.flat_map(|exception| &exception.methods);
+                named.map(|one| one.0.as_str()).collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -126,7 +148,14 @@ fn overriding_methods(request: &Request<'_>) -> impl Iterator<Item = String> {
     let overrides =
         |(name, _): &&(&str, &str)| header_name::overrides_method(&header_name::fold(name));
     let named = request.headers.iter().filter(overrides);
-    named.map(|(_, method)| method.trim().to_ascii_uppercase())
+    named.map(|(_, method)| {
+        // Of a list, some servers take the first method and others the last.
+        if method.contains(',') {
+            ANY_METHOD.to_owned()
+        } else {
+            method.trim().to_ascii_uppercase()
+        }
+    })
 }
 
 /// Reason why a rule keeps a visitor out.
@@ -173,12 +202,9 @@ impl AccessRule {
         (self.mode, !self.groups_of.is_empty(), youngest)
     }
 
-    /// Returns a rule as strict as both together.
+    /// Returns a rule as strict as both together. Each may combine several exceptions already.
     #[must_use]
-    pub(crate) fn stricter(mut self, mut other: Self) -> Self {
-        if self.rule == other.rule {
-            return self;
-        }
+    pub(crate) fn stricter(mut self, other: Self) -> Self {
         let shorter = match (self.max_age, other.max_age) {
             (Some(one), Some(another)) => Some(one.min(another)),
             (one, another) => one.or(another),
@@ -188,12 +214,94 @@ impl AccessRule {
         } else {
             self.rule
         };
-        self.groups_of.append(&mut other.groups_of);
+        for at in other.groups_of {
+            if !self.groups_of.contains(&at) {
+                self.groups_of.push(at);
+            }
+        }
         Self {
             mode: self.mode.max(other.mode),
             max_age: shorter,
             rule,
             groups_of: self.groups_of,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deployment::Deployment;
+    use crate::encoding::base64url;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn tenant(exceptions: &Value) -> Tenant {
+        let bindings = json!({
+            "SESSION_KEYS": base64url(&[7; 32]),
+            "SESSIONS": true,
+            "CONSISTENCY": "eventual",
+            "ORIGINS": "a=http://a:1",
+            "LOGIN_EXCEPTIONS": exceptions.to_string(),
+        });
+        let deployment = Deployment::from_bindings(&bindings.to_string());
+        deployment.ok().unwrap().tenant.unwrap()
+    }
+
+    fn exception() -> impl Strategy<Value = Value> {
+        let path = prop::sample::select(vec!["/*", "/admin/*", "/admin/x"]);
+        let methods = prop::sample::subsequence(vec!["GET", "HEAD", "POST", "DELETE"], 0..3);
+        let groups = prop::sample::subsequence(vec!["ops", "root", "staff"], 0..3);
+        let max_age = prop::option::of(60_u64..64);
+        let mode = prop::sample::select(vec!["off", "optional", "required"]);
+        let parts = (path, methods, mode, groups, max_age);
+        parts.prop_map(|(path, methods, mode, groups, max_age)| {
+            let mut exception = json!({ "path": path, "methods": methods, "mode": mode });
+            if mode == "required" {
+                exception["groups"] = json!(groups);
+                exception["max_age"] = json!(max_age.map(|age| format!("{age}s")));
+            }
+            exception
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn combined_rule_is_as_strict_as_each_reading(
+            exceptions in prop::collection::vec(exception(), 1..5),
+            method in prop::sample::select(vec!["GET", "HEAD", "POST", "DELETE"]),
+            path in prop::sample::select(vec!["/admin/x", "/%61dmin/x", "//admin/y", "/other"]),
+            overriding in prop::sample::select(vec!["", "delete", "Delete, x", "x,post", "HEAD"]),
+        ) {
+            let tenant = tenant(&json!(exceptions));
+            let header = [("x-http-method-override", overriding)];
+            let packed = format!("{method}\nhttps://chat.example{path}");
+            let mut request = Request::parse(&packed).unwrap();
+            if !overriding.is_empty() {
+                request.headers.extend(header);
+            }
+            let rule = tenant.access_rule(&request);
+            let methods = tenant.methods_of(&request);
+            prop_assert_eq!(&tenant.access_rule_of(&methods, path), &rule);
+            let named = overriding.split(',').map(|one| one.trim().to_ascii_uppercase());
+            let mut methods: Vec<String> = named.filter(|one| !one.is_empty()).collect();
+            methods.push(method.to_owned());
+            if methods.iter().any(|one| one == "HEAD") {
+                methods.push("GET".to_owned());
+            }
+            for method in &methods {
+                for path in [path, path::resolved(path).as_deref().unwrap_or(path)] {
+                    let part = tenant.login_at_plain(method, path);
+                    let what = format!("{rule:?} for {part:?} at {method} {path}");
+                    prop_assert!(rule.mode >= part.mode, "{}", what);
+                    let has = |at| rule.groups_of.contains(at);
+                    prop_assert!(part.groups_of.iter().all(has), "{}", what);
+                    let most = |age: Option<Seconds>| age.map_or(u64::MAX, |age| age.0);
+                    prop_assert!(most(rule.max_age) <= most(part.max_age), "{}", what);
+                }
+            }
+            let groups = rule.groups_of.len();
+            prop_assert!(groups <= exceptions.len(), "{groups} lists");
         }
     }
 }

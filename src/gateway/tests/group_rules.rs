@@ -116,6 +116,54 @@ fn first_match_decides_and_other_readings_add_their_groups() {
     }
 }
 
+#[test]
+fn exception_with_groups_is_not_lost_behind_another_reading() {
+    let exceptions = json!([
+        { "path": "/admin/*", "methods": ["DELETE"], "mode": "required", "groups": ["root"] },
+        { "path": "/*", "mode": "required", "groups": ["staff"] },
+    ]);
+    let mut world = world_with(&json!([]), &json!({}));
+    world.exchange(STAFF);
+    world.settings["LOGIN_EXCEPTIONS"] = json!(exceptions.to_string());
+    let changed = deployment(&world.settings).tenant.unwrap();
+    world.gateway.reload(changed);
+    for (target, headers, code) in [
+        ("/%61dmin/x", &[][..], ""),
+        (
+            "/%61dmin/x",
+            &[("x-http-method-override", "DELETE")],
+            "group_required",
+        ),
+        (
+            "/admin/x",
+            &[("x-method-override", "delete, x")],
+            "group_required",
+        ),
+        (
+            "/admin/x",
+            &[("x-method-override", "x,DELETE")],
+            "group_required",
+        ),
+        ("/other", &[("x-method-override", "delete, x")], ""),
+    ] {
+        let step = world.send("POST", target, headers, &mut Answers::default());
+        assert_eq!(refusal(step), code, "{target} {headers:?}");
+    }
+}
+
+#[test]
+fn exception_for_get_covers_head() {
+    let exceptions = json!([
+        { "path": "/private", "methods": ["GET"], "mode": "required" },
+        { "path": "/private", "methods": ["HEAD"], "mode": "off" },
+    ]);
+    let mut world = world_with(&exceptions, &json!({}));
+    let step = world.send("HEAD", "/private", &[], &mut Answers::default());
+    assert_eq!(refusal(step), "no_session");
+    let step = world.send("POST", "/private", &[], &mut Answers::default());
+    assert_eq!(refusal(step), "");
+}
+
 /// Opens a socket that is followed, at `/ws`.
 fn follow(world: &mut World) -> Forward {
     let forward = forwarded(world.send("GET", "/ws", &SOCKET, &mut Answers::default()));
