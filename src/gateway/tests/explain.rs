@@ -319,7 +319,7 @@ fn malformed_question_is_rejected() {
     let step = world.call("GET", EXPLAIN, Some(TOKEN), &Value::Null);
     assert_eq!(refused(step).0, 405);
     let step = world.call("POST", EXPLAIN, None, &unknown);
-    assert_eq!(refused(step).0, 401);
+    assert_eq!(refused(step).0, 404);
 }
 
 #[test]

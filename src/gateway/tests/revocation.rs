@@ -370,7 +370,7 @@ fn unannounced_account_change_still_ends_its_sessions() {
             let request = Request::parse(&packed).unwrap();
             let needs = match world
                 .gateway
-                .admit(&request, Asker::Visitor, world.now, &answers)
+                .admit(&request, Asker::Operator, world.now, &answers)
             {
                 Step::Await(needs) => needs,
                 step => break step,
