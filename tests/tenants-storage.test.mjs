@@ -108,6 +108,8 @@ test("one tenant's failing namespace hinders no other tenant", async (t) => {
     const { answer } = await visit("acme", "/", cookies.acme);
     assert.deepEqual([answer.status, answer.code], [503, "store_unavailable"]);
   }
+  assert.equal((await visit("acme", "/_session/readyz")).answer.status, 503);
+  assert.equal((await visit("globex", "/_session/readyz")).answer.status, 200);
   const { answer } = await visit("globex", "/", cookies.globex);
   assert.equal(answer.body, JSON.stringify({ value: "globex" }));
 });

@@ -21,8 +21,8 @@ use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::session::lifetime::Span;
 
-/// Key that the readiness probe reads. It never exists; any answer of storage shows that storage works.
-const PROBE_KEY: &str = "readiness-probe";
+/// Name of the record that the readiness probe reads. It never exists; any answer of storage shows that storage works.
+const PROBE: &str = "readiness-probe";
 
 /// Serves a reserved path; `route` is the part after the prefix.
 pub(crate) fn respond(
@@ -33,7 +33,7 @@ pub(crate) fn respond(
     let method = context.request.method;
     let outcome = match (route, method) {
         ("/healthz", "GET" | "HEAD") => Ok(Answer::json(200, &json!({ "status": "ok" }))),
-        ("/readyz", "GET" | "HEAD") => readiness(context),
+        ("/readyz", "GET" | "HEAD") => readiness(gateway, context),
         ("/me", "GET" | "HEAD") => me(gateway, context),
         ("/login", "GET" | "HEAD") => login::start_login::login(gateway, context),
         ("/login", "POST") => login::password::login_by_password(gateway, context),
@@ -132,10 +132,11 @@ fn describe(gateway: &Gateway, visitor: &Visitor, context: &RequestContext<'_>) 
     })
 }
 
-/// Reports ready if storage answers.
-fn readiness(context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
-    match context.answers.found(PROBE_KEY) {
-        None => Err(Interrupt::Pending(vec![Need::read(PROBE_KEY)])),
+/// Reports ready if the tenant's storage answers.
+fn readiness(gateway: &Gateway, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+    let key = format!("s:{}:{PROBE}", gateway.tenant.id);
+    match context.answers.found(&key) {
+        None => Err(Interrupt::Pending(vec![Need::read(&key)])),
         Some(Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
         Some(_) => Ok(Answer::json(200, &json!({ "status": "ready" }))),
     }
