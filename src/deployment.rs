@@ -191,7 +191,7 @@ impl Deployment {
         if !self.follows_streams {
             tenant.streams = Streams::PassThrough;
         }
-        tenant.shares_hosts = !self.tenant_by.is_host_alone();
+        tenant.tenant_by = self.tenant_by.clone();
         let faults: Vec<Fault> = self.hosts_without_requests(&tenant).collect();
         if faults.is_empty() {
             Ok(tenant)

@@ -243,8 +243,18 @@ impl Router {
                 }
                 Step::Forward(forward)
             }
-            Some(step) => step,
+            Some(Step::Answer(answer)) => Step::Answer(self.varied(answer)),
+            Some(Step::Asset(answer)) => Step::Asset(self.varied(answer)),
+            Some(step @ Step::Await(_)) => step,
             None => Step::Answer(Problem::Internal.answer(Audience::Program, "")),
+        }
+    }
+
+    /// Tells caches which headers selected the tenant, and so the response.
+    fn varied(&self, answer: Answer) -> Answer {
+        match self.deployment.tenant_by.vary() {
+            Some(headers) => answer.with("vary", headers),
+            None => answer,
         }
     }
 

@@ -26,6 +26,7 @@ use crate::config::values::{CookiePattern, PathPattern};
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
 use crate::http::host::HostPattern;
+use crate::http::qualifier::TenantBy;
 use crate::keys::KeyRing;
 use crate::policy::PROPAGATION;
 use crate::response::theme::Brand;
@@ -182,8 +183,8 @@ pub(crate) struct Tenant {
     pub id: TenantId,
     /// Hosts that select the tenant; empty if the deployment has no documents.
     pub hosts: Vec<HostPattern>,
-    /// Whether other tenants may have the same hosts, so that browsers need a cookie for each.
-    pub shares_hosts: bool,
+    /// What selects tenants of the deployment. Several may have the same host, and then browsers need a cookie for each.
+    pub tenant_by: TenantBy,
     /// Keys derived for this tenant alone.
     pub keys: KeyRing,
     /// Access rule for all paths without an exception.
@@ -277,10 +278,10 @@ impl Tenant {
     /// Returns the name of the session cookie on a connection.
     #[must_use]
     pub(crate) fn cookie_name(&self, on: CookieName) -> Cow<'static, str> {
-        if self.shares_hosts {
-            on.of_tenant(&self.id).into()
-        } else {
+        if self.tenant_by.is_host_alone() {
             on.as_str().into()
+        } else {
+            on.of_tenant(&self.id).into()
         }
     }
 

@@ -78,6 +78,13 @@ impl HostPattern {
         split(&self.0).1
     }
 
+    /// Returns whether the pattern matches a request with this host and these qualifiers.
+    #[must_use]
+    pub(crate) fn selects(&self, host: &Host, qualifiers: &[String]) -> bool {
+        let own = self.qualifier();
+        self.means(host) && (own.is_empty() || qualifiers.iter().any(|other| other == own))
+    }
+
     /// Returns whether the pattern matches this host, under any qualifier.
     #[must_use]
     pub(crate) fn means(&self, host: &Host) -> bool {

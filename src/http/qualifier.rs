@@ -5,6 +5,7 @@
 //! selects a tenant, so a cached binding holds for every request with the same host and qualifier.
 
 use super::header_name::fold;
+use super::path;
 use super::request::Request;
 use super::reserved_headers::is_ours;
 
@@ -60,11 +61,9 @@ impl TenantBy {
     /// the segment, the values. Those with a part that the request lacks are omitted.
     #[must_use]
     pub(crate) fn qualifiers(&self, request: &Request<'_>) -> Vec<String> {
-        let segment = request.location.path.split('/').nth(1).unwrap_or_default();
-        let segment = if self.path && is_part(segment) {
-            ["/", segment].concat()
-        } else {
-            String::new()
+        let segment = match segment(request.location.path) {
+            Some(segment) if self.path => ["/", segment].concat(),
+            _ => String::new(),
         };
         let mut values = String::new();
         for name in &self.headers {
@@ -80,6 +79,20 @@ impl TenantBy {
         qualifiers.retain(|qualifier| !qualifier.is_empty());
         qualifiers.dedup();
         qualifiers
+    }
+
+    /// Returns whether servers that decode or resolve a path find another segment in it than [`Self::qualifiers`] does.
+    /// One tenant's server would then serve it by the rules of another.
+    #[must_use]
+    pub(crate) fn is_ambiguous(&self, path: &str) -> bool {
+        let differs = |resolved: String| segment(&resolved) != segment(path);
+        self.path && path::resolved(path).is_some_and(differs)
+    }
+
+    /// Returns the value of `Vary` for responses; `None` if no header selects a tenant.
+    #[must_use]
+    pub(crate) fn vary(&self) -> Option<String> {
+        (!self.headers.is_empty()).then(|| self.headers.join(", "))
     }
 
     /// Returns whether requests can have such a qualifier.
@@ -111,6 +124,11 @@ pub(crate) fn is_qualifier(text: &str) -> bool {
 pub(crate) fn split(qualifier: &str) -> (&str, &str) {
     let at = qualifier.find(';').unwrap_or(qualifier.len());
     qualifier.split_at_checked(at).unwrap_or_default()
+}
+
+/// Returns the first segment of a path if it can select a tenant.
+fn segment(path: &str) -> Option<&str> {
+    path.split('/').nth(1).filter(|segment| is_part(segment))
 }
 
 fn is_part(text: &str) -> bool {
@@ -172,6 +190,30 @@ mod tests {
                 [""; 0],
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn path_with_two_first_segments_is_ambiguous() {
+        let by = TenantBy::parse("path").unwrap();
+        for (path, expected) in [
+            ("/acme/x", false),
+            ("/acme/a%20b", false),
+            ("/acme//x", false),
+            ("/a%20b/x", false),
+            ("/%41cme/x", false),
+            ("/%61cme/x", true),
+            ("/%2561cme/x", true),
+            ("//acme/x", true),
+            ("/acme;v=1/x", true),
+            ("/x/..%2facme/y", true),
+            ("/acme%2fx", true),
+            ("/acme/..%2fglobex/x", true),
+            ("/acme/..%2f", true),
+            ("/\\acme/x", true),
+        ] {
+            assert_eq!(by.is_ambiguous(path), expected, "{path}");
+            assert!(!TenantBy::default().is_ambiguous(path), "{path}");
         }
     }
 

@@ -8,8 +8,8 @@
 
 mod documents;
 mod pattern_cache;
+mod place;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::{Interrupt, Router};
@@ -20,10 +20,11 @@ use crate::http::network::Network;
 use crate::http::rate_limit::Verdict;
 use crate::http::request::Request;
 use crate::response::problem::Problem;
-use crate::telemetry::log::{Event, Level};
+use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::tenant_id::TenantId;
 
-use pattern_cache::{HostBinding, PatternCache};
+use pattern_cache::{HostBinding, PatternCache, Unreadable};
+use place::Place;
 
 /// Age up to which a cached document is used without a read, in milliseconds.
 pub(super) const FRESH_MS: u64 = 10_000;
@@ -41,7 +42,7 @@ pub(super) enum TenantRegistry {
     /// Tenants come from documents.
     Many {
         /// Known hosts by full name and qualifier: all that most requests need.
-        hosts: HashMap<String, HostBinding>,
+        hosts: HashMap<String, Selected>,
         /// Lookups of patterns, including those without a tenant.
         patterns: Box<PatternCache>,
         documents: HashMap<TenantId, CachedDocument>,
@@ -50,6 +51,13 @@ pub(super) enum TenantRegistry {
         /// Time of the last invalid document per tenant.
         faults: HashMap<TenantId, UnixMillis>,
     },
+}
+
+/// Tenant that the bindings of a host and qualifier select.
+pub(super) struct Selected {
+    tenant: TenantId,
+    /// Time of the earliest read.
+    asked: UnixMillis,
 }
 
 /// Cached document of a tenant's gateway.
@@ -163,6 +171,8 @@ impl Router {
         let by = &self.deployment.tenant_by;
         let place = if by.is_host_alone() {
             Place::of(host)
+        } else if by.is_ambiguous(request.location.path) {
+            return Err(Interrupt::Reject(Problem::BadPath));
         } else {
             Place {
                 qualifiers: by.qualifiers(request),
@@ -171,12 +181,14 @@ impl Router {
         };
         let known = hosts
             .get(&*place.name())
-            .filter(|binding| now.millis_since(binding.asked) < USABLE_MS);
-        let tenant = match known.and_then(|binding| binding.tenant.clone()) {
-            Some(tenant) => Some(tenant),
-            None => self.look_up(&place, request.client_network(), now, answers)?,
+            .filter(|known| now.millis_since(known.asked) < USABLE_MS);
+        let tenant = match known {
+            Some(known) => known.tenant.clone(),
+            None => {
+                let owner = self.look_up(&place, request.client_network(), now, answers)?;
+                owner.ok_or_else(unknown)?
+            }
         };
-        let tenant = tenant.ok_or_else(unknown)?;
         self.ready(&tenant, now, answers)?;
         let TenantRegistry::Many { documents, .. } = &self.registry else {
             return Err(unknown());
@@ -202,17 +214,24 @@ impl Router {
         else {
             return Ok(None);
         };
+        // Hosts are not counted, because the deployment's routes limit them. Clients of unknown address are exempt, because
+        // they share one count.
+        let is_limited = !place.qualifiers.is_empty() && client != Network::Unknown;
         let mut needs = Vec::new();
         let mut asked = now;
-        let mut owner = None;
+        let mut is_read = false;
+        let mut owner = Ok(None);
         for pattern in place.patterns() {
             let key = format!("host:{pattern}");
             let binding = match answers.read(&key) {
                 Some(answer) => {
-                    let binding = HostBinding {
-                        tenant: bound_tenant(answer.found)?,
-                        asked: answer.asked,
+                    is_read = true;
+                    let Some(tenant) = bound_tenant(answer.found) else {
+                        owner = Err(Problem::TenantsUnavailable);
+                        break;
                     };
+                    let asked = answer.asked;
+                    let binding = HostBinding { tenant, asked };
                     patterns.put(&pattern, binding.clone());
                     binding
                 }
@@ -225,48 +244,52 @@ impl Router {
                 },
             };
             asked = asked.min(binding.asked);
-            if binding.tenant.is_some() {
-                owner = binding.tenant;
-                break;
+            match binding.tenant {
+                Ok(None) => {}
+                Ok(Some(tenant)) => {
+                    owner = Ok(Some((tenant, place.is_own(&pattern))));
+                    break;
+                }
+                Err(Unreadable) => {
+                    owner = Err(Problem::TenantMisconfigured);
+                    break;
+                }
             }
         }
         if !needs.is_empty() {
-            self.limit_lookups(place, client, now)?;
-            return Err(Interrupt::Pending(needs));
+            if !is_limited || self.lookups.wait(client, now).is_none() {
+                return Err(Interrupt::Pending(needs));
+            }
+            // Visitors behind one address share its limit, so a binding in use is used on, even if it is old.
+            let known = hosts.get(&*place.name());
+            let known = known.map(|known| Some(known.tenant.clone()));
+            return known.ok_or(Interrupt::Reject(Problem::TooManyRequests));
         }
-        if owner.is_some() {
+        if let Ok(Some((tenant, _))) = &owner {
             if hosts.len() >= MAX_HOSTS {
                 hosts.clear();
             }
-            let binding = HostBinding {
-                tenant: owner.clone(),
-                asked,
-            };
-            hosts.insert(place.name().into_owned(), binding);
+            let tenant = tenant.clone();
+            hosts.insert(place.name().into_owned(), Selected { tenant, asked });
         }
-        Ok(owner)
+        // A client may make up paths and headers, but none that has a binding of its own.
+        if is_limited && is_read && !matches!(owner, Ok(Some((_, true)))) {
+            self.count_lookup(client, now);
+        }
+        if is_read && matches!(owner, Err(Problem::TenantMisconfigured)) {
+            let event = Event::new(Level::Error, "tenant_binding_broken");
+            self.emit(event.with("host", ConfigName(&place.name())));
+        }
+        match owner {
+            Ok(owner) => Ok(owner.map(|(tenant, _)| tenant)),
+            Err(problem) => Err(Interrupt::Reject(problem)),
+        }
     }
 
-    /// Refuses a client that makes up paths or headers: each costs reads. Hosts are not counted, because the
-    /// deployment's routes limit them. Clients of unknown address are exempt, because they share one count.
-    fn limit_lookups(
-        &mut self,
-        place: &Place,
-        client: Network,
-        now: UnixMillis,
-    ) -> Result<(), Interrupt> {
-        if place.qualifiers.is_empty() || client == Network::Unknown {
-            return Ok(());
-        }
-        let verdict = self.lookups.count(client, now);
-        if matches!(verdict, Verdict::Passed(_)) {
+    /// Counts a lookup, which costs reads, against the client's limit.
+    fn count_lookup(&mut self, client: Network, now: UnixMillis) {
+        if matches!(self.lookups.count(client, now), Verdict::Passed(_)) {
             self.emit(Event::new(Level::Warn, "tenant_lookups_limited"));
-        }
-        match verdict {
-            Verdict::First | Verdict::Counted => Ok(()),
-            Verdict::Passed(_) | Verdict::Over(_) => {
-                Err(Interrupt::Reject(Problem::TooManyRequests))
-            }
         }
     }
 
@@ -336,55 +359,17 @@ impl Router {
     }
 }
 
-/// Parts of a request that select its tenant.
-struct Place {
-    host: Host,
-    /// Qualifiers behind the host, the most specific first; those of the host alone are omitted.
-    qualifiers: Vec<String>,
-}
-
-impl Place {
-    fn of(host: Host) -> Self {
-        let qualifiers = Vec::new();
-        Self { host, qualifiers }
-    }
-
-    /// Returns the full name in the cache of hosts.
-    fn name(&self) -> Cow<'_, str> {
-        match self.qualifiers.first() {
-            None => self.host.as_str().into(),
-            Some(qualifier) => [self.host.as_str(), qualifier].concat().into(),
-        }
-    }
-
-    /// Returns the patterns that match, the most specific first.
-    fn patterns(&self) -> impl Iterator<Item = String> {
-        self.host.patterns().flat_map(|host| {
-            let qualified = self.qualifiers.iter();
-            let mut patterns: Vec<String> =
-                qualified.map(|one| [host.as_str(), one].concat()).collect();
-            patterns.push(host);
-            patterns
-        })
-    }
-
-    /// Returns whether a pattern matches.
-    fn is_in(&self, pattern: &HostPattern) -> bool {
-        let qualifier = pattern.qualifier();
-        pattern.means(&self.host)
-            && (qualifier.is_empty() || self.qualifiers.iter().any(|own| own == qualifier))
-    }
-}
-
-/// Returns the tenant in a host binding. If a longer suffix cannot be read, a shorter one must not decide instead.
-fn bound_tenant(found: &Found) -> Result<Option<TenantId>, Interrupt> {
+/// Returns the tenant in a host binding; `None` if the store is unavailable. If the binding of a longer suffix cannot be
+/// read, a shorter one must not decide instead.
+fn bound_tenant(found: &Found) -> Option<Result<Option<TenantId>, Unreadable>> {
     match found {
         Found::Bytes(bytes) => {
-            let id = core::str::from_utf8(bytes).ok();
-            Ok(id.and_then(TenantId::parse))
+            // Editors and `echo` end a value with a line break.
+            let id = core::str::from_utf8(bytes.trim_ascii()).ok();
+            Some(id.and_then(TenantId::parse).map(Some).ok_or(Unreadable))
         }
-        Found::Absent => Ok(None),
-        Found::Unavailable => Err(Interrupt::Reject(Problem::TenantsUnavailable)),
+        Found::Absent => Some(Ok(None)),
+        Found::Unavailable => None,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::effect::{Answers, Need};
 use crate::gateway::{Gateway, ResponseAction, Revalidation};
 use crate::response::problem::{Audience, Problem};
 use crate::tenant_id::TenantId;
+use crate::upstream::response_headers::Edits;
 
 /// Separator between the tenant and the rest of a response context.
 const AFTER_TENANT: char = '\t';
@@ -40,7 +41,20 @@ impl Router {
             (action, true)
         });
         self.has_changed_state = has_changed_state;
-        action
+        match (self.deployment.tenant_by.vary(), action) {
+            (Some(headers), ResponseAction::Untouched) if status != 101 => {
+                let append = vec![("vary", headers)];
+                ResponseAction::Edited(Edits {
+                    append,
+                    ..Edits::default()
+                })
+            }
+            (Some(headers), ResponseAction::Edited(mut edits)) if status != 101 => {
+                edits.append.push(("vary", headers));
+                ResponseAction::Edited(edits)
+            }
+            (_, action) => action,
+        }
     }
 
     /// Runs background work; see [`Gateway::run_background`].

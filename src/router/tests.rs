@@ -87,11 +87,8 @@ fn host_not_listed_in_its_document_is_unknown() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
     world.store_document("host:stolen.example", "acme");
-    world.store_document("host:odd.example", "No Tenant");
-    for host in ["stolen.example", "odd.example"] {
-        let step = world.get(&format!("https://{host}/"), &[]);
-        assert_eq!(refused(step), (421, "unknown_host".to_owned()));
-    }
+    let step = world.get("https://stolen.example/", &[]);
+    assert_eq!(refused(step), (421, "unknown_host".to_owned()));
     // A document whose id differs from its key belongs to no tenant.
     world.store_document("host:b.example", "b");
     world.store_document(

@@ -14,6 +14,7 @@ use crate::config::branding::Branding;
 use crate::config::model::{Document, FailMode, Session};
 use crate::config::values::PathPattern;
 use crate::http::host::HostPattern;
+use crate::http::qualifier::TenantBy;
 use crate::http::{header_name, qualifier, reserved_headers};
 use crate::keys::{DeploymentKeys, KeyRing};
 use crate::policy::Streams;
@@ -111,7 +112,7 @@ impl Tenant {
         Ok(Self {
             id: id.clone(),
             hosts: document.hosts.clone(),
-            shares_hosts: false,
+            tenant_by: TenantBy::default(),
             keys,
             login: document.login.mode,
             methods,

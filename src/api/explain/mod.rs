@@ -107,6 +107,15 @@ fn explain_steps(
     explanation: &mut Explanation,
 ) -> Result<(), Stop> {
     explain_tenant(gateway, sender, context, explanation)?;
+    if gateway
+        .tenant
+        .tenant_by
+        .is_ambiguous(context.request.location.path)
+    {
+        let because = "Some servers find another tenant's segment in the path.";
+        explanation.because = Some(because.to_owned());
+        return Err(Problem::BadPath.into());
+    }
     limits::check(context.request).map_err(Problem::from)?;
     explain_path(gateway, context, explanation)?;
     if context.request.is_websocket() {
@@ -147,13 +156,13 @@ fn explain_tenant(
 ) -> Result<(), Interrupt> {
     let tenant = &gateway.tenant;
     let host = context.request.location.authority;
-    let path = tenant.brand.path.as_str();
-    let is_below = context.request.location.path.split('/').nth(1) == path.split('/').nth(1);
+    let qualifiers = tenant.tenant_by.qualifiers(context.request);
     let claim = Host::canonical(host).and_then(|host| {
-        let host_of = |one: &&HostPattern| one.means(&host) && (path.is_empty() || is_below);
+        let selects = |one: &&HostPattern| one.selects(&host, &qualifiers);
         let rank = |one: &&HostPattern| (!one.as_str().starts_with('*'), one.as_str().len());
-        tenant.hosts.iter().filter(host_of).max_by_key(rank)
+        tenant.hosts.iter().filter(selects).max_by_key(rank)
     });
+    let full = qualifiers.first().map_or("", String::as_str);
     let because = match (sender, claim) {
         (Sender::Named(_), _) => {
             "The session was named by its handle. Only this tenant's sessions are searched."
@@ -162,14 +171,14 @@ fn explain_tenant(
         _ if tenant.hosts.is_empty() => {
             "Every host belongs to this tenant: the deployment has no other.".to_owned()
         }
-        (_, Some(claim)) if claim.as_str().starts_with('*') || !claim.qualifier().is_empty() => {
+        (_, Some(claim)) if claim.as_str().starts_with('*') || claim.qualifier() != full => {
             format!(
-                "The host {host} matches {}. A more specific pattern of another tenant would win.",
+                "The request matches {}. A more specific pattern of another tenant would win, such as {host}{full}.",
                 claim.as_str()
             )
         }
-        (_, Some(_)) => format!("The host {host} is listed by name."),
-        (_, None) => format!("The host {host} is not among this tenant's hosts."),
+        (_, Some(_)) => format!("{host}{full} is listed by name."),
+        (_, None) => format!("{host}{full} is not among this tenant's hosts."),
     };
     explanation.tenant = json!({ "id": tenant.id.as_str(), "because": because });
     if sender == Sender::Presented && claim.is_none() && !tenant.hosts.is_empty() {

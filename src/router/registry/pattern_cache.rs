@@ -14,11 +14,15 @@ const USABLE_MS: u64 = 60_000;
 /// Maximum entries in each of two generations.
 const MAX_COUNT: usize = 2_048;
 
+/// A binding holds no tenant's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Unreadable;
+
 /// Tenant of a host or suffix at the time of the read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct HostBinding {
     /// Tenant, or `None` if no tenant has this host.
-    pub(super) tenant: Option<TenantId>,
+    pub(super) tenant: Result<Option<TenantId>, Unreadable>,
     /// Time of the read.
     pub(super) asked: UnixMillis,
 }
@@ -64,7 +68,7 @@ mod tests {
 
     fn unclaimed(asked: UnixMillis) -> HostBinding {
         HostBinding {
-            tenant: None,
+            tenant: Ok(None),
             asked,
         }
     }

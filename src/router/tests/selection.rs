@@ -3,6 +3,8 @@
 use super::*;
 use crate::gateway::{IGNORED_HEADERS, NEGOTIATION_HEADERS};
 use crate::http::qualifier::TenantBy;
+use crate::store::namespaces::Namespaces;
+use crate::tenant_id::TenantId;
 use serde_json::json;
 
 /// Returns the tenant that a request reaches, or the problem.
@@ -41,7 +43,12 @@ fn first_segment_selects_a_tenant_and_stays_in_the_path() {
         ("https://other.example/globex/", "globex"),
         ("https://chat.example/", "front"),
         ("https://chat.example/Acme/", "front"),
-        ("https://chat.example/%61cme/", "front"),
+        ("https://chat.example/%61cme/private", "bad_path"),
+        ("https://chat.example//acme/private", "bad_path"),
+        ("https://chat.example/acme;x/private", "bad_path"),
+        ("https://chat.example/%61cme/_session/callback", "bad_path"),
+        ("https://chat.example/acme/..%2fglobex/", "bad_path"),
+        ("https://chat.example/files/a%20b", "front"),
         ("https://chat.example/acme.js", "front"),
         ("https://chat.example/x/acme/", "front"),
         ("https://other.example/acme/", "unknown_host"),
@@ -188,6 +195,173 @@ fn operator_names_a_tenant_below_a_path() {
         panic!("not answered")
     };
     assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+#[test]
+fn admin_api_is_not_below_the_path_of_a_tenant() {
+    let mut world = World::with(&json!({ "TENANT_BY": "path", "ACME__ADMIN_TOKEN": TOKEN }));
+    world.tenant("acme", &json!({ "hosts": ["chat.example/acme"] }));
+    for token in [TOKEN, "another-token-altogether"] {
+        let bearer = format!("Bearer {token}");
+        for method in ["GET", "DELETE"] {
+            let url = "https://chat.example/acme/_session/admin/sessions?all=true";
+            let step = world.request(method, url, &[("authorization", &bearer)]);
+            assert_eq!(refused(step), (404, "not_found".to_owned()), "{token}");
+        }
+    }
+}
+
+#[test]
+fn proxy_with_many_tenants_is_not_limited() {
+    let mut world = by_path();
+    let client = [("cf-connecting-ip", "192.0.2.1")];
+    for number in 0..200 {
+        let host = format!("chat.example/t{number}");
+        world.tenant(&format!("t{number}"), &json!({ "hosts": [host] }));
+    }
+    let visit_all = |world: &mut World| {
+        for number in 0..200 {
+            let url = format!("https://chat.example/t{number}/");
+            assert_eq!(reached(world, &url, &client), format!("t{number}"));
+        }
+        let url = "https://chat.example/static/x.css";
+        assert_eq!(reached(world, url, &client), "front");
+    };
+    visit_all(&mut world);
+    for _ in 0..2 {
+        world.wait(61);
+        let mut last = String::new();
+        for number in 0..130 {
+            let url = format!("https://chat.example/none{number}/");
+            last = reached(&mut world, &url, &client);
+        }
+        assert_eq!(last, "too_many_requests");
+        visit_all(&mut world);
+    }
+}
+
+#[test]
+fn binding_that_names_no_tenant_selects_no_other_one() {
+    let mut world = by_path();
+    world.store_document("host:chat.example/acme", "acme\n");
+    assert_eq!(
+        reached(&mut world, "https://chat.example/acme/", &[]),
+        "acme"
+    );
+    world.store_document("host:chat.example/globex", "Globex!");
+    for _ in 0..3 {
+        let tenant = reached(&mut world, "https://chat.example/globex/", &[]);
+        assert_eq!(tenant, "tenant_misconfigured");
+    }
+    let events = world.events();
+    assert_eq!(events.matches("tenant_binding_broken").count(), 1);
+    assert!(events.contains("chat.example/globex"), "{events}");
+    world.wait(61);
+    world.store_document("host:chat.example/globex", "globex");
+    assert_eq!(
+        reached(&mut world, "https://chat.example/globex/", &[]),
+        "globex"
+    );
+}
+
+#[test]
+fn responses_vary_by_the_headers_that_select() {
+    let varies = |headers: &[(&'static str, String)], by: &str| {
+        let mut vary = headers.iter().filter(|(name, _)| *name == "vary");
+        vary.any(|(_, value)| value == by)
+    };
+    for (by, vary, expected) in [
+        ("header:X-Plan,header:X-Region", "x-plan, x-region", true),
+        ("path", "x-plan, x-region", false),
+    ] {
+        let mut world = World::with(&json!({ "TENANT_BY": by }));
+        let files = json!({ "/logo": "kv:logo" });
+        world.tenant("acme", &json!({ "assets": files }));
+        let patches = json!({ "/settings": { "a": 1 } });
+        world.tenant("globex", &json!({ "responses": patches }));
+        match world.get("https://acme.example/logo", &[]) {
+            Step::Asset(answer) => assert_eq!(varies(&answer.headers, vary), expected),
+            Step::Forward(_) => {}
+            step => panic!("{step:?}"),
+        }
+        let step = world.get("https://acme.example/_session/none", &[]);
+        let Step::Answer(answer) = step else {
+            panic!("not answered")
+        };
+        assert_eq!(varies(&answer.headers, vary), expected, "{by}");
+        for (status, expected) in [(200, expected), (101, false)] {
+            let forward = forwarded(world.get("https://acme.example/", &[]));
+            let context = &forward.response_context;
+            let headers = "cache-control\npublic, max-age=60";
+            let now = world.now;
+            let answers = Answers::default();
+            let action = world
+                .router
+                .handle_response(context, status, headers, now, &answers);
+            let ResponseAction::Edited(edits) = action else {
+                panic!("{action:?}")
+            };
+            assert_eq!(varies(&edits.append, vary), expected, "{by} {status}");
+        }
+    }
+}
+
+#[test]
+fn explanation_considers_path_and_headers_of_the_request_in_question() {
+    let mut world =
+        World::with(&json!({ "TENANT_BY": "path,header:X-Plan", "ADMIN_TOKEN": TOKEN }));
+    world.tenant("front", &json!({ "hosts": ["chat.example"] }));
+    world.tenant("gold", &json!({ "hosts": ["chat.example/acme;gold"] }));
+    let mut explain = |tenant: &str, url: &str, headers: Value| {
+        let question = json!({ "url": url, "headers": headers }).to_string();
+        world.io.body = Some(question.into_bytes());
+        let bearer = format!("Bearer {TOKEN}");
+        let url = format!("https://chat.example/_session/admin/explain?tenant={tenant}");
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let Step::Answer(answer) = world.request("POST", &url, &headers) else {
+            panic!("not answered")
+        };
+        let explanation: Value = serde_json::from_str(&answer.body).unwrap();
+        let problem = explanation["outcome"]["problem"].clone();
+        let because = explanation["tenant"]["because"].as_str().unwrap();
+        (problem, because.to_owned())
+    };
+    let below = "https://chat.example/acme/x";
+    let gold = json!({ "X-Plan": "gold" });
+    let (problem, because) = explain("front", below, gold.clone());
+    assert_eq!(problem, Value::Null);
+    assert!(
+        because.contains("such as chat.example/acme;gold"),
+        "{because}"
+    );
+    let (problem, because) = explain("gold", below, gold.clone());
+    assert_eq!(problem, Value::Null, "{because}");
+    let (problem, _) = explain("gold", below, json!({}));
+    assert_eq!(problem, "unknown_host");
+    let (problem, because) = explain("front", "https://chat.example/", json!({}));
+    assert_eq!(problem, Value::Null);
+    assert_eq!(because, "chat.example is listed by name.");
+    let hidden = "https://chat.example/%61cme/x";
+    assert_eq!(explain("front", hidden, gold).0, "bad_path");
+}
+
+#[test]
+fn readiness_is_that_of_the_tenants_own_namespace() {
+    let mut world = by_path();
+    reached(&mut world, "https://chat.example/acme/", &[]);
+    let packed = "GET\nhttps://chat.example/acme/_session/readyz";
+    let step = world.router.admit(packed, world.now, &Answers::default());
+    let Step::Await(needs) = step else {
+        panic!("{step:?}")
+    };
+    let namespaces = Namespaces::of(&[TenantId::parse("acme").unwrap()]);
+    let Need::Read { key, .. } = &needs[0] else {
+        panic!("{needs:?}")
+    };
+    assert_eq!(namespaces.binding(key), Some("ACME__SESSIONS"));
 }
 
 #[test]
