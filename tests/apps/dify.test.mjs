@@ -87,11 +87,20 @@ test("the recipe's table names the programs with the ports of the template", () 
 });
 
 test("the recipe's document says the same as its variables", () => {
-  const { origins } = JSON.parse(`{${blockWith('"origins"')}}`);
+  const { origins, routing } = JSON.parse(`{${blockWith('"origins"')}}`);
   assert.deepEqual(
     origins.map((/** @type {any} */ one) => [one.name, one.url, one.paths ?? [], one.health_path]),
     RECIPE.map(({ name, url, paths, health }) => [name, url, paths, health]),
   );
+  const {
+    FIRST_BYTE_TIMEOUT: first_byte,
+    STREAM_KEEP_ALIVE: keep_alive,
+    ORIGINS,
+    ...others
+  } = VARS;
+  assert.ok(ORIGINS);
+  assert.deepEqual(others, {}, "the document has every variable");
+  assert.deepEqual(routing, { timeouts: { first_byte, keep_alive } });
 });
 
 test("every path of the template reaches its program", async (t) => {
