@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { WebSocket, WebSocketServer } from "ws";
 import { Mood } from "./harness/mood.mjs";
 import { Origin } from "./harness/origin.mjs";
@@ -208,6 +209,42 @@ test("sockets and event streams are counted while they are open", async (t) => {
   for (const kind of ["sse", "websocket"]) {
     await until(async () => (await open(kind)) === 0, { what: `no ${kind} open` });
   }
+});
+
+test("the busiest sessions are shown with their requests and sockets", async (t) => {
+  const origin = await Origin.start(t);
+  const sockets = new WebSocketServer({ server: origin.server });
+  t.after(async () => sockets.close());
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "100" },
+  });
+  /** @param {number} requests @param {number} opened */
+  const visitor = async (requests, opened) => {
+    const cookie = (await fetch(vestibule.url)).headers.getSetCookie()[0].split(";")[0];
+    const headers = { cookie, origin: vestibule.url };
+    for (let sent = 0; sent < requests; sent += 1) {
+      assert.equal((await fetch(vestibule.url, { headers })).status, 200);
+    }
+    const handle = origin.received("x-session-id").at(-1);
+    for (let each = 0; each < opened; each += 1) {
+      const socket = new WebSocket(vestibule.url.replace("http", "ws"), { headers });
+      t.after(() => socket.terminate());
+      await once(socket, "open");
+    }
+    return { tenant: "default", handle, requests: requests + opened, sockets: opened };
+  };
+  const [second, first, third] = [await visitor(3, 2), await visitor(9, 0), await visitor(1, 0)];
+  const shown = async () => {
+    const answer = await fetch(`${vestibule.url}/_session/admin/overview`, {
+      headers: { authorization: `Bearer ${ADMIN}` },
+    });
+    return (await answer.json()).busiest;
+  };
+  const wanted = [first, second, third];
+  await until(async () => isDeepStrictEqual(await shown(), wanted), {
+    what: `the sessions ${JSON.stringify(wanted)}`,
+  });
 });
 
 for (const [streams, kind, member] of [

@@ -15,6 +15,7 @@ mod golden;
 #[cfg(test)]
 mod tests;
 
+use super::busiest::{Busiest, Limits, Uses};
 use super::gauge::{Gauge, Milli};
 use super::histogram::Bounds;
 use super::message::{Added, Command, Delivery, Query, Scope};
@@ -36,6 +37,15 @@ const GAUGES_COUNT_MS: u64 = 300_000;
 
 /// Time since its last report for which an isolate counts as present, in milliseconds.
 const PRESENT_MS: u64 = 60_000;
+
+/// Length of a period of the busiest sessions, in milliseconds: a twelfth of an hour.
+const PERIOD_MS: u64 = 300_000;
+
+/// Maximum number of busiest sessions: of one tenant, and of all.
+const MAX_SESSIONS: Limits = Limits {
+    tenant: 100,
+    all: 500,
+};
 
 /// Reports of one isolate.
 #[derive(Debug, Default)]
@@ -59,6 +69,7 @@ pub(crate) struct Collection {
     unkept: FlatMap<String, ()>,
     isolates: FlatMap<String, IsolateReports>,
     activity: Activity,
+    busiest: Busiest,
     history: History,
     tail: Tail,
 }
@@ -91,6 +102,7 @@ impl Collection {
 
     fn add(&mut self, delivery: Delivery, now: UnixMillis) -> Added {
         let Delivery {
+            busiest,
             gauges,
             isolate,
             lines,
@@ -108,6 +120,11 @@ impl Collection {
         if reports.dedup.take(number) {
             for (tenant, hashes) in seen {
                 self.activity.see(tenant, hashes, now);
+            }
+            for (session, requests, sockets) in busiest {
+                let uses = Uses { requests, sockets };
+                let period = now.0 / PERIOD_MS;
+                self.busiest.add(&session, period, uses, MAX_SESSIONS);
             }
             for line in lines {
                 self.tail.push(line);

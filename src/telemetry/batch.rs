@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::busiest::{Busiest, Limits, Uses};
 use super::gauge::{Gauge, Milli};
 use super::histogram::{Bounds, Histogram};
 use super::kmv_sketch::KmvSketch;
@@ -16,12 +17,22 @@ use crate::flat_map::FlatMap;
 /// Maximum log lines in one batch.
 const MAX_LINES: usize = 400;
 
+/// Maximum number of sessions in one batch whose requests are reported: of one tenant, and of all.
+const MAX_SESSIONS: Limits = Limits {
+    tenant: 20,
+    all: 200,
+};
+
+/// Last part of a session's key if the requests opened WebSockets: their status.
+const SOCKET: &str = "101";
+
 /// Counts of an isolate since its last batch.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Batch {
     series: Series,
     gauges: Vec<Gauge>,
     seen: FlatMap<String, KmvSketch>,
+    busiest: Busiest,
     lines: Vec<Value>,
 }
 
@@ -153,10 +164,19 @@ impl Batch {
         }
     }
 
-    /// Records a session in use: its tenant and handle, separated by a tab.
-    pub(crate) fn see_session(&mut self, session: &str) {
+    /// Records requests of a session: its tenant and handle, and [`SOCKET`] for requests that opened WebSockets,
+    /// separated by tabs.
+    pub(crate) fn see_session(&mut self, key: &str, requests: f64) {
+        let requests = whole(requests);
+        let socket = key.strip_suffix(SOCKET);
+        let (session, sockets) = match socket.and_then(|key| key.strip_suffix(SEPARATOR)) {
+            Some(session) if session.contains(SEPARATOR) => (session, requests),
+            _ => (key, 0),
+        };
         if let Some((tenant, hash)) = session_hash(session) {
             self.seen.or_default(tenant.to_owned()).see(hash);
+            let uses = Uses { requests, sockets };
+            self.busiest.add(session, 0, uses, MAX_SESSIONS);
         }
     }
 
@@ -215,6 +235,9 @@ impl Batch {
         for (tenant, seen) in other.seen.into_entries() {
             self.seen.or_default(tenant).merge(&seen);
         }
+        for (session, uses) in other.busiest.iter() {
+            self.busiest.add(session, 0, uses, MAX_SESSIONS);
+        }
         for line in other.lines {
             self.show(line);
         }
@@ -268,7 +291,10 @@ impl Batch {
         for (tenant, sessions) in self.seen.into_entries() {
             seen.insert(tenant, sessions.hashes().collect());
         }
+        let busiest = self.busiest.iter();
+        let busiest = busiest.map(|(session, uses)| (session.clone(), uses.requests, uses.sockets));
         Command::Add(Delivery {
+            busiest: busiest.collect(),
             gauges: self.gauges,
             isolate: isolate.to_owned(),
             lines: self.lines,

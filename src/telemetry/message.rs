@@ -47,6 +47,10 @@ impl Command {
 /// Batch of an isolate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Delivery {
+    /// Busiest sessions: tenant and handle, requests, and how many of these opened a WebSocket. Releases before 0.3
+    /// send none.
+    #[serde(default, deserialize_with = "known_sessions")]
+    pub busiest: Vec<(String, u64, u64)>,
     /// Current gauges. Unknown metrics of a later release are left out.
     #[serde(deserialize_with = "known_gauges")]
     pub gauges: Vec<Gauge>,
@@ -115,6 +119,18 @@ fn known_gauges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Gauge>
         .collect())
 }
 
+/// Deserializes the busiest sessions; skips values that this release does not know.
+fn known_sessions<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(String, u64, u64)>, D::Error> {
+    let sessions = Vec::<Value>::deserialize(deserializer)?;
+    let session = |one: Value| {
+        let session = one.get(0)?.as_str()?.to_owned();
+        Some((session, one.get(1)?.as_u64()?, one.get(2)?.as_u64()?))
+    };
+    Ok(sessions.into_iter().filter_map(session).collect())
+}
+
 /// Deserializes hashes by tenant; skips values that this release does not know.
 fn known_hashes<'de, D: Deserializer<'de>>(
     deserializer: D,
@@ -144,10 +160,13 @@ mod tests {
     #[test]
     fn values_of_a_later_release_do_not_spoil_a_batch() {
         let text = r#"{"do":"add","gauges":[],"isolate":"i","number":1,"series":[[],[]],
+            "busiest":[["a\tx",3,1],["a\ty","4",0],"none",["a\tz",2,0,7]],
             "seen":{"a":[1,4294967296,"2",3],"b":"none","c":[5]}}"#;
         let Ok(Command::Add(batch)) = Command::parse(text) else {
             panic!("{text}");
         };
+        let expected = [("a\tx".to_owned(), 3, 1), ("a\tz".to_owned(), 2, 0)];
+        assert_eq!(batch.busiest, expected);
         assert_eq!(batch.seen["a"], [1, 3]);
         assert_eq!(batch.seen["b"], [0; 0]);
         assert_eq!(batch.seen["c"], [5]);

@@ -2,6 +2,7 @@
 
 pub(crate) mod aggregator;
 pub(crate) mod batch;
+pub(crate) mod busiest;
 pub(crate) mod event_metrics;
 pub(crate) mod gauge;
 pub(crate) mod histogram;

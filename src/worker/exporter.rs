@@ -96,8 +96,8 @@ pub fn take_in(counted: &Counted, env: &Env) {
         for request in &requests {
             batch.add_requests(request);
         }
-        for session in Array::from(&counted.sessions()).iter() {
-            batch.see_session(&session.as_string().unwrap_or_default());
+        for (session, requests) in entries(&counted.sessions()) {
+            batch.see_session(&session, requests.as_f64().unwrap_or_default());
         }
         for (series, number) in entries(&counted.numbers()) {
             batch.add_number(&series, number.as_f64().unwrap_or_default());

@@ -1,6 +1,6 @@
 //! Declares the functions and objects of the data plane (`src/worker/js/`) that the control plane uses.
 
-use js_sys::{Array, Map, Promise, Set, Uint8Array, WebAssembly};
+use js_sys::{Array, Map, Promise, Uint8Array, WebAssembly};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
@@ -126,9 +126,9 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn requests(this: &Counted) -> Map;
 
-    /// Returns the sessions in use: tenants and handles.
+    /// Returns the requests of sessions: by tenant and handle, those that opened a WebSocket apart.
     #[wasm_bindgen(method, getter)]
-    pub fn sessions(this: &Counted) -> Set;
+    pub fn sessions(this: &Counted) -> Map;
 
     /// Returns increments of counters and values of gauges, by metric and labels.
     #[wasm_bindgen(method, getter)]

@@ -101,6 +101,24 @@ test("the overview updates by itself", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
+test("the overview links to the busiest sessions", async (t) => {
+  const { vestibule } = await deployment(t);
+  const cookie = (await fetch(vestibule.url)).headers.getSetCookie()[0].split(";")[0];
+  for (let each = 0; each < 4; each += 1) {
+    await (await fetch(vestibule.url, { headers: { cookie } })).text();
+  }
+  const { page, complaints } = await consolePage(t);
+  await page.goto(address(vestibule, "overview"));
+  await signIn(page);
+  const row = page.locator('[data-figure="busiest"] tbody tr');
+  await row.locator('[data-label="Requests"]', { hasText: "4" }).waitFor(PATIENCE);
+  await isAccessible(page, "the busiest sessions");
+  const link = row.getByRole("link");
+  const handle = await link.getAttribute("title");
+  assert.ok((await link.getAttribute("href"))?.includes(`sessions/${handle}`));
+  assert.deepEqual(complaints, []);
+});
+
 test("while the API fails, the overview keeps the last figures and shows their time", async (t) => {
   const { vestibule } = await deployment(t);
   await visit(vestibule, 5);

@@ -22,12 +22,14 @@ test("requests with equal labels are counted together, each with its durations",
   countRequest("acme\tGET\t200", { edgeMs: 2, originMs: 12, answerMs: 10 }, "");
   countRequest("acme\tGET\t200", { edgeMs: 1, originMs: 3, answerMs: -1 }, "acme\thandle");
   countRequest("acme\tGET\t401", NOT_ASKED, "acme\thandle");
+  countRequest("acme\tGET\t101", NOT_ASKED, "acme\thandle");
   const { requests, sessions } = takeCounted();
   assert.deepEqual(Object.fromEntries(requests), {
     "acme\tGET\t200": [2, 12, 10, 1, 3, -1],
     "acme\tGET\t401": [0, -1, -1],
+    "acme\tGET\t101": [0, -1, -1],
   });
-  assert.deepEqual([...sessions], ["acme\thandle"]);
+  assert.deepEqual(Object.fromEntries(sessions), { "acme\thandle": 2, "acme\thandle\t101": 1 });
   const next = takeCounted();
   assert.deepEqual([next.requests.size, next.sessions.size], [0, 0]);
 });

@@ -70,7 +70,16 @@ export interface Overview {
   latency: { edge: Histogram; origin: Histogram };
   tenants: TenantTotals[];
   origins: OriginFigures[];
+  busiest: BusySession[];
   history: Point[];
+}
+
+/** Requests of a session within an hour, and how many of them opened a WebSocket. */
+export interface BusySession {
+  tenant: string;
+  handle: string;
+  requests: number;
+  sockets: number;
 }
 
 export interface Origin {

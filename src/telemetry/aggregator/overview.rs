@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Collection;
+use super::{Collection, PERIOD_MS};
 use crate::clock::UnixMillis;
 use crate::encoding::json;
 use crate::encoding::object;
@@ -152,6 +152,7 @@ impl Collection {
             "latency": json!({ "edge": latency(series, "edge"), "origin": latency(series, "origin") }),
             "tenants": tenants,
             "origins": origins(series, &gauges, tenant),
+            "busiest": self.busiest.to_json(tenant, now.0 / PERIOD_MS),
             "history": self.history.to_json(tenant),
         })
     }

@@ -29,7 +29,7 @@ pub(super) fn batch(requests: u32) -> Batch {
     add_requests(&mut batch, acme, requests.into(), [(0, 0), (1, 9)]);
     let globex = "globex\tb\t\tmiss\tactive\t\t_other\tGET\t503";
     add_requests(&mut batch, globex, 1, [(1, 2), (1, 9)]);
-    batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA");
+    batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA", 1.0);
     batch.count(metric::STORAGE, "kv_read\tok", 2);
     batch.set_gauge(metric::ORIGIN_IN_FLIGHT, "acme\ta".to_owned(), Milli::of(3));
     batch.show(json!({ "level": "warn", "tenant": "acme", "event": "x" }));
@@ -136,6 +136,32 @@ fn overview_has_requests_and_connections_of_each_origin() {
     assert_eq!(shown["totals"]["streams_active"], 6);
     let mut tenants = shown["origins"].as_array().unwrap().iter();
     assert!(tenants.all(|one| one["tenant"] == "acme"));
+}
+
+#[test]
+fn overview_has_the_busiest_sessions_of_the_last_hour() {
+    let mut collection = Collection::default();
+    for (isolate, number, minutes) in [("a", 1, 0), ("b", 1, 10), ("b", 1, 10), ("a", 2, 50)] {
+        let mut batch = batch(1);
+        batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA\t101", 2.0);
+        batch.see_session("globex\tBAAAAAAAAAAAAAAAAAAAAA", 4.0);
+        collection.apply(batch.into_command(isolate, number), later(minutes * 60_000));
+    }
+    let mut busiest = |minutes: u64| {
+        let query = Command::Overview(of("acme"));
+        answer_to(&mut collection, query, later(minutes * 60_000))["busiest"].clone()
+    };
+    let acme = |requests: u64, sockets: u64| {
+        json!([{
+            "tenant": "acme",
+            "handle": "AAAAAAAAAAAAAAAAAAAAAA",
+            "requests": requests,
+            "sockets": sockets,
+        }])
+    };
+    assert_eq!(busiest(50), acme(9, 6));
+    assert_eq!(busiest(80), acme(3, 2));
+    assert_eq!(busiest(120), json!([]));
 }
 
 #[test]

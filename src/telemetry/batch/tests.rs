@@ -8,12 +8,12 @@ fn merged_batches_add_up() {
     batch.count(metric::EVENTS, "\tkv_write_failed", 1);
     batch.observe(metric::STORAGE_DURATION, "kv_write", 7);
     batch.set_gauge(metric::ISOLATES, String::new(), Milli::of(1));
-    batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA");
+    batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA", 1.0);
     let mut other = Batch::default();
     other.count(metric::EVENTS, "\tkv_write_failed", 2);
     other.observe(metric::STORAGE_DURATION, "kv_write", 5);
     other.set_gauge(metric::ISOLATES, String::new(), Milli::of(2));
-    other.see_session("acme\tBAAAAAAAAAAAAAAAAAAAAA");
+    other.see_session("acme\tBAAAAAAAAAAAAAAAAAAAAA", 1.0);
     for _ in 0..=MAX_LINES {
         other.show(json!({ "level": "warn" }));
     }
@@ -60,7 +60,7 @@ fn data_planes_counts_become_series() {
         "AAAAAAAAAAAAAAAAAAAAAA",
         "BAAAAAAAAAAAAAAAAAAAAA",
     ] {
-        batch.see_session(&format!("acme\t{handle}"));
+        batch.see_session(&format!("acme\t{handle}"), 1.0);
     }
     batch.add_number("vestibule_storage_operations_total\tkv_read\tok", 4.0);
     batch.add_number("vestibule_writes_lost_total", 2.0);
@@ -127,6 +127,28 @@ fn data_planes_counts_become_series() {
 }
 
 #[test]
+fn batch_has_the_busiest_sessions_with_requests_and_sockets() {
+    let session = |name: &str| format!("acme\t{name}AAAAAAAAAAAAAAAAAAAAA");
+    let mut batch = Batch::default();
+    batch.see_session(&session("B"), 7.0);
+    for one in 0..100 {
+        let other = format!("globex\t{one:0>22}");
+        batch.see_session(&other, 1.0);
+    }
+    let mut other = Batch::default();
+    other.see_session(&format!("{}\t101", session("B")), 2.0);
+    other.see_session(&format!("{}\t101", session("A")), 1.0);
+    batch.merge(other);
+    let Command::Add(delivery) = batch.into_command("a", 1) else {
+        panic!("a batch");
+    };
+    let (own, others) = delivery.busiest.split_at(2);
+    assert_eq!(own, [(session("A"), 1, 1), (session("B"), 9, 2)]);
+    assert_eq!(others.len(), MAX_SESSIONS.tenant);
+    assert_eq!(delivery.seen["globex"].len(), 1);
+}
+
+#[test]
 fn unknown_counts_are_left_out() {
     let bounds = Bounds::default();
     assert!(RequestCount::read("a\tb\tc\td\te\tf\tg\th", &[0.0; 3], &bounds).is_none());
@@ -136,8 +158,9 @@ fn unknown_counts_are_left_out() {
     batch.add_number("vestibule_storage_operations_total\tkv_read", 1.0);
     batch.add_number(metric::STREAMS_ACTIVE, 1.0);
     batch.add_number("vestibule_http_request_duration_seconds\tacme\tedge", 1.0);
-    batch.see_session("acme");
-    batch.see_session("acme\tshort");
+    batch.see_session("acme", 1.0);
+    batch.see_session("acme\tshort", 1.0);
+    batch.see_session("acme\t101", 1.0);
     batch.show_line("rubbish");
     assert_eq!(batch, Batch::default());
 }

@@ -9,6 +9,7 @@ import { Head } from "../parts/page.jsx";
 import { Plot } from "../parts/plot.jsx";
 import { usePolled } from "../polled.js";
 import { continued, per, perSecond } from "../rates.js";
+import { Busiest } from "./busiest.jsx";
 import { Latency } from "./latency.jsx";
 import { Beside, Statuses, Tenants } from "./overview-tables.jsx";
 
@@ -46,6 +47,7 @@ export function OverviewPage() {
             <Beside totals={value?.totals} />
           </div>
           {value && !chosen && value.tenants.length > 1 && <Tenants tenants={value.tenants} />}
+          {value && <Busiest sessions={value.busiest} withTenant={!chosen} />}
         </>
       )}
     </>
