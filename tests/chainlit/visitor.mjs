@@ -45,6 +45,11 @@ export class Visitor {
     await this.#browser.fetch(setCookie, { method: "POST", headers: json, body });
   }
 
+  /** Returns the name of the session. */
+  async session() {
+    return (await this.#browser.json("/_session/me")).handle;
+  }
+
   async connect() {
     const socket = io(this.#url, {
       path: `${this.#base}/ws/socket.io`,

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { Visitor } from "../chainlit/visitor.mjs";
 import { Browser } from "../harness/browser.mjs";
 import { until } from "../harness/until.mjs";
+import { outgrow } from "./processes.mjs";
 import { chainlit, openKit } from "./server.mjs";
 
 const PATIENCE = { within: 30_000, attempts: 50 };
@@ -41,6 +42,26 @@ test("the conversation of a guest continues in another process", async (t) => {
   assert.equal(await visitor.sendMessage("again"), "message 4 of guest: again");
   assert.ok(Date.now() - begun < QUICKLY_MS, `after ${Date.now() - begun} ms`);
   assert.equal(await visitor.sendMessage("more"), "message 5 of guest: more");
+});
+
+test("the conversation continues with data too large for a request", async (t) => {
+  const { vestibule, servers } = await openKit(t, chainlit, ["left", "right"]);
+  const visitor = new Visitor(vestibule.url, PATIENCE);
+  t.after(() => visitor.leave());
+  await visitor.signIn();
+  await visitor.connect();
+  const says = async (/** @type {number} */ count) =>
+    assert.equal(await visitor.sendMessage("hello"), `message ${count} of guest: hello`);
+  await says(1);
+  await outgrow(vestibule, await visitor.session());
+  await says(2);
+  const home = await until(() => originOf(vestibule), { what: "a logged request" });
+  const server = servers.find(({ name }) => name === home) ?? assert.fail(home);
+  const back = visitor.isBack();
+  await server.kill();
+  await back;
+  await says(3);
+  await says(4);
 });
 
 test("with one line of the kit, cl.user_session survives the death of its process", async (t) => {

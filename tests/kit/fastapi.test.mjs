@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import WebSocket from "ws";
 import { Browser } from "../harness/browser.mjs";
+import { outgrow } from "./processes.mjs";
 import { fastapi, openKit } from "./server.mjs";
 
 /** What a client says that wants to be somebody else. */
@@ -103,6 +104,19 @@ test("a response changes data, signs in and signs out", async (t) => {
   await post(browser, "/sign-out");
   const next = await browser.json("/");
   assert.deepEqual([next.user, next.data], [null, {}]);
+});
+
+test("data too large for a request is read before it is changed", async (t) => {
+  const { vestibule } = await openKit(t, fastapi, ["one"]);
+  const browser = new Browser(vestibule.url);
+  await post(browser, "/visits");
+  const large = await outgrow(vestibule, (await browser.json("/")).id);
+  assert.deepEqual((await post(browser, "/visits")).data, { visits: 2, ...large });
+  const say = await openSocket(t, vestibule, { cookie: browser.cookie, origin: vestibule.url });
+  assert.equal((await say("hello")).message, 1);
+  const again = await openSocket(t, vestibule, { cookie: browser.cookie, origin: vestibule.url });
+  assert.equal((await again("hello")).message, 2);
+  assert.deepEqual((await browser.json("/")).data, { visits: 2, messages: 2, ...large });
 });
 
 test("a guest of whom nothing is recorded gets its record by a WebSocket", async (t) => {

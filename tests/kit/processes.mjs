@@ -104,6 +104,26 @@ export async function openVestibule(t, names, ports, { verify = "proof", vars } 
 }
 
 /**
+ * Stores data in a session that is too large for a request's headers, through the session API.
+ * @param {{ url: string }} vestibule
+ * @param {string} name of the session
+ */
+export async function outgrow({ url }, name) {
+  const note = "x".repeat(2 * 1024);
+  const answer = await fetch(`${url}/_session/api/sessions/${name}`, {
+    method: "PATCH",
+    headers: {
+      authorization: `Bearer ${ORIGIN_KEY}`,
+      "content-type": "application/json",
+      "if-match": "*",
+    },
+    body: JSON.stringify({ patch: { note } }),
+  });
+  if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+  return { note };
+}
+
+/**
  * Starts the Worker and the same program in each of the processes. They learn the Worker's address, and it theirs.
  * @param {import("node:test").TestContext} t
  * @param {string[]} names of the processes

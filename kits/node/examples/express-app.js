@@ -14,6 +14,12 @@ import { socketMiddleware } from "vestibule-session/socket.io";
 const app = express();
 app.use(sessionMiddleware({ openPaths: ["/healthz"] }), express.json());
 
+/** Reads data that is too large for a request, through the session API. */
+app.use(async ({ vestibuleSession: session }, _, next) => {
+  if (session.exists && session.dataOmitted) await session.refresh();
+  next();
+});
+
 /** @param {import("vestibule-session").Session} session */
 function description({ id, user, name, groups, data, state }) {
   return { id, user, name, groups, data, state };
@@ -54,6 +60,7 @@ io.on("connection", (socket) => {
   const session = socket.data.session;
   socket.on("message", async (text, answer) => {
     try {
+      if (session.dataOmitted) await session.refresh();
       await session.patch({ messages: Number(session.data.messages ?? 0) + 1 });
       const { data, user, isTakenOver } = session;
       answer({ message: data.messages, user, text, isTakenOver });

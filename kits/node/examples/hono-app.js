@@ -12,6 +12,13 @@ import { sessionMiddleware } from "vestibule-session/hono";
 const app = new Hono();
 app.use(sessionMiddleware({ openPaths: ["/healthz"] }));
 
+/** Reads data that is too large for a request, through the session API. */
+app.use(async (c, next) => {
+  const session = c.var.vestibuleSession;
+  if (session.exists && session.dataOmitted) await session.refresh();
+  await next();
+});
+
 /** @param {import("vestibule-session").Session} session */
 function description({ id, user, name, groups, data, state }) {
   return { id, user, name, groups, data, state };

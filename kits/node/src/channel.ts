@@ -145,17 +145,21 @@ export class ResponseChannel extends Channel {
 
 /** Returns the session as Vestibule makes it of a response: identity first, then data. */
 function foreseen(session: Snapshot, { identify, patch }: Change): Snapshot {
-  let { data } = session;
+  let { data, dataOmitted } = session;
   const foreseen = { ...session };
   if (identify) {
-    if (session.user !== null && session.user !== identify.user) data = {};
+    if (session.user !== null && session.user !== identify.user) {
+      data = {};
+      dataOmitted = false;
+    }
     foreseen.user = identify.user;
     foreseen.email = identify.email ?? null;
     foreseen.name = identify.name ?? null;
     foreseen.groups = Object.freeze([...(identify.groups ?? [])]);
     foreseen.groupsOmitted = 0;
   }
-  return Object.freeze({ ...foreseen, data: patch ? merge(data, patch) : data });
+  if (patch && !dataOmitted) data = merge(data, patch);
+  return Object.freeze({ ...foreseen, data, dataOmitted });
 }
 
 /** Refuses what Vestibule would ignore. */

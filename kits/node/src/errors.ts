@@ -14,6 +14,9 @@ export class Misconfigured extends SessionError {}
 /** There is no session here: the request has none, or the session is over. */
 export class NoSession extends SessionError {}
 
+/** The session has data that its request does not carry, and it was not read yet. */
+export class DataOmitted extends SessionError {}
+
 /**
  * A request does not prove that it comes from Vestibule. `status` is what the middleware answers: 401
  * if the proof is missing, 403 if it is wrong.

@@ -6,6 +6,7 @@ export type { Patch } from "./change.ts";
 export {
   ChangeRefused,
   Conflict,
+  DataOmitted,
   LeaseHeld,
   Misconfigured,
   MissingProof,

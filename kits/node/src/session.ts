@@ -2,6 +2,7 @@
 
 import type { Patch } from "./change.ts";
 import type { Channel } from "./channel.ts";
+import { DataOmitted } from "./errors.ts";
 import type { Identity } from "./identity.ts";
 import type { JsonObject } from "./json.ts";
 import type { Lease, LeaseOptions } from "./origin-api.ts";
@@ -64,9 +65,16 @@ export class Session implements Snapshot {
     return this.#channel.snapshot.groupsOmitted;
   }
 
-  /** Frozen: `patch` changes it. */
+  /** Frozen: `patch` changes it. Throws `DataOmitted` if `dataOmitted`. */
   get data(): Readonly<SessionData> {
-    return this.#channel.snapshot.data;
+    const { data, dataOmitted } = this.#channel.snapshot;
+    if (dataOmitted) {
+      throw new DataOmitted(
+        "The session's data is larger than MAX_DATA, so the request does not carry it. Read it with " +
+          "`await session.refresh()`, or raise MAX_DATA.",
+      );
+    }
+    return data;
   }
 
   get dataOmitted(): boolean {

@@ -36,6 +36,7 @@ export interface Snapshot {
   readonly groups: readonly string[];
   /** Number of groups that did not fit into the header. */
   readonly groupsOmitted: number;
+  /** Empty if `dataOmitted`; a `Session` throws `DataOmitted` then. */
   readonly data: SessionData;
   /** The data is too large for a header: `refresh` reads it. */
   readonly dataOmitted: boolean;

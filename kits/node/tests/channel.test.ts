@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Unavailable } from "../src/index.ts";
+import { ResponseChannel } from "../src/channel.ts";
+import { DataOmitted, Unavailable } from "../src/index.ts";
+import { Session } from "../src/session.ts";
 import { KNOWN, RECORD, Recorder } from "./recorder.ts";
 
 test("changes are made one after another, as they were asked for", async (t) => {
@@ -52,6 +54,31 @@ test("a change that waits for a lease does not hold up the lease's holder", asyn
     ],
   );
   assert.deepEqual(session.data, { n: 2 }, "the last one's answer");
+});
+
+test("a change is made without omitted data, and its answer has the data", async (t) => {
+  const session = (await Recorder.start(t)).session();
+  assert.throws(() => session.data, DataOmitted);
+  await session.patch({ count: 4 });
+  assert.deepEqual([session.dataOmitted, session.data], [false, { count: 4 }]);
+});
+
+test("a response changes omitted data without reading it", async (t) => {
+  const recorder = await Recorder.start(t);
+  const session = new Session(new ResponseChannel(recorder.api, { ...KNOWN, user: "ada" }));
+  await session.patch({ count: 1 });
+  await session.identify("ada");
+  assert.throws(() => session.data, DataOmitted);
+  assert.equal(recorder.calls.length, 0);
+  await session.refresh();
+  assert.deepEqual(session.data, { count: 1 });
+});
+
+test("another user has no data instead of omitted data", async () => {
+  const session = new Session(new ResponseChannel(null, { ...KNOWN, user: "ada" }));
+  await session.identify("eve");
+  await session.patch({ count: 1 });
+  assert.deepEqual([session.dataOmitted, session.data], [false, { count: 1 }]);
 });
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {

@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NoSession, Unverified } from "../src/index.ts";
+import { Channel } from "../src/channel.ts";
+import { DataOmitted, NoSession, Unverified } from "../src/index.ts";
 import { writeJson } from "../src/json.ts";
+import { Session } from "../src/session.ts";
 import { parseSnapshot } from "../src/snapshot.ts";
 import { ID } from "./support.ts";
 
@@ -60,8 +62,19 @@ test("a guest has no user and no data", () => {
   assert.deepEqual([user, data, dataOmitted, groups, state], [null, {}, false, [], "new"]);
 });
 
-test("omitted data differs from no data", () => {
-  assert.equal(parse({ "x-session-data-omitted": "size" }).dataOmitted, true);
+test("omitted data never looks like no data", () => {
+  const snapshot = parse({ "x-session-data-omitted": "size" });
+  assert.equal(snapshot.dataOmitted, true);
+  const session = new Session(new Channel(null, snapshot));
+  assert.equal(session.dataOmitted, true);
+  assert.throws(
+    () => session.data,
+    (error) => {
+      assert.ok(error instanceof DataOmitted);
+      assert.match(error.message, /MAX_DATA.*await session\.refresh\(\)/);
+      return true;
+    },
+  );
 });
 
 test("names arrive as they were given", () => {

@@ -14,7 +14,14 @@ from vestibule_session import Session, SessionMiddleware, current_session
 app = FastAPI()
 app.add_middleware(SessionMiddleware, open_paths=["/healthz"])
 
-CurrentSession = Annotated[Session, Depends(current_session)]
+
+async def whole_session() -> Session:
+    """Reads data that is too large for a request, through the session API."""
+    session = current_session()
+    return await session.arefresh() if session.data_omitted else session
+
+
+CurrentSession = Annotated[Session, Depends(whole_session)]
 
 
 def description(session: Session) -> dict[str, Any]:
@@ -66,7 +73,7 @@ async def sign_out(session: CurrentSession) -> dict[str, Any]:
 async def chat(socket: WebSocket) -> None:
     """Changes the session through the session API: a WebSocket has no response headers."""
     await socket.accept()
-    session = current_session()
+    session = await whole_session()
     try:
         while True:
             text = await socket.receive_text()

@@ -13,6 +13,8 @@ from vestibule_session.gradio import current_session
 
 def answer(message: str, history: list, request: gr.Request) -> str:
     session = current_session(request)
+    if session.data_omitted:  # It is too large for a request.
+        session = session.refresh()
     count = session.data.get("count", 0) + 1
     session.patch({"count": count})
     return f"message {count} of {session.user or 'guest'}: {message}"

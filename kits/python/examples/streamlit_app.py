@@ -11,6 +11,8 @@ from vestibule_session.streamlit import current_session
 
 try:
     session = current_session()
+    if session.data_omitted:  # It is too large for a request.
+        session = session.refresh()
 except Unverified as error:
     st.error(str(error))
     st.stop()

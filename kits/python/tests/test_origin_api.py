@@ -18,6 +18,7 @@ from vestibule_session import (
     Change,
     ChangeRefused,
     Conflict,
+    DataOmitted,
     LeaseHeld,
     Misconfigured,
     NoSession,
@@ -182,6 +183,33 @@ def test_call_that_would_block_the_event_loop_is_refused(api: OriginApi, server:
     assert asyncio.run(in_async_code()).data == {"count": 4}
     assert channel.session.data == {"count": 4}
     assert channel.session.refresh().data == {"count": 4}
+
+
+def test_change_without_omitted_data_is_made_and_shows_all(api: OriginApi) -> None:
+    channel = Channel(api)
+    channel.session = Session(id=NAME, data_omitted=True, channel=channel)
+    with pytest.raises(DataOmitted):
+        channel.session.data.get("count")
+    assert channel.session.patch({"count": 4}).data == {"count": 4}
+
+
+def test_response_changes_omitted_data_without_reading_it(api: OriginApi, server: Server) -> None:
+    channel = ResponseChannel(api)
+    channel.session = replace(SESSION, user="ada", data_omitted=True, channel=channel)
+    session = channel.session.patch({"count": 1}).identify("ada")
+    assert session.data_omitted
+    with pytest.raises(DataOmitted):
+        session.data.get("count")
+    assert session.refresh().data == {"count": 1}
+    assert channel.session.patch({"more": 2}).data == {"count": 1, "more": 2}
+    assert len(server.seen) == 1
+
+
+def test_another_user_has_no_data_instead_of_omitted_data() -> None:
+    channel = ResponseChannel(None)
+    channel.session = replace(SESSION, user="ada", data_omitted=True, channel=channel)
+    session = channel.session.identify("eve").patch({"count": 1})
+    assert (session.data_omitted, session.data) == (False, {"count": 1})
 
 
 def test_session_that_is_read_again_shows_the_changes_of_the_response(

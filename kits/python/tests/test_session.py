@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule_session import (
+    DataOmitted,
     Misconfigured,
     NoSession,
     Session,
@@ -82,8 +85,34 @@ def test_guest_without_data() -> None:
     assert (session.data, session.data_omitted, session.groups) == ({}, False, ())
 
 
-def test_omitted_data_is_told_from_no_data() -> None:
-    assert parse_session({"x-session-id": ID, "x-session-data-omitted": "size"}).data_omitted
+READINGS: dict[str, Callable[[Mapping[str, Any]], object]] = {
+    "a member": lambda data: data["count"],
+    "a member or a default": lambda data: data.get("count", 0),
+    "whether there is a member": lambda data: "count" in data,
+    "whether there is data": bool,
+    "the number of members": len,
+    "the names": list,
+    "a copy": dict,
+}
+
+
+@pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
+def test_omitted_data_never_looks_like_no_data(
+    reading: Callable[[Mapping[str, Any]], object],
+) -> None:
+    session = parse_session({"x-session-id": ID, "x-session-data-omitted": "size"})
+    assert session.data_omitted
+    for one in (session, replace(session, expires=1)):
+        with pytest.raises(DataOmitted, match=r"arefresh\(\).*MAX_DATA"):
+            reading(one.data)
+
+
+def test_sessions_with_omitted_data_are_shown_and_compared() -> None:
+    headers = {"x-session-id": ID, "x-session-data-omitted": "size"}
+    session = parse_session(headers)
+    assert session == parse_session(headers)
+    assert session != parse_session({"x-session-id": ID})
+    assert "data=<omitted>" in repr(session)
 
 
 @given(user=NAMES, name=NAMES, groups=st.lists(NAMES, max_size=4))

@@ -6,6 +6,7 @@ from .channel import current_session
 from .errors import (
     ChangeRefused,
     Conflict,
+    DataOmitted,
     LeaseHeld,
     Misconfigured,
     MissingProof,
@@ -28,6 +29,7 @@ __all__ = [
     "Change",
     "ChangeRefused",
     "Conflict",
+    "DataOmitted",
     "Identity",
     "Lease",
     "LeaseHeld",

@@ -14,6 +14,7 @@ import chainlit as cl
 from chainlit.context import ChainlitContextException
 
 from . import channel as requests
+from .chainlit_connection import at_connection, read_omitted
 from .chainlit_memory import keep_user_sessions
 from .draining import before_close
 from .errors import NoSession
@@ -52,6 +53,7 @@ def install(
 
     if app.middleware_stack is None:  # `chainlit run --watch` loads the module again.
         app.add_middleware(SessionMiddleware, verifier=verifier, api=api, open_paths=open_paths)
+    at_connection(read_omitted)
     if keep_user_session:
         keep_user_sessions()
 
@@ -109,7 +111,11 @@ async def remember(**values: Any) -> Session:
 
 
 def remembered(name: str, default: Any = None) -> Any:
-    """Returns a value that `remember` stored, in this process or in another one."""
+    """Returns a value that `remember` stored, in this process or in another one.
+
+    The kit reads data larger than `MAX_DATA` when the page connects. If it could not, this raises
+    `DataOmitted`: `await current_session().arefresh()` tries again.
+    """
     return current_session().data.get(MEMBER, {}).get(name, default)
 
 

@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from .chainlit_connection import at_connection
 from .channel import Channel
 from .errors import SessionError
-from .middleware import SCOPE_KEY
 from .session import Session
 
 MEMBER = "chainlit_user_session"
@@ -40,29 +40,15 @@ _written: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 def keep_user_sessions() -> None:
     """Saves `cl.user_session` at the end of each answer, and restores it in another process."""
-    import chainlit.socket  # noqa: F401  (registers the handlers)
-    from chainlit.server import sio
-    from chainlit.session import WebsocketSession
+    at_connection(_keep)
 
-    handlers: dict[str, Any] = sio.handlers["/"]
-    handler = handlers["connect"]
-    if hasattr(handler, "keeps_user_session"):
-        return
 
-    async def connect(sid: str, environ: dict[str, Any], auth: Any) -> Any:
-        answer = await handler(sid, environ, auth)
-        session = WebsocketSession.get(sid)
-        channel: Channel | None = environ.get("asgi.scope", {}).get(SCOPE_KEY)
-        if session is not None and channel is not None:
-            try:
-                await _restore(session, channel)
-            except SessionError as error:
-                _log.warning("cl.user_session is not restored: %s", error)
-            session.emit = _saving_first(session.emit, session, channel)
-        return answer
-
-    connect.keeps_user_session = True  # type: ignore[attr-defined]
-    handlers["connect"] = connect
+async def _keep(session: Any, channel: Channel) -> None:
+    try:
+        await _restore(session, channel)
+    except SessionError as error:
+        _log.warning("cl.user_session is not restored: %s", error)
+    session.emit = _saving_first(session.emit, session, channel)
 
 
 def _saving_first(emit: Emit, session: Any, channel: Channel) -> Emit:
@@ -82,12 +68,9 @@ def _saving_first(emit: Emit, session: Any, channel: Channel) -> Emit:
 async def _restore(session: Any, channel: Channel) -> None:
     from chainlit.user_session import user_sessions
 
-    known = channel.session
-    if session.id in user_sessions and not known.is_taken_over:
+    if session.id in user_sessions and not channel.session.is_taken_over:
         return
-    if known.data_omitted:
-        known = await known.arefresh()
-    if session.id not in (entries := entries_of(known)):
+    if session.id not in (entries := entries_of(await _read(channel))):
         return
     _, values = entries[session.id]
     _written[session] = _as_text(values)
@@ -105,9 +88,15 @@ async def _save(session: Any, channel: Channel) -> None:
     text = _as_text(values)
     if text == _written.get(session, "{}"):
         return
-    patch = patch_with(entries_of(channel.session), session.id, values, time.time())
-    await channel.session.apatch({MEMBER: patch})
+    known = await _read(channel)
+    await known.apatch({MEMBER: patch_with(entries_of(known), session.id, values, time.time())})
     _written[session] = text
+
+
+async def _read(channel: Channel) -> Session:
+    """Returns the session with its data, which the connection may not have been able to read."""
+    known = channel.session
+    return await known.arefresh() if known.data_omitted else known
 
 
 def _as_text(values: dict[str, Any]) -> str:

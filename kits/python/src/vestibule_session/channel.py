@@ -127,8 +127,9 @@ def foreseen(session: Session, change: Change) -> Session:
             groups=who.groups,
             groups_omitted=0,
             data=MappingProxyType({}) if is_another else session.data,
+            data_omitted=session.data_omitted and not is_another,
         )
-    if change.patch is not None:
+    if change.patch is not None and not session.data_omitted:
         session = replace(session, data=MappingProxyType(merge(session.data, change.patch)))
     return session
 

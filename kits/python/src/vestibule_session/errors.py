@@ -15,6 +15,10 @@ class NoSession(SessionError):
     """There is no session here: code runs outside of a request, or the session is over."""
 
 
+class DataOmitted(SessionError):
+    """The session has data that its request does not carry, and it was not read yet."""
+
+
 class Unverified(SessionError):
     """A request does not prove that it comes from Vestibule.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote
 
 from .change import Change
-from .errors import ChangeRefused, Misconfigured, NoSession, Unverified
+from .errors import ChangeRefused, DataOmitted, Misconfigured, NoSession, Unverified
 from .identity import Identity
 
 if TYPE_CHECKING:
@@ -22,6 +22,36 @@ PREFIX = "x-session-"
 
 def _empty() -> Mapping[str, Any]:
     return MappingProxyType({})
+
+
+class _OmittedData(Mapping[str, Any]):
+    """Stands for data that a request does not carry. Reading it raises `DataOmitted`."""
+
+    def __getitem__(self, _: str) -> Any:
+        self._refuse()
+
+    def __iter__(self) -> Iterator[str]:
+        self._refuse()
+
+    def __len__(self) -> int:
+        self._refuse()
+
+    def __repr__(self) -> str:
+        return "<omitted>"
+
+    # Sessions are compared by their members. Unknown data equals no other.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def _refuse(self) -> NoReturn:
+        raise DataOmitted(
+            "The session's data is larger than MAX_DATA, so the request does not carry it. Read it "
+            "with `await session.arefresh()` (`session.refresh()` in code that is not async), or "
+            "raise MAX_DATA."
+        )
+
+
+_OMITTED = _OmittedData()
 
 
 class State(enum.Enum):
@@ -55,6 +85,7 @@ class Session:
     groups_omitted: int = 0
     """Number of groups that did not fit into the header."""
     data: Mapping[str, Any] = field(default_factory=_empty)
+    """Reading it raises `DataOmitted` if `data_omitted`."""
     data_omitted: bool = False
     """The data is too large for a header: `refresh` reads it."""
     env: Mapping[str, Any] = field(default_factory=_empty)
@@ -65,6 +96,10 @@ class Session:
     expires: int = 0
     """Unix seconds: when the session ends if it is not used again."""
     channel: Channel | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.data_omitted:
+            object.__setattr__(self, "data", _OMITTED)
 
     @property
     def is_guest(self) -> bool:
