@@ -385,8 +385,8 @@ impl Router {
     }
 
     /// Evicts gateways until there is room for one more.
-    fn evict_until_room(&mut self) {
-        while let Some(oldest) = self.gateways.surplus() {
+    fn evict_until_room(&mut self, now: UnixMillis) {
+        while let Some(oldest) = self.gateways.surplus(now) {
             self.evict_tenant(&oldest);
             self.registry.forget(&oldest);
         }

@@ -11,6 +11,8 @@ use super::update::{Update, UpdateOutcome};
 use super::update_kv::apply_context;
 use crate::clock::UnixMillis;
 use crate::effect::{Found, Write};
+use crate::keys::KeyRing;
+use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::record::{Entry, Record};
 use crate::store::cache::Known;
@@ -106,7 +108,7 @@ impl Sessions {
         match self.write_behind.rebase(name, &record, own, &context) {
             Some(Rebased { record, lost }) => {
                 for reason in lost {
-                    recorder.note_lost_unstored(handle, reason);
+                    recorder.emit(change_lost((Some(handle), reason)));
                 }
                 recorder.state_changed = true;
                 Entry::Live(record)
@@ -123,8 +125,15 @@ impl Sessions {
         (found, asked): (&Found, UnixMillis),
         now: UnixMillis,
     ) -> Merged {
-        let Some(handle) = self.write_behind.merges(&write.key) else {
+        if !self.write_behind.reads_first(&write.key) {
             return Merged::AsIs;
+        }
+        let Some(handle) = self.write_behind.merges(&write.key) else {
+            let merged = merge_unknown(write, found, Some(&self.tenant.keys));
+            return merged.unwrap_or_else(|lost| {
+                recorder.emit(change_lost(lost));
+                Merged::Nothing
+            });
         };
         let name = RecordName::derive(&self.tenant.id, handle);
         match found {
@@ -143,7 +152,8 @@ impl Sessions {
             Putting::Again => {
                 let cached = self.cache.get(handle, now).map(|hit| hit.known);
                 let Some(Known::Live(session)) = cached else {
-                    return Merged::AsIs;
+                    // The queued value lacks what storage showed, and a later read may restore the copy that has it.
+                    return Merged::Unknown;
                 };
                 let entry = Entry::Live(session.record.clone());
                 let sealed = self.seal(recorder, &name, &entry, now);
@@ -159,15 +169,49 @@ impl Sessions {
         reason: &'static str,
     ) {
         if self.write_behind.drop_value(key) {
-            recorder.note_lost_unstored(handle, reason);
+            recorder.emit(change_lost((Some(handle), reason)));
         }
     }
 }
 
-impl Recorder {
-    /// Logs that a confirmed change could not be stored.
-    fn note_lost_unstored(&mut self, handle: Handle, reason: &'static str) {
-        let event = Event::new(Level::Error, "session_change_lost").with("reason", reason);
-        self.emit(event.about(handle));
+/// Session whose confirmed changes cannot be stored, if it is known, and the reason.
+pub(crate) type Lost = (Option<Handle>, &'static str);
+
+/// Returns the event to log for lost changes.
+pub(crate) fn change_lost((handle, reason): Lost) -> Event {
+    let event = Event::new(Level::Error, "session_change_lost").with("reason", reason);
+    match handle {
+        Some(handle) => event.about(handle),
+        None => event,
+    }
+}
+
+/// Decides how to put a value whose changes this isolate does not know, so it cannot merge them: an instance that trapped
+/// has confirmed them, or a gateway that was evicted. Such a value replaces only an earlier version.
+pub(crate) fn merge_unknown(
+    write: &Write,
+    found: &Found,
+    keys: Option<&KeyRing>,
+) -> Result<Merged, Lost> {
+    let name = RecordName::of_key(&write.key);
+    let open = |value: &[u8]| codec::open(value, &name, keys?).ok();
+    let queued = match open(&write.value) {
+        Some(Entry::Live(queued)) => queued,
+        // An end is put over any version.
+        Some(Entry::Ended { .. }) => return Ok(Merged::AsIs),
+        None => return Err((None, "unreadable")),
+    };
+    let lost = |reason| Err((Some(queued.handle), reason));
+    match found {
+        Found::Unavailable => Ok(Merged::Unknown),
+        Found::Absent => Ok(Merged::AsIs),
+        // It was put, but no instance saw the acknowledgement.
+        Found::Bytes(bytes) if *bytes == write.value => Ok(Merged::Nothing),
+        Found::Bytes(bytes) => match open(bytes) {
+            Some(Entry::Live(found)) if found.version < queued.version => Ok(Merged::AsIs),
+            Some(Entry::Live(_)) => lost("newer_version"),
+            Some(Entry::Ended { .. }) => lost("ended"),
+            None => lost("unreadable"),
+        },
     }
 }

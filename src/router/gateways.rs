@@ -32,6 +32,14 @@ struct TenantEntry {
     used: UnixMillis,
 }
 
+impl TenantEntry {
+    /// Returns the order of eviction.
+    fn rank(&self, now: UnixMillis) -> (bool, UnixMillis) {
+        let is_pending = self.gateway.sessions.write_behind.is_pending(now);
+        (is_pending, self.used)
+    }
+}
+
 impl Gateways {
     pub(super) fn get(&self, tenant: &TenantId) -> Option<&Gateway> {
         self.entries.get(tenant).map(|entry| &entry.gateway)
@@ -88,7 +96,7 @@ impl Gateways {
             self.writers.push(tenant.clone());
         }
         if self.weight > ISOLATE_WEIGHT {
-            self.evict_sessions(tenant);
+            self.evict_sessions(tenant, now);
         }
         Some((result, events, probes))
     }
@@ -111,25 +119,27 @@ impl Gateways {
         Some(entry.gateway.recorder.take_series())
     }
 
-    /// Returns the least recently used tenant if there is no room for another. Tenants with pending writes stay.
-    pub(super) fn surplus(&self) -> Option<TenantId> {
+    /// Returns the least recently used tenant if there is no room for another. Tenants with pending writes stay, and
+    /// those with values that are not stored go last.
+    pub(super) fn surplus(&self, now: UnixMillis) -> Option<TenantId> {
         if self.entries.len() < MAX_GATEWAYS {
             return None;
         }
         let idle = |(tenant, _): &(&TenantId, &TenantEntry)| !self.writers.contains(tenant);
         let entries = self.entries.iter().filter(idle);
-        let (oldest, _) = entries.min_by_key(|(_, entry)| entry.used)?;
+        let (oldest, _) = entries.min_by_key(|(_, entry)| entry.rank(now))?;
         Some(oldest.clone())
     }
 
-    /// Evicts cached sessions of other tenants, least recently used first, until all fit into [`ISOLATE_WEIGHT`].
-    fn evict_sessions(&mut self, tenant: &TenantId) {
+    /// Evicts cached sessions of other tenants, least recently used first and those with values that are not stored
+    /// last, until all fit into [`ISOLATE_WEIGHT`].
+    fn evict_sessions(&mut self, tenant: &TenantId, now: UnixMillis) {
         while self.weight > ISOLATE_WEIGHT {
             // A gateway with pending writes may hold data that storage lacks.
             let entries = self.entries.iter_mut().filter(|(id, entry)| {
                 *id != tenant && entry.weight > 0 && !self.writers.contains(id)
             });
-            let Some((_, entry)) = entries.min_by_key(|(_, entry)| entry.used) else {
+            let Some((_, entry)) = entries.min_by_key(|(_, entry)| entry.rank(now)) else {
                 return;
             };
             self.weight = self.weight.saturating_sub(entry.weight);

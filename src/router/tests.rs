@@ -9,6 +9,7 @@ mod selection;
 mod settings;
 mod thousand;
 mod world;
+mod write_behind;
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;

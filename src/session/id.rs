@@ -219,6 +219,12 @@ impl RecordName {
         Self(format!("{RECORDS}{tenant}:{hash}"))
     }
 
+    /// Returns the name of the record that is stored under a key.
+    #[must_use]
+    pub(crate) fn of_key(key: &str) -> Self {
+        Self(key.to_owned())
+    }
+
     /// Returns the key of the copy of an unreadable record, kept for the operator.
     #[must_use]
     pub(crate) fn quarantine(&self) -> String {

@@ -127,14 +127,10 @@ impl Cache {
 
     /// Changes a cached session without making its entry fresher: storage was not read.
     pub(crate) fn change(&mut self, handle: Handle, session: Rc<Prepared>) {
-        if let Some(slot) = self.young.get(&handle) {
+        let young = self.young.get(&handle).cloned();
+        if let Some(slot) = young.or_else(|| self.leave_old(handle)) {
             let known = Known::Live(session);
-            let slot = Slot {
-                known,
-                since: slot.since,
-                asked: slot.asked,
-            };
-            self.insert(handle, slot);
+            self.insert(handle, Slot { known, ..slot });
         }
     }
 
@@ -259,6 +255,21 @@ mod tests {
         cache.put(handle(1), live(2, &keys), UnixMillis(0));
         let hit = cache.get(handle(1), UnixMillis(0)).unwrap();
         assert_eq!(version(&hit.known), Some(2));
+    }
+
+    #[test]
+    fn change_reaches_an_entry_of_either_generation() {
+        let (mut cache, keys) = (Cache::default(), keys());
+        cache.put(handle(1), live(1, &keys), UnixMillis(0));
+        cache.old = core::mem::take(&mut cache.young);
+        cache.old_weight = core::mem::take(&mut cache.young_weight);
+        let Known::Live(changed) = live(2, &keys) else {
+            panic!("not live");
+        };
+        cache.change(handle(1), changed);
+        let hit = cache.get(handle(1), UnixMillis(5)).unwrap();
+        assert_eq!((version(&hit.known), hit.age_ms), (Some(2), 5));
+        assert_eq!((cache.old.len(), cache.old_weight), (0, 0));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use crate::clock::UnixMillis;
 use crate::rule::{Rule, holds};
 use crate::session::change::{ApplyContext, Change};
-use crate::session::id::{Handle, RecordName, SessionId};
+use crate::session::id::{Handle, RECORDS, RecordName, SessionId};
 use crate::session::record::{Entry, IdMatch, Record, Version};
 
 #[cfg(test)]
@@ -67,6 +67,8 @@ struct Unstored {
     changes: Vec<Confirmed>,
     /// Whether the queued value lacks what another isolate stored, so the session must be sealed again.
     is_behind: bool,
+    /// Version that is put, or was put last, in place of a queued value that is behind.
+    put_again: Option<Version>,
     /// Whether no value may be put: the session has ended, or its record cannot be read.
     is_dropped: bool,
     used_at: UnixMillis,
@@ -149,6 +151,25 @@ impl WriteBehind {
         }
     }
 
+    /// Decides whether storage must be read before the value of a session is put. A value without an entry was queued by
+    /// an instance that trapped, or by a gateway that was evicted.
+    #[must_use]
+    pub(crate) fn reads_first(&self, key: &str) -> bool {
+        match self.sessions.get(key) {
+            Some(unstored) => unstored.whole.is_none(),
+            None => key.starts_with(RECORDS),
+        }
+    }
+
+    /// Returns whether a value of any session is neither stored nor given up.
+    #[must_use]
+    pub(crate) fn is_pending(&self, now: UnixMillis) -> bool {
+        self.sessions.values().any(|unstored| {
+            let is_queued = unstored.whole.is_some() || !unstored.changes.is_empty();
+            is_queued && now.millis_since(unstored.used_at) < FORGOTTEN_AFTER_MS
+        })
+    }
+
     /// Returns the session whose value must be merged with a fresh read before it is put.
     #[must_use]
     pub(crate) fn merges(&self, key: &str) -> Option<Handle> {
@@ -156,8 +177,8 @@ impl WriteBehind {
         unstored.whole.is_none().then_some(unstored.handle)
     }
 
-    /// Applies the confirmed changes to what storage shows, if another isolate wrote that. `own` is this isolate's copy,
-    /// which has the changes.
+    /// Applies the confirmed changes to what storage shows, if another isolate wrote that, or if this isolate has lost
+    /// `own`, its copy with the changes.
     pub(crate) fn rebase(
         &mut self,
         name: &RecordName,
@@ -166,9 +187,9 @@ impl WriteBehind {
         context: &ApplyContext<'_>,
     ) -> Option<Rebased> {
         let unstored = self.sessions.get_mut(name.as_str())?;
-        let is_needed = unstored.is_behind && own.is_none();
         let is_merged = unstored.whole.is_none() && holds(Rule::MergedWrite);
-        if !is_merged || (found.version <= unstored.stored && !is_needed) {
+        let is_later = found.version > unstored.stored;
+        if !is_merged || unstored.changes.is_empty() || !(is_later || own.is_none()) {
             return None;
         }
         let mut record = found.clone();
@@ -180,7 +201,12 @@ impl WriteBehind {
                 confirmed.change = None;
             }
         }
-        unstored.stored = found.version;
+        if !is_later && !unstored.is_behind {
+            // The queued value has the same changes and this version.
+            record.version = unstored.version;
+            return Some(Rebased { record, lost });
+        }
+        unstored.stored = unstored.stored.max(found.version);
         // It may be an earlier value of this isolate.
         let is_own = |own: &Record| {
             let same = Record {
@@ -194,7 +220,8 @@ impl WriteBehind {
             return None;
         }
         unstored.is_behind = true;
-        // Cookies name the confirmed version, and other isolates know the found one.
+        // Cookies name the confirmed version, and other isolates know the found one. The record is put even if no change
+        // is left: the id of a cookie with a later version than the record's counts as current.
         record.version = found.version.max(unstored.version).next();
         unstored.version = record.version;
         Some(Rebased { record, lost })
@@ -214,25 +241,34 @@ impl WriteBehind {
 
     /// Decides how to put the value of a key, after a read.
     #[must_use]
-    pub(crate) fn putting(&self, key: &str) -> Putting {
-        match self.sessions.get(key) {
+    pub(crate) fn putting(&mut self, key: &str) -> Putting {
+        match self.sessions.get_mut(key) {
             Some(unstored) if unstored.is_dropped && holds(Rule::EndedNotRevived) => {
                 Putting::Nothing
             }
-            Some(unstored) if unstored.is_behind => Putting::Again,
+            Some(unstored) if unstored.is_behind => {
+                unstored.put_again = Some(unstored.version);
+                Putting::Again
+            }
             Some(_) | None => Putting::AsIs,
         }
     }
 
     /// Notes that storage acknowledged a queued value, or what was put in its place. Later changes stay to be stored.
-    pub(crate) fn stored(&mut self, key: &str, value: &[u8]) {
+    /// Returns whether that is enough. It is not if the session was merged with another version during the put, which the
+    /// put may have overwritten: then the session must be put again.
+    #[must_use]
+    pub(crate) fn stored(&mut self, key: &str, value: &[u8]) -> bool {
         let Some(unstored) = self.sessions.get_mut(key) else {
-            return;
+            return true;
         };
         let tag = tag(value);
         let place = unstored.changes.iter().position(|one| one.tag == tag);
         if place.is_none() && unstored.whole != tag {
-            return;
+            return true;
+        }
+        if unstored.is_behind && unstored.put_again != Some(unstored.version) {
+            return false;
         }
         unstored.whole = None;
         for confirmed in unstored.changes.drain(..place.map_or(0, |at| at + 1)) {
@@ -241,6 +277,19 @@ impl WriteBehind {
         }
         if unstored.changes.is_empty() && !unstored.is_dropped {
             self.sessions.remove(key);
+        }
+        true
+    }
+
+    /// Notes that a queued value was given up. If it was to be put as it is, storage may show another value of its
+    /// version, so later changes are merged.
+    pub(crate) fn lost(&mut self, key: &str, value: &[u8]) {
+        if let Some(unstored) = self.sessions.get_mut(key)
+            && unstored.whole.is_some()
+            && unstored.whole == tag(value)
+        {
+            unstored.whole = None;
+            unstored.stored = Version(unstored.stored.0.saturating_sub(1));
         }
     }
 
@@ -281,6 +330,7 @@ impl Unstored {
             whole: None,
             changes: Vec::new(),
             is_behind: false,
+            put_again: None,
             is_dropped: false,
             used_at: now,
         }

@@ -64,16 +64,16 @@ pub(crate) struct WriteQueue {
     pending: usize,
     pending_bytes: usize,
     swept_at: UnixMillis,
-    counts: Counts,
+    report: Report,
 }
 
-/// Counts for the operator.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    /// Values replaced by a later one before their put.
+/// Values that were not put, since the last report.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// Number of values replaced by a later one before their put.
     pub coalesced: u32,
     /// Values that were lost without a later one.
-    pub lost: u32,
+    pub lost: Vec<Rc<Write>>,
 }
 
 /// Right of a caller to drive its submitted value, or a later one of the same key.
@@ -154,7 +154,7 @@ impl Default for WriteQueue {
             pending: 0,
             pending_bytes: 0,
             swept_at: UnixMillis::default(),
-            counts: Counts::default(),
+            report: Report::default(),
         }
     }
 }
@@ -173,7 +173,7 @@ impl WriteQueue {
     fn enqueue(&mut self, write: Write, poll_ms: u64, now: UnixMillis) -> Submission {
         let key = write.key.clone();
         if !self.has_room(&write, now) {
-            self.counts.lost += 1;
+            self.report.lost.push(Rc::new(write));
             return Submission {
                 key,
                 serial: None,
@@ -196,7 +196,7 @@ impl WriteQueue {
         let failures = slot.failures;
         if let Some(replaced) = replaced {
             self.remove_from_totals(&replaced);
-            self.counts.coalesced += u32::from(replaced.attempts == 0);
+            self.report.coalesced += u32::from(replaced.attempts == 0);
         }
         Submission {
             key,
@@ -261,7 +261,7 @@ impl WriteQueue {
             // It was submitted during the read.
             pending.in_flight = Some(attempt.number);
             pending.attempts += 1;
-            self.counts.coalesced += 1;
+            self.report.coalesced += 1;
         }
         if pending.in_flight != Some(attempt.number) {
             return None;
@@ -285,7 +285,8 @@ impl WriteQueue {
                 .take_if(|pending| pending.serial == attempt.serial || !holds(Rule::QueueSerial))
         } else {
             let lost = slot.fail(attempt.number, now);
-            self.counts.lost += u32::from(lost.is_some());
+            let write = lost.as_ref().map(|lost| Rc::clone(&lost.write));
+            self.report.lost.extend(write);
             lost
         };
         if let Some(finished) = finished {
@@ -297,8 +298,8 @@ impl WriteQueue {
     fn expire(&mut self, key: &str, now: UnixMillis) {
         let lost = self.slots.get_mut(key).and_then(|slot| slot.expire(now));
         if let Some(lost) = lost {
-            self.counts.lost += 1;
             self.remove_from_totals(&lost);
+            self.report.lost.push(lost.write);
         }
     }
 
@@ -308,9 +309,9 @@ impl WriteQueue {
         self.pending_bytes -= value.write.value.len();
     }
 
-    /// Returns the counts since the last call.
-    pub(crate) fn take_counts(&mut self) -> Counts {
-        core::mem::take(&mut self.counts)
+    /// Takes the report since the last call.
+    pub(crate) fn take_report(&mut self) -> Report {
+        core::mem::take(&mut self.report)
     }
 
     /// Returns whether one more value fits; drops unneeded keys first.
@@ -340,7 +341,7 @@ impl WriteQueue {
             slots,
             pending,
             pending_bytes,
-            counts,
+            report,
             ..
         } = self;
         slots.retain(|_, slot| {
@@ -351,7 +352,7 @@ impl WriteQueue {
                 Some(abandoned) => {
                     *pending -= 1;
                     *pending_bytes -= abandoned.write.value.len();
-                    counts.lost += 1;
+                    report.lost.push(Rc::clone(&abandoned.write));
                     false
                 }
             }

@@ -139,7 +139,7 @@ impl World {
             };
             if self.io.put(vec![merged]) {
                 let unstored = &mut self.gateway.sessions.write_behind;
-                unstored.stored(&write.key, &write.value);
+                assert!(unstored.stored(&write.key, &write.value));
             }
         }
     }
@@ -148,7 +148,7 @@ impl World {
         let Gateway {
             sessions, recorder, ..
         } = &mut self.gateway;
-        if sessions.write_behind.merges(&write.key).is_none() {
+        if !sessions.write_behind.reads_first(&write.key) {
             return Merged::AsIs;
         }
         let mut answers = Answers::default();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cookie::token::Token;
 use crate::session::codec;
-use crate::session::id::RecordName;
+use crate::session::id::{Handle, RecordName};
 use crate::session::record::Entry;
 use crate::simulation::fake_io::Silent;
 use crate::tenant_id::TenantId;
@@ -58,16 +58,20 @@ impl Two {
     fn stored(&self) -> Value {
         let tenant = TenantId::parse("default").unwrap();
         let (key, value) = self.here.records().into_iter().next().unwrap();
-        let token = self.here.jar.as_deref().unwrap();
-        let (_, token) = token.split_once('=').unwrap();
         let keys = fake_io::keys(&tenant);
-        let token = Token::opened(token, &keys).unwrap();
-        let name = RecordName::derive(&tenant, token.handle);
+        let name = RecordName::derive(&tenant, self.handle());
         assert_eq!(name.as_str(), key);
         match codec::open(&value, &name, &keys) {
             Ok(Entry::Live(record)) => serde_json::from_str(record.data.to_json()).unwrap(),
             other => panic!("{other:?}"),
         }
+    }
+
+    fn handle(&self) -> Handle {
+        let keys = fake_io::keys(&TenantId::parse("default").unwrap());
+        let token = self.here.jar.as_deref().unwrap();
+        let (_, token) = token.split_once('=').unwrap();
+        Token::opened(token, &keys).unwrap().handle
     }
 
     fn lost(&mut self) -> Vec<String> {
@@ -162,14 +166,82 @@ fn session_that_ended_elsewhere_stays_ended() {
 #[test]
 fn change_of_a_guest_does_not_reach_the_user_that_signed_in_elsewhere() {
     let mut two = Two::begun();
-    two.confirm(&["x-session-patch\n{\"guest\":1}"]);
+    let guest = [1, 2, 3, 4, 5].map(|number| format!("x-session-patch\n{{\"guest\":{number}}}"));
+    two.confirm(&guest.each_ref().map(String::as_str));
+    let cookie = two.here.jar.clone();
     two.there(|there| there.exchange("x-session-identify\n{\"user\":\"ada\"}"));
     two.here.store();
-    assert_eq!(two.lost(), ["outdated"]);
+    assert_eq!(two.lost(), ["outdated"; 5]);
     let forward = two.here.visit();
     assert_eq!(header_value(&forward, "x-session-user"), Some("ada"));
     assert_eq!(data(&forward)["guest"], Value::Null);
     assert_eq!(two.stored()["guest"], Value::Null);
+    // The guest's cookie names a later version than the sign-in had, and does not work for the user.
+    two.here.jar = cookie;
+    two.here.move_to_another_isolate();
+    assert_eq!(refused(two.here.get("/")).0, 409);
+}
+
+/// Returns how a new instance puts the value that one which trapped has confirmed.
+fn after_a_trap(two: &mut Two) -> Merged {
+    let [write] = two.here.gateway.sessions.take_writes().try_into().unwrap();
+    two.here.move_to_another_isolate();
+    two.here.merged(&write)
+}
+
+#[test]
+fn value_that_outlived_its_instance_replaces_an_earlier_version_only() {
+    let mut two = Two::begun();
+    two.confirm(&["x-session-patch\n{\"here\":1}"]);
+    assert_eq!(after_a_trap(&mut two), Merged::AsIs);
+    assert!(two.lost().is_empty());
+
+    let mut two = Two::begun();
+    two.confirm(&["x-session-patch\n{\"here\":1}"]);
+    two.there(|there| there.exchange("x-session-patch\n{\"there\":1}"));
+    assert_eq!(after_a_trap(&mut two), Merged::Nothing);
+    assert_eq!(two.lost(), ["newer_version"]);
+}
+
+#[test]
+fn value_that_outlived_its_instance_does_not_revive_a_session() {
+    let mut two = Two::begun();
+    two.confirm(&["x-session-patch\n{\"here\":1}"]);
+    two.there(|there| there.exchange("x-session-destroy\n1"));
+    assert_eq!(after_a_trap(&mut two), Merged::Nothing);
+    assert_eq!(two.lost(), ["ended"]);
+}
+
+#[test]
+fn end_that_outlived_its_instance_is_put_over_any_version() {
+    let mut two = Two::begun();
+    let handle = two.handle();
+    let at = two.here.now.seconds();
+    let Gateway {
+        sessions, recorder, ..
+    } = &mut two.here.gateway;
+    sessions.store(recorder, handle, Entry::Ended { at }, two.here.now);
+    two.there(|there| there.exchange("x-session-patch\n{\"there\":1}"));
+    assert_eq!(after_a_trap(&mut two), Merged::AsIs);
+}
+
+#[test]
+fn value_that_outlived_its_instance_waits_for_storage_that_does_not_answer() {
+    let mut two = Two::begun();
+    two.confirm(&["x-session-patch\n{\"here\":1}"]);
+    two.here.io.silent = NO_READS;
+    assert_eq!(after_a_trap(&mut two), Merged::Unknown);
+}
+
+#[test]
+fn change_is_not_lost_when_the_copy_is_evicted_before_a_fresh_read_replaces_its_value() {
+    let mut two = Two::begun();
+    let forward = two.here.visit();
+    two.confirm(&["x-session-patch\n{\"here\":1}"]);
+    two.here.gateway.sessions.forget_sessions();
+    two.here.answer(&forward, "x-session-rotate\n1");
+    assert_eq!(data(&two.here.visit())["here"], 1);
+    assert_eq!(two.stored()["here"], 1);
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Router {
                 match self.gateways.get_mut(tenant) {
                     Some(gateway) => gateway.reload(read),
                     None => {
-                        self.evict_until_room();
+                        self.evict_until_room(answer.asked);
                         let random = ChaCha20Rng::from_rng(&mut self.random);
                         let gateway =
                             Gateway::new(read, &self.deployment.prefix, api::respond, random)

@@ -111,7 +111,8 @@ impl World {
                 ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
                 ResponseAction::Edited(edits) => {
                     let writes = self.router.take_writes();
-                    self.io.put(writes);
+                    self.io.put(writes.clone());
+                    assert!(writes.iter().all(|write| self.router.stored(write)));
                     let lines = edits
                         .append
                         .iter()

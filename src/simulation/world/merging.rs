@@ -6,9 +6,9 @@ use crate::session::record::Record;
 use crate::store::cache::Known;
 
 impl World {
-    pub(super) fn merges(&self, place: usize, key: &str) -> bool {
+    pub(super) fn reads_first(&self, place: usize, key: &str) -> bool {
         let sessions = &self.isolates[place].gateway.sessions;
-        sessions.write_behind.merges(key).is_some()
+        sessions.write_behind.reads_first(key)
     }
 
     /// Merges the value of a driver with the answer to its read, and puts it.
@@ -73,11 +73,12 @@ impl World {
         }
     }
 
-    /// Tells the isolate that storage acknowledged its value.
-    pub(super) fn acknowledge(&mut self, place: usize, write: &Write) {
+    /// Tells the isolate that storage acknowledged its value. Returns whether that is enough.
+    pub(super) fn acknowledge(&mut self, place: usize, write: &Write) -> bool {
         let sessions = &mut self.isolates[place].gateway.sessions;
-        sessions.write_behind.stored(&write.key, &write.value);
+        let is_enough = sessions.write_behind.stored(&write.key, &write.value);
         self.see_settled(place, &write.key);
+        is_enough
     }
 
     /// Records which changes an isolate has left to merge.

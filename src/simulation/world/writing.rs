@@ -105,7 +105,7 @@ impl World {
             }
             Next::Put(attempt) => {
                 let key = attempt.write.key.clone();
-                if self.merges(place, &key) {
+                if self.reads_first(place, &key) {
                     self.writers.get_mut(&driver).unwrap().merging = Some(attempt);
                     self.ask(task, place, Need::read(&key), Some(driver));
                 } else {
@@ -157,7 +157,7 @@ impl World {
     }
 
     /// Delivers the outcome of a put to its driver.
-    pub(super) fn put_done(&mut self, driver: u64, attempt: &Attempt, acknowledged: bool) {
+    pub(super) fn put_done(&mut self, driver: u64, attempt: &Attempt, mut acknowledged: bool) {
         let Some(writer) = self.writers.get(&driver) else {
             return;
         };
@@ -165,7 +165,7 @@ impl World {
         let now = UnixMillis(self.now);
         let number = writer.putting;
         if acknowledged {
-            self.acknowledge(place, &attempt.write);
+            acknowledged = self.acknowledge(place, &attempt.write);
         }
         let Isolate {
             queue,
@@ -186,9 +186,19 @@ impl World {
     }
 
     fn report_lost(&mut self, place: usize) {
-        let Isolate { queue, number, .. } = &mut self.isolates[place];
+        let Isolate {
+            queue,
+            gateway,
+            number,
+            ..
+        } = &mut self.isolates[place];
         let isolate = *number;
-        if queue.take_counts().lost > 0 {
+        let lost = queue.take_report().lost;
+        for write in &lost {
+            let unstored = &mut gateway.sessions.write_behind;
+            unstored.lost(&write.key, &write.value);
+        }
+        if !lost.is_empty() {
             self.observe(What::Lost { isolate });
         }
     }

@@ -41,8 +41,16 @@ fn confirm(unstored: &mut WriteBehind, change: &Change, version: u64, seal: u8) 
     );
 }
 
-/// Returns the members that a later version of another isolate gets.
+/// Returns the members that a version in storage gets if the isolate has no copy.
 fn rebased(unstored: &mut WriteBehind, version: u64) -> Option<(String, u64)> {
+    rebased_with(unstored, version, None)
+}
+
+fn rebased_with(
+    unstored: &mut WriteBehind,
+    version: u64,
+    own: Option<&Record>,
+) -> Option<(String, u64)> {
     let tenant = TenantId::parse("t").unwrap();
     let day = Seconds(86_400);
     let lifetime = Lifetime {
@@ -56,7 +64,7 @@ fn rebased(unstored: &mut WriteBehind, version: u64) -> Option<(String, u64)> {
         epoch: Epoch(0),
         now: NOW.seconds(),
     };
-    let rebased = unstored.rebase(&name(), &record(version), None, &context)?;
+    let rebased = unstored.rebase(&name(), &record(version), own, &context)?;
     assert!(rebased.lost.is_empty());
     let Record { data, version, .. } = rebased.record;
     Some((data.to_json().to_owned(), version.0))
@@ -68,14 +76,16 @@ fn acknowledged_changes_are_not_applied_again() {
     confirm(&mut unstored, &patch(r#"{"a":1}"#), 2, 1);
     confirm(&mut unstored, &patch(r#"{"b":1}"#), 3, 2);
     confirm(&mut unstored, &patch(r#"{"c":1}"#), 4, 3);
-    unstored.stored(name().as_str(), &[2; 16]);
-    assert_eq!(rebased(&mut unstored, 3), None, "it is known to be stored");
+    assert!(unstored.stored(name().as_str(), &[2; 16]));
+    let own = Some(record(4));
+    let known = rebased_with(&mut unstored, 3, own.as_ref());
+    assert_eq!(known, None, "it is known to be stored");
     assert_eq!(
         rebased(&mut unstored, 7),
         Some((r#"{"c":1}"#.to_owned(), 8))
     );
     assert_eq!(unstored.putting(name().as_str()), Putting::Again);
-    unstored.stored(name().as_str(), &[3; 16]);
+    assert!(unstored.stored(name().as_str(), &[3; 16]));
     assert_eq!(unstored.merges(name().as_str()), None);
     assert_eq!((unstored.sessions.len(), unstored.bytes), (0, 0));
 }
@@ -89,11 +99,58 @@ fn value_of_a_fresh_read_is_put_as_it_is_with_later_changes() {
     assert_eq!(unstored.merges(name().as_str()), None);
     assert_eq!(rebased(&mut unstored, 9), None);
     // Once the value is stored, the later change can be merged.
-    unstored.stored(name().as_str(), &[2; 16]);
+    assert!(unstored.stored(name().as_str(), &[2; 16]));
     assert_eq!(unstored.merges(name().as_str()), Some(Handle([1; 16])));
     assert_eq!(
         rebased(&mut unstored, 9),
         Some((r#"{"b":1}"#.to_owned(), 10))
+    );
+}
+
+#[test]
+fn changes_are_not_lost_with_the_copy_that_has_them() {
+    let mut unstored = WriteBehind::default();
+    confirm(&mut unstored, &patch(r#"{"a":1}"#), 2, 1);
+    assert_eq!(
+        rebased(&mut unstored, 1),
+        Some((r#"{"a":1}"#.to_owned(), 2))
+    );
+    // The queued value has them, too.
+    assert_eq!(unstored.putting(name().as_str()), Putting::AsIs);
+}
+
+#[test]
+fn session_that_was_merged_during_a_put_is_put_again() {
+    let mut unstored = WriteBehind::default();
+    let own = record(2);
+    confirm(&mut unstored, &patch(r#"{"a":1}"#), 2, 1);
+    assert_eq!(unstored.putting(name().as_str()), Putting::AsIs);
+    assert!(rebased_with(&mut unstored, 5, Some(&own)).is_some());
+    assert!(!unstored.stored(name().as_str(), &[1; 16]));
+    assert_eq!(unstored.putting(name().as_str()), Putting::Again);
+    // Another version appears during that put, too.
+    assert!(rebased_with(&mut unstored, 8, Some(&own)).is_some());
+    assert!(!unstored.stored(name().as_str(), &[1; 16]));
+    assert_eq!(unstored.putting(name().as_str()), Putting::Again);
+    assert!(unstored.stored(name().as_str(), &[1; 16]));
+    assert_eq!((unstored.sessions.len(), unstored.bytes), (0, 0));
+}
+
+#[test]
+fn change_after_a_whole_value_that_was_given_up_is_merged() {
+    let mut unstored = WriteBehind::default();
+    unstored.replace(&name(), Handle([1; 16]), (Version(3), &[2; 16]), NOW);
+    unstored.lost(name().as_str(), &[1; 16]);
+    assert!(!unstored.reads_first(name().as_str()), "another was lost");
+    unstored.lost(name().as_str(), &[2; 16]);
+    assert!(!unstored.is_pending(NOW));
+    confirm(&mut unstored, &patch(r#"{"b":1}"#), 4, 3);
+    assert!(unstored.reads_first(name().as_str()) && unstored.is_pending(NOW));
+    // Another isolate stored a value of the same version.
+    let own = record(4);
+    assert_eq!(
+        rebased_with(&mut unstored, 3, Some(&own)),
+        Some((r#"{"b":1}"#.to_owned(), 5))
     );
 }
 

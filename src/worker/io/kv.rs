@@ -207,11 +207,11 @@ pub(in crate::worker) fn store_in_background(
 async fn store(env: &Env, submission: &Submission) -> Outcome {
     loop {
         let next = QUEUE.with_borrow_mut(|queue| queue.next(submission, now()));
-        report_counts();
+        report_unwritten();
         match next {
             Next::Put(attempt) => {
                 store_attempt(env, attempt).await;
-                report_counts();
+                report_unwritten();
             }
             Next::Wait(ms) => sleep(ms).await,
             Next::Done(outcome) => return outcome,
@@ -221,9 +221,9 @@ async fn store(env: &Env, submission: &Submission) -> Outcome {
 
 /// Puts the value of an attempt, merged with what storage shows if need be.
 async fn store_attempt(env: &Env, mut attempt: Attempt) {
-    let merges = with_ready(|router| router.merges(&attempt.write.key));
+    let reads_first = with_ready(|router| router.reads_first(&attempt.write.key));
     let mut merged = Merged::AsIs;
-    if merges == Some(true) {
+    if reads_first == Some(true) {
         let (found, asked) = find(env, &attempt.write.key).await;
         let Some(renewed) = QUEUE.with_borrow_mut(|queue| queue.renew(&attempt, now())) else {
             return;
@@ -238,14 +238,15 @@ async fn store_attempt(env: &Env, mut attempt: Attempt) {
         merged = done.unwrap_or(Merged::AsIs);
         runtime::state_changed();
     }
-    let acknowledged = match &merged {
+    let mut acknowledged = match &merged {
         Merged::AsIs => put(env, &attempt.write).await,
         Merged::Instead(write) => put(env, write).await,
         Merged::Nothing => true,
         Merged::Unknown => false,
     };
     if acknowledged {
-        with_ready(|router| router.stored(&attempt.write));
+        // Otherwise the next attempt merges and puts the session again.
+        acknowledged = with_ready(|router| router.stored(&attempt.write)).unwrap_or(true);
     }
     QUEUE.with_borrow_mut(|queue| queue.finish(&attempt, acknowledged, now()));
 }
@@ -264,13 +265,14 @@ async fn put(env: &Env, write: &Write) -> bool {
     put.is_ok()
 }
 
-/// Reports the queue's coalesced and lost values.
-fn report_counts() {
-    let counts = QUEUE.with_borrow_mut(WriteQueue::take_counts);
-    if counts.coalesced > 0 {
-        count(metric::WRITES_COALESCED, &[], counts.coalesced.into());
+/// Reports the queue's coalesced and lost values, to the router, too.
+fn report_unwritten() {
+    let report = QUEUE.with_borrow_mut(WriteQueue::take_report);
+    if report.coalesced > 0 {
+        count(metric::WRITES_COALESCED, &[], report.coalesced.into());
     }
-    for _ in 0..counts.lost {
+    for write in report.lost {
+        with_ready(|router| router.lost(&write));
         count(metric::WRITES_LOST, &[], 1);
         alarm("store_write_lost");
     }

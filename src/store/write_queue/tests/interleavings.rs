@@ -61,7 +61,7 @@ struct Model {
     keys: HashMap<u8, Key>,
     now: u64,
     serials: u64,
-    lost: u32,
+    lost: usize,
 }
 
 impl Model {
@@ -122,7 +122,7 @@ impl Model {
                 }
             }
         }
-        self.lost += self.queue.take_counts().lost;
+        self.lost += self.queue.take_report().lost.len();
     }
 
     fn finish(&mut self, which: usize, acknowledged: bool) {
@@ -143,7 +143,7 @@ impl Model {
             key.acknowledged = key.acknowledged.max(serial);
         }
         self.queue.finish(&attempt, acknowledged, at(self.now));
-        self.lost += self.queue.take_counts().lost;
+        self.lost += self.queue.take_report().lost.len();
     }
 
     fn take(&mut self, step: Step) {
@@ -238,11 +238,11 @@ proptest! {
                 let (keys, bytes) = queue.size();
                 prop_assert!(keys <= queue.max_keys && bytes <= queue.max_pending_bytes);
             }
-            lost += usize::try_from(queue.take_counts().lost).unwrap();
+            lost += queue.take_report().lost.len();
         }
         now += ABANDONED_AFTER_MS + SWEEP_INTERVAL_MS;
         queue.submit(write("the end", ""), at(now));
-        lost += usize::try_from(queue.take_counts().lost).unwrap();
+        lost += queue.take_report().lost.len();
         prop_assert_eq!(lost + stored, submitted);
         prop_assert_eq!(queue.size(), (1, 0));
     }
