@@ -42,7 +42,6 @@ const LONG = [
   "browser/console",
   "documented",
   "browser/browsers",
-  "poor-network",
   "oidc-hostile",
   "ejection",
   "tenants-cli",
@@ -73,8 +72,12 @@ const LONG = [
 /** Suites that run one after the other: they run `wrangler dev` over this folder's storage. */
 const SHARED_STORAGE = ["tests/start.test.mjs", "tests/checks.test.mjs"];
 
-/** Suites that run alone: they measure time or memory. */
-const ALONE = new Set(["tests/one-reading.test.mjs", "tests/pressure.test.mjs"]);
+/** Suites that run alone: they measure time or memory, or what arrives over a slow network within a time. */
+const ALONE = new Set([
+  "tests/one-reading.test.mjs",
+  "tests/poor-network.test.mjs",
+  "tests/pressure.test.mjs",
+]);
 
 /**
  * A suite, or its tests with matching names.
