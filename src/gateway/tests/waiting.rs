@@ -125,7 +125,7 @@ fn newcomers_are_admitted_in_order_of_arrival_at_any_isolate() {
         assert_eq!(ask(&mut isolates, &mut second), Place(2), "{consistency}");
         isolates.wait(3);
         isolates.busy(1);
-        // There is room for one: whoever asks first, it is for the first.
+        // There is room for one, and it belongs to the first in line.
         assert_eq!(ask(&mut isolates, &mut late), Place(3), "{consistency}");
         assert_eq!(ask(&mut isolates, &mut second), Place(2), "{consistency}");
         assert_eq!(ask(&mut isolates, &mut first), Session, "{consistency}");
