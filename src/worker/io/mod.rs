@@ -18,7 +18,9 @@ mod webcrypto;
 
 use core::error::Error;
 
-pub(super) use kv::{namespace_of, store_in_background, use_namespaces};
+#[cfg(feature = "standalone")]
+pub(super) use kv::namespace_of;
+pub(super) use kv::{store_in_background, use_namespaces};
 #[cfg(feature = "standalone")]
 pub(super) use password::memory as password_memory;
 
