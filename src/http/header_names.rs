@@ -15,7 +15,7 @@ const MAX_NAMES: usize = 120;
 const MAX_INDEXED: usize = 255;
 /// Maximum length of all names that are kept, in bytes.
 const MAX_BYTES: usize = 2_048;
-/// Number of lists that are kept: enough for the kinds of requests of the usual browsers, in at most 180 kB.
+/// Number of lists that are kept: enough for the kinds of requests of the usual browsers, in at most 200 kB.
 const LISTS: usize = 64;
 
 /// Name and value of a header.

@@ -195,8 +195,8 @@ impl Outgoing {
         let names = &*request.names;
         let mut disbelieved = names.disbelieved;
         let listed = Listed::new(request.header("connection").unwrap_or_default());
-        let decides_name = mapped.is_empty() && !credential_is_ours && !shared;
-        let kept = if decides_name && listed.names_none_of(names) {
+        let do_names_decide = mapped.is_empty() && !credential_is_ours && !shared;
+        let kept = if do_names_decide && listed.names_none_of(names) {
             names.passing.clone()
         } else {
             let mut passes = |name: &str| {

@@ -66,6 +66,16 @@ fn tenant_cannot_map_a_reserved_header() {
 }
 
 #[test]
+fn header_that_connection_names_alone_is_dropped() {
+    for listed in ["x-hop", "X-Hop", " x-hop "] {
+        let packed = format!("GET\nhttps://a/\nconnection\n{listed}\nx-hop\n1\naccept\n*/*");
+        let headers = written(&packed, "", 100);
+        assert_eq!(value(&headers, "x-hop"), None, "{listed:?}");
+        assert_eq!(value(&headers, "accept"), Some("*/*"), "{listed:?}");
+    }
+}
+
+#[test]
 fn identity_headers_are_set() {
     let headers = written(
         "GET\nhttps://chat.example/\ncf-connecting-ip\n2001:db8::1",
