@@ -118,6 +118,22 @@ test("an origin that says that it stops gets no requests until it is ready, in e
   assert.equal(await say("o0/unready"), 409);
 });
 
+test("an origin that says that it stops keeps the socket.io connections that it has opened", async (t) => {
+  const key = "an-origin-key-of-32-characters!!";
+  const { vestibule } = await deployment(t, ["", ""], { vars: { ORIGIN_KEY: key } });
+  const polling = new Browser(vestibule.url);
+  while ((await (await polling.fetch("/")).text()) !== "0") polling.jar.clear();
+  const headers = { authorization: `Bearer ${key}` };
+  const unready = `${vestibule.url}/_session/api/origins/o0/unready`;
+  assert.equal((await fetch(unready, { method: "POST", headers })).status, 204);
+  assert.deepEqual(await places(vestibule.url, 20), { 1: 20 }, "others go elsewhere");
+
+  const where = async (/** @type {string} */ path) => (await polling.fetch(path)).text();
+  const engine = "/socket.io/?EIO=4&transport=polling";
+  assert.equal(await where(`${engine}&sid=abc`), "0", "only this server knows the connection");
+  assert.equal(await where(engine), "1", "a new connection is opened elsewhere");
+});
+
 test("an origin's load report keeps new visitors away and never reaches a client", async (t) => {
   const { vestibule, moods } = await deployment(t, ["", ""], { vars: { OVERLOAD_LOAD: "90" } });
   moods[0].headers["endpoint-load-metrics"] = 'JSON {"cpu_utilization": 0.97}';

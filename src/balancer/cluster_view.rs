@@ -47,6 +47,7 @@ pub(crate) struct LocalView<'a> {
 pub(crate) struct ClusterView {
     origins: FlatMap<String, State>,
     drained: Vec<String>,
+    unready: Vec<String>,
     waiting: u32,
     updated: UnixMillis,
     last_exchange: UnixMillis,
@@ -111,12 +112,14 @@ impl ClusterView {
         let Answer {
             origins,
             drained,
+            unready,
             waiting,
             ..
         } = answer;
         self.waiting = waiting;
         self.origins = origins.into_iter().map(read).collect();
         self.drained = drained;
+        self.unready = unready;
         self.updated = now;
         true
     }
@@ -152,6 +155,12 @@ impl ClusterView {
     #[must_use]
     pub(crate) fn is_ejected(&self, origin: &str, now: UnixMillis) -> bool {
         now < self.state(origin, now).ejected_until
+    }
+
+    /// Returns whether the origin is ejected because it is not ready. It still serves the connections that it has.
+    #[must_use]
+    pub(crate) fn is_unready(&self, origin: &str, now: UnixMillis) -> bool {
+        self.is_ejected(origin, now) && self.unready.iter().any(|name| name == origin)
     }
 
     /// Returns whether the other isolates eject no origin.

@@ -90,6 +90,9 @@ pub(crate) struct Answer {
     pub drained: Vec<String>,
     /// All origins with any known state.
     pub origins: Vec<OriginReport>,
+    /// Names of the origins that are ejected because they are not ready.
+    #[serde(default, skip_serializing_if = "message::is_neutral")]
+    pub unready: Vec<String>,
     /// Turn of the newcomer that the command asks for.
     #[serde(default, skip_serializing_if = "message::is_neutral")]
     pub turn: Option<TurnReport>,

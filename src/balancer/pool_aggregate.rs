@@ -131,10 +131,12 @@ impl PoolAggregate {
         }
         self.forget(now);
         let waiting = self.queue.waiting(now);
-        let origins = self.origins.iter();
-        let origins = origins.map(|(name, known)| known.summary(name, &reporter, now));
+        let origins = || self.origins.iter();
+        let summary = |(name, known): (&String, &Origin)| known.summary(name, &reporter, now);
+        let unready = origins().filter(|(_, known)| known.unready.is_some());
         let answer = Answer {
-            origins: origins.collect(),
+            origins: origins().map(summary).collect(),
+            unready: unready.map(|(name, _)| name.clone()).collect(),
             drained,
             turn,
             waiting,

@@ -7,6 +7,8 @@ use super::{Gateway, Interrupt, RequestContext};
 use crate::balancer::pool::{Origin, OriginState, Pool};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::effect::Failed;
+use crate::http::engine_io;
+use crate::http::request::Location;
 use crate::policy::PROPAGATION;
 use crate::response::problem::Problem;
 use crate::session::id::Handle;
@@ -88,7 +90,7 @@ impl Gateway {
         let record = &visitor.session.record;
         let choice = self
             .balancer
-            .choice(context.request.location.path, record, failures, context.now)
+            .choice(&context.request.location, record, failures, context.now)
             .ok_or(Problem::OriginUnreachable)?;
         let release = choice.origin.release.clone().unwrap_or_default();
         let selected = SelectedOrigin {
@@ -113,16 +115,16 @@ impl Gateway {
 }
 
 impl Balancer {
-    /// Returns the origin that gets a session's request for a path, given those that failed it.
+    /// Returns the origin that gets a session's request, given those that failed it.
     pub(crate) fn choice(
         &self,
-        path: &str,
+        location: &Location<'_>,
         record: &Record,
         failures: &[Failed],
         now: UnixMillis,
     ) -> Option<Choice<'_>> {
-        match self.tenant.pools.at(path) {
-            None => self.choice_of_conversation(record, failures, now),
+        match self.tenant.pools.at(location.path) {
+            None => self.choice_of_conversation(location.query(), record, failures, now),
             Some(pool) => self.choice_of_path(pool, record, failures, now),
         }
     }
@@ -132,7 +134,8 @@ impl Balancer {
     /// A session goes to the origin of its pin, else to the one its handle leads to. It moves away from there if
     /// - its pin has rested for `PIN_IDLE`: it returns to the origin of its handle;
     /// - the origin is down, or its release is off;
-    /// - the origin is ejected, or lost (no connection);
+    /// - the origin is ejected, or lost (no connection). If it only says that it is not ready, it keeps the requests of
+    ///   an Engine.IO connection that it has opened: no other origin knows that connection;
     /// - the origin failed this request, and is gone;
     /// - the pinned origin is no longer in the list;
     /// - the list changed, so that its handle leads elsewhere;
@@ -142,6 +145,7 @@ impl Balancer {
     /// `response.rs` stores the move with the response.
     fn choice_of_conversation(
         &self,
+        query: &str,
         record: &Record,
         failures: &[Failed],
         now: UnixMillis,
@@ -163,7 +167,13 @@ impl Balancer {
         let usable = |origin: &Origin| {
             origin.is_open(releases) && !failed(origin) && !self.is_ejected(origin, now)
         };
-        let (origin, why) = if usable(home) {
+        let keeps_connection = |origin: &Origin| {
+            engine_io::names_id(query)
+                && origin.is_open(releases)
+                && !failed(origin)
+                && self.only_says_unready(origin, now)
+        };
+        let (origin, why) = if usable(home) || keeps_connection(home) {
             let why = match pinned {
                 _ if rested.is_some() => Reason::ReturnedAfterIdle,
                 Some(_) => Reason::Pin,
@@ -314,6 +324,14 @@ impl Balancer {
         let open = || pool.iter().filter(|origin| origin.is_open(releases));
         let ejected = open().filter(|one| self.has_failed(one, now));
         2 * ejected.count() <= open().count().max(2)
+    }
+
+    /// Returns whether an origin is ejected for no other reason than that it says that it is not ready.
+    fn only_says_unready(&self, origin: &Origin, now: UnixMillis) -> bool {
+        let name = &origin.name;
+        self.cluster.is_unready(name, now)
+            && !self.health.is_lost(name, now)
+            && !self.health.is_ejected(name, now)
     }
 
     /// Returns whether an origin's failures, here or in other isolates, have ejected it.

@@ -152,6 +152,31 @@ test("a visitor chats, stops the server, continues with the other, and signs out
   assert.deepEqual(complaints, []);
 });
 
+test("a message sent before the page has its connection is answered, after what was said before", async (t) => {
+  const vestibule = await demo(t);
+  const { page, complaints } = await watchedPage(t);
+  await page.goto(vestibule.url, { waitUntil: "commit" });
+  assert.match(await sendMessage(page, "Good morning"), /message 1 /);
+
+  const connecting = Promise.withResolvers();
+  const mayConnect = Promise.withResolvers();
+  await page.route(/\/socket\.io\/\?/, async (route) => {
+    connecting.resolve(undefined);
+    await mayConnect.promise;
+    await route.continue();
+  });
+  await page.reload();
+  await page.getByLabel("Your message").fill("How are you?");
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByText("Connecting …").waitFor();
+  await connecting.promise;
+  mayConnect.resolve(undefined);
+  await page.locator("#log .server", { hasText: "message 2 " }).waitFor();
+  const said = await page.locator("#log .you").allTextContents();
+  assert.deepEqual(said, ["Good morning", "How are you?"]);
+  assert.deepEqual(complaints, []);
+});
+
 test("the picture shows a stopped server, the moved connection, and the server's return", async (t) => {
   const vestibule = await demo(t);
   const { page, complaints } = await watchedPage(t);

@@ -25,6 +25,9 @@ const chat = /** @type {HTMLElement} */ (document.querySelector(".chat"));
 /** Pauses before a failed message is sent again, in milliseconds. */
 const RETRIES = [300, 1_000, 2_500];
 
+/** Maximum time for a message to wait until a server is reached, in milliseconds. */
+const PATIENCE = 10_000;
+
 /** Number of a reply's words for each dot in the picture. */
 const WORDS_PER_DOT = 5;
 
@@ -114,6 +117,7 @@ form.addEventListener("submit", async (event) => {
   text.value = "";
   const id = crypto.randomUUID();
   own.add(id);
+  await welcome();
   const item = add("you", message);
   const taken = await post("/demo/message", { id, text: message });
   if (!taken) {
@@ -154,6 +158,20 @@ document.getElementById("logout")?.addEventListener("click", async () => {
   tick("leave");
   location.reload();
 });
+
+/** Waits for the connection over which the answer comes. Without one, sending may still reach a server. */
+async function welcome() {
+  if (chat.dataset.server) return;
+  note("Connecting …");
+  await new Promise((resolve) => {
+    const late = setTimeout(resolve, PATIENCE, undefined);
+    socket.once("welcome", () => {
+      clearTimeout(late);
+      resolve(undefined);
+    });
+  });
+  note("");
+}
 
 /**
  * Posts JSON, and repeats that while Vestibule reports that no server received it. The server
@@ -234,6 +252,8 @@ function showText(id, message) {
   if (element) element.textContent = message;
 }
 
+// Before this, the browser itself would send the form.
+text.disabled = false;
 showSession();
 keepSessionShown();
 keepCounting();

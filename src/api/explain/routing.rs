@@ -24,9 +24,9 @@ pub(super) fn explain_routing(
 ) -> Result<(), Interrupt> {
     let now = context.now;
     let record = &visitor.session.record;
-    let path = context.request.location.path;
+    let location = &context.request.location;
     let pools = &gateway.tenant.pools;
-    let of_path = pools.at(path);
+    let of_path = pools.at(location.path);
     let pool = of_path.unwrap_or(&pools.default);
     explanation.origins = pool
         .iter()
@@ -38,7 +38,7 @@ pub(super) fn explain_routing(
         .collect();
     let choice = gateway
         .balancer
-        .choice(path, record, context.answers.failures(), now);
+        .choice(location, record, context.answers.failures(), now);
     let choice = choice.ok_or(Problem::OriginUnreachable)?;
     let name = &choice.origin.name;
     let because = match choice.why {

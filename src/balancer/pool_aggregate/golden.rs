@@ -81,7 +81,7 @@ fn golden_commands_are_written_and_read() {
     }
 }
 
-/// Returns answers with as many elements for each origin as an earlier release gave.
+/// Returns answers with the members, and as many elements for each origin, as an earlier release gave.
 fn as_of(golden: &Value, mut answers: Value) -> Value {
     let origins = |answer: &Value| answer["answer"]["origins"].as_array().unwrap().clone();
     for (answer, golden) in answers
@@ -95,7 +95,9 @@ fn as_of(golden: &Value, mut answers: Value) -> Value {
             let length = golden.as_array().unwrap().len();
             origin.as_array_mut().unwrap().truncate(length);
         }
-        answer["answer"]["origins"] = known.into();
+        let members = answer["answer"].as_object_mut().unwrap();
+        members.insert("origins".into(), known.into());
+        members.retain(|name, _| !golden["answer"][name].is_null());
     }
     answers
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cookie::token::Token;
+use crate::http::request::Location;
 use crate::session::identity::Identity;
 use crate::session::record::Record;
 
@@ -235,7 +236,9 @@ fn session_of_a_user_stays_in_the_release_also_when_it_rests_or_its_origin_fails
     };
     world.wait(7_200);
     let at = |world: &World| {
-        let choice = world.gateway.balancer.choice("/", &record, &[], world.now);
+        let location = Location::parse("https://chat.example/").unwrap();
+        let balancer = &world.gateway.balancer;
+        let choice = balancer.choice(&location, &record, &[], world.now);
         choice.map(|choice| choice.origin.name.clone())
     };
     assert_eq!(at(&world), pinned);
