@@ -25,6 +25,13 @@ const LENT = ["node_modules", "target"];
 /** Maximum time for a command to end by itself, in milliseconds. */
 const GRACE_MS = 5_000;
 
+/**
+ * Variables of Node and npm that a person's shell may have. Without those of the network, npm reaches no registry behind
+ * a proxy with its own certificate.
+ */
+const KEPT =
+  /^(?:NODE_COMPILE_CACHE|NODE_EXTRA_CA_CERTS|npm_config_(?:cafile|registry|proxy|https_proxy|noproxy))$/i;
+
 export class Checkout {
   folder = mkdtempSync(path.join(tmpdir(), "vestibule-checkout-"));
   /** @type {Set<Command>} */
@@ -34,7 +41,7 @@ export class Checkout {
   /** @param {Record<string, string>} env in addition to this process's own */
   constructor(env) {
     // Without the variables that the test runner and npm set for their children.
-    const isTold = (/** @type {string} */ name) => /^(?:NODE_(?!COMPILE_CACHE)|npm_)/.test(name);
+    const isTold = (/** @type {string} */ name) => /^(?:NODE_|npm_)/.test(name) && !KEPT.test(name);
     const inherited = Object.entries(process.env).filter(([name]) => !isTold(name));
     this.#env = { ...Object.fromEntries(inherited), ...env };
   }
