@@ -59,7 +59,6 @@ const LONG = [
   "open-connections",
   "pauses",
   "chainlit/chainlit",
-  "kit/rolling",
   "kit/python",
   "kit/chainlit",
   "kit/fastapi",
@@ -72,8 +71,12 @@ const LONG = [
 /** Suites that run one after the other: they run `wrangler dev` over this folder's storage. */
 const SHARED_STORAGE = ["tests/start.test.mjs", "tests/checks.test.mjs"];
 
-/** Suites that run alone: they measure time or memory, or what arrives over a slow network within a time. */
+/**
+ * Suites that run alone: they measure time or memory, or what arrives over a slow network within a time, or serve a
+ * hundred visitors at once.
+ */
 const ALONE = new Set([
+  "tests/kit/rolling.test.mjs",
   "tests/one-reading.test.mjs",
   "tests/poor-network.test.mjs",
   "tests/pressure.test.mjs",

@@ -29,7 +29,7 @@ const OPTIONS = ["--quick", "--help"];
 const TIMEOUT = "--test-timeout=180000";
 
 /** Number of concurrent suites. Most of them wait for three quarters of their time or more. */
-const AT_ONCE = 2 * availableParallelism() + 1;
+const AT_ONCE = 2 * availableParallelism();
 
 /** Number of the simulation's seeds in a quick run, and in a long one. */
 const QUICK_SEEDS = "200";
