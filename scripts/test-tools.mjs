@@ -1,5 +1,5 @@
 /**
- * Installs what suites need beyond npm: browsers, Prometheus, rsyslog, a collector, chat servers, and Workers built for tests.
+ * Installs what suites need beyond npm: browsers, Prometheus, Redis, rsyslog, a collector, chat servers, and Workers built for tests.
  * It runs before the suites begin, which would otherwise install things twice, or wait for each other's build.
  *
  * `node scripts/test-tools.mjs SUITE…`
@@ -16,6 +16,7 @@ import { buildEmbed, buildPlanted } from "./build.mjs";
 import { buildNodeKit } from "./node-kit.mjs";
 import { Fault, main, print } from "./progress.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
+import { ensureRedis } from "./redis.mjs";
 import { ensureRsyslog } from "./rsyslog.mjs";
 import { ROOT } from "./setup.mjs";
 
@@ -27,6 +28,7 @@ const BY_APT = [
   ["tests/browser/chromium.mjs", ensureChromium],
   ["tests/browser/browsers.mjs", ensureFirefoxAndWebKit],
   ["tests/harness/prometheus.mjs", ensurePrometheus],
+  ["tests/harness/redis.mjs", ensureRedis],
   ["tests/harness/rsyslog.mjs", ensureRsyslog],
   ["tests/harness/collector.mjs", collectorMissing],
   ["tests/harness/lossy-network.mjs", ensureLossyNetwork],

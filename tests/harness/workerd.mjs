@@ -13,9 +13,16 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import {
+  COMPATIBILITY,
+  modulesOf,
+  objectBindings,
+  quote,
+  storedObjects,
+  workerdProgram,
+} from "../../serve/config.mjs";
 import { KvServer } from "./kv.mjs";
 import { freePort } from "./ports.mjs";
 import { until } from "./until.mjs";
@@ -24,32 +31,10 @@ import { CF_BLOB } from "./zone-cache.mjs";
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const BUILD = path.join(ROOT, "build");
 
-/** The workerd binary; the package's launcher would be one more process to end. */
-const require = createRequire(import.meta.url);
-export const WORKERD = path.join(
-  path.dirname(require.resolve("workerd/package.json")),
-  `../@cloudflare/workerd-${process.platform === "darwin" ? "darwin" : "linux"}-${process.arch === "arm64" ? "arm64" : "64"}/bin/workerd`,
-);
+export const WORKERD = workerdProgram();
 
 /** Header that makes a request look to the Worker as if it came over https, with the value `https`. */
 export const SCHEME = "X-Test-Scheme";
-
-/** Only the location with the objects declares their storage. */
-const STORED_OBJECTS = `durableObjectNamespaces = [
-    (className = "SessionObject", uniqueKey = "session", enableSql = true),
-    (className = "DirectoryObject", uniqueKey = "directory", enableSql = true),
-    (className = "PoolObject", uniqueKey = "pool", enableSql = true),
-    (className = "AttemptObject", uniqueKey = "attempt", enableSql = true),
-    (className = "TelemetryObject", uniqueKey = "telemetry", enableSql = true),
-  ],
-  durableObjectStorage = (localDisk = "disk"),`;
-
-/** Module type of a build's file in workerd's configuration. */
-const MODULE_KINDS = new Map([
-  [".js", "esModule"],
-  [".wasm", "wasm"],
-  [".bin", "data"],
-]);
 
 /** The built files of the console. */
 export const CONSOLE_FILES = ["index.html", "console.js", "console.css", "tenant.schema.json"].map(
@@ -304,20 +289,11 @@ ${worker("objects", builds?.objects ?? BUILD, "objects-kv", "")}`;
      * @param {string} [accounts]
      */
     function worker(name, build, kv, elsewhere, accounts) {
-      const object = (/** @type {string} */ binding, /** @type {string} */ className) =>
-        `(name = "${binding}", durableObjectNamespace = (className = "${className}"${elsewhere}))`;
       const isFaulty = mood && !elsewhere;
       const bindings = Object.entries(settings)
         .filter(([name]) => name !== "ORIGINS" || !embedded || !elsewhere)
         .map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`);
-      const objects = [
-        object("SESSION_OBJECTS", "SessionObject"),
-        object("DIRECTORY_OBJECTS", "DirectoryObject"),
-        object("POOL_OBJECTS", "PoolObject"),
-        object("ATTEMPT_OBJECTS", "AttemptObject"),
-        object("TELEMETRY_OBJECTS", "TelemetryObject"),
-      ];
-      if (!unbound || !elsewhere) bindings.push(...objects);
+      if (!unbound || !elsewhere) bindings.push(...objectBindings(elsewhere));
       const faulty = path.join(import.meta.dirname, "faulty-objects.js");
       const wrapper = `(name = "faulty.js", esModule = embed ${embed(faulty)}),`;
       return `const ${name} :Workerd.Worker = (
@@ -340,28 +316,10 @@ ${worker("objects", builds?.objects ?? BUILD, "objects-kv", "")}`;
   ],
   ${cache ? 'cacheApiOutbound = "cache",' : ""}
   ${zone ? 'globalOutbound = "zone",' : ""}
-  ${elsewhere ? "" : STORED_OBJECTS}
-  compatibilityDate = "2026-11-01",
-  compatibilityFlags = ["no_nodejs_compat", "no_nodejs_compat_v2"],
+  ${/* Only the location with the objects declares their storage. */ elsewhere ? "" : storedObjects("disk")}
+  ${COMPATIBILITY}
 );
 `;
     }
   }
-}
-
-/**
- * Returns the deployed files of a build, the Worker first.
- * @param {string} build
- */
-function modulesOf(build) {
-  const files = readdirSync(build, { recursive: true, encoding: "utf8" }).sort();
-  return ["index.js", ...files.filter((file) => file !== "index.js")].flatMap((file) => {
-    const kind = MODULE_KINDS.get(path.extname(file));
-    return kind ? [{ file, kind }] : [];
-  });
-}
-
-/** @param {string} text */
-function quote(text) {
-  return JSON.stringify(text);
 }
