@@ -66,6 +66,9 @@ const LONG = [
   "tenants-remote",
   "embed",
   "browser/console-access",
+  "serve",
+  "self-host",
+  "serve-machines",
 ].map((name) => `tests/${name}.test.mjs`);
 
 /** Suites that run one after the other: they run `wrangler dev` over this folder's storage. */

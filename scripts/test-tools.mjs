@@ -1,5 +1,5 @@
 /**
- * Installs what suites need beyond npm: browsers, Prometheus, Redis, rsyslog, a collector, chat servers, and Workers built for tests.
+ * Installs what suites need beyond npm: browsers, Prometheus, Redis, rsyslog, proxies, a collector, chat servers, and Workers built for tests.
  * It runs before the suites begin, which would otherwise install things twice, or wait for each other's build.
  *
  * `node scripts/test-tools.mjs SUITE…`
@@ -19,6 +19,7 @@ import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureRedis } from "./redis.mjs";
 import { ensureRsyslog } from "./rsyslog.mjs";
 import { ROOT } from "./setup.mjs";
+import { ensureProxies } from "./tls-proxies.mjs";
 
 /** A module that the suite imports, and the function that installs its program. */
 /** @typedef {[string, () => Promise<unknown>]} Tool */
@@ -30,6 +31,7 @@ const BY_APT = [
   ["tests/harness/prometheus.mjs", ensurePrometheus],
   ["tests/harness/redis.mjs", ensureRedis],
   ["tests/harness/rsyslog.mjs", ensureRsyslog],
+  ["tests/harness/tls-proxies.mjs", ensureProxies],
   ["tests/harness/collector.mjs", collectorMissing],
   ["tests/harness/lossy-network.mjs", ensureLossyNetwork],
 ];

@@ -23,7 +23,8 @@ export const USAGE = `Usage: npm run serve -- [options]
   --help                  shows this
 
 Settings are those of docs/reference/settings.md. Later ones win: files, VESTIBULE_NAME in the
-environment, --var and --origin. KV_URL and OBJECTS_TOKEN are settings of this command.`;
+environment, --var and --origin. Settings of this command alone are KV_URL, OBJECTS_URL,
+OBJECTS_LISTEN, OBJECTS_TOKEN and TRUST_PROXY. More: docs/operate/self-host.md`;
 
 const OPTIONS = /** @type {const} */ ({
   origin: { type: "string", multiple: true },
@@ -32,7 +33,7 @@ const OPTIONS = /** @type {const} */ ({
   data: { type: "string", default: ".vestibule" },
   "env-file": { type: "string", multiple: true },
   var: { type: "string", multiple: true },
-  "trust-proxy": { type: "string", default: "127.0.0.0/8,::1" },
+  "trust-proxy": { type: "string" },
   grace: { type: "string", default: "30" },
   namespace: { type: "string", multiple: true },
   kv: { type: "string" },
@@ -41,6 +42,9 @@ const OPTIONS = /** @type {const} */ ({
   "take-objects": { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 });
+
+/** Proxies that are trusted unless others are named: those on this machine. */
+const LOOPBACK = "127.0.0.0/8,::1";
 
 /** Prefix of settings in the environment. */
 const PREFIX = "VESTIBULE_";
@@ -82,20 +86,20 @@ export function readOptions(args, env) {
     ...Object.fromEntries((values.var ?? []).map(settingOf)),
     ...(origin.length > 0 && { ORIGINS: origin.join(",") }),
   };
-  const { KV_URL: storedKv, OBJECTS_TOKEN: objectsToken, ...settings } = all;
+  const { KV_URL, OBJECTS_URL, OBJECTS_LISTEN, OBJECTS_TOKEN, TRUST_PROXY, ...settings } = all;
   /** @type {Options} */
   const options = {
     host: values.host,
     port: numberOf("--port", values.port, 65_535),
     data: path.resolve(values.data),
     settings,
-    proxies: proxiesOf(values["trust-proxy"]),
+    proxies: proxiesOf(values["trust-proxy"] ?? TRUST_PROXY ?? LOOPBACK),
     graceMs: numberOf("--grace", values.grace, MAX_GRACE) * 1000,
     namespaces: ["SESSIONS", ...namespace.map(namespaceOf)],
-    kv: kvOf(values.kv ?? storedKv),
-    objects: objectsOf(values.objects),
-    objectsAddress: addressOf(values["objects-listen"]),
-    objectsToken,
+    kv: kvOf(values.kv ?? KV_URL),
+    objects: objectsOf(values.objects ?? OBJECTS_URL),
+    objectsAddress: addressOf(values["objects-listen"] ?? OBJECTS_LISTEN),
+    objectsToken: OBJECTS_TOKEN,
     takesObjects: values["take-objects"],
   };
   mustAgree(options);

@@ -298,7 +298,9 @@ test("recipe: a chat with Express and socket.io continues in another process", S
 });
 
 test("every block of commands in README and docs/ is run by a test", () => {
-  assert.deepEqual(documented.left, []);
+  // `self-host.test.mjs` runs those of this page.
+  const left = documented.left.filter((place) => !place.startsWith("docs/operate/self-host.md:"));
+  assert.deepEqual(left, []);
 });
 
 /**

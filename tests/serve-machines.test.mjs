@@ -90,6 +90,9 @@ test(
     browser.moveTo(second.url);
     await patch(browser, { count: 1 });
     assert.equal(await first.end("SIGTERM"), 0);
+    assert.equal((await browser.fetch("/")).status, 200);
+    assert.equal(origin.received("x-session-data")[0], '{"count":1}');
+    assert.deepEqual(origin.received("x-session-state"), ["degraded"]);
     const response = await patch(browser, { count: 2 });
     assert.equal(response.status, 503, "no change is confirmed that no object ordered");
     await first.run();
