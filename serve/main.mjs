@@ -4,19 +4,25 @@
  * This process has the KV service and supervises the runtime. SIGTERM and SIGINT stop both gracefully, a second signal
  * at once. Exit codes: `exit.mjs`.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
 import { print } from "../scripts/progress.mjs";
 import { configuration, isBuilt } from "./config.mjs";
 import { Failure } from "./exit.mjs";
+import { serveKv } from "./kv/service.mjs";
 import { Listener } from "./listener.mjs";
 import { readOptions, USAGE } from "./options.mjs";
+import { endLeftover, Runtime } from "./runtime.mjs";
 
+/** @import { DataFolder } from "./data.mjs" */
 /** @import { Options } from "./options.mjs" */
 
 const BUILD = path.resolve(import.meta.dirname, "../build");
+
+/** @type {NodeJS.Signals[]} */
+const STOPPING = ["SIGTERM", "SIGINT", "SIGHUP"];
 
 /** Interval of the schedule, in milliseconds. */
 const MINUTE_MS = 60_000;
@@ -27,72 +33,109 @@ const REPORT_EVERY_MS = 10_000;
 /** Things to close at the end, the last first. @type {(() => unknown)[]} */
 const ends = [];
 
-/** Prints a line for operators. Log lines of the Worker go to standard output. @param {string} line */
+/** Prints a line for operators. @param {string} line */
 function say(line) {
   process.stderr.write(`vestibule: ${line}\n`);
 }
 
 /** Tells systemd the state of this service, if it asks for it. @param {string} state */
 function notify(state) {
-  if (process.env.NOTIFY_SOCKET) spawnSync("systemd-notify", [state]);
+  if (!process.env.NOTIFY_SOCKET) return;
+  // Without the program, systemd reports that this service did not start in time.
+  spawn("systemd-notify", [state], { stdio: "ignore" }).on("error", () => {});
 }
 
 /** @param {Options} options */
 async function serve(options) {
   if (!isBuilt(BUILD))
     throw new Failure("configuration", "build/ is missing. Make it with: npm run build");
+  const data = await openData(options);
+  const kv = await openKv(options, data);
+  await endLeftover(data.pid);
+  const runtime = await prepareRuntime(options, data, kv);
+  const stopped = new Promise((resolve) => {
+    for (const signal of STOPPING) process.on(signal, () => resolve(signal));
+  });
+  await Promise.race([run(runtime, options), stopped]);
+  notify("--stopping");
+  say(`Stopping: open requests have ${options.graceMs / 1000} s.`);
+  for (const signal of STOPPING) process.on(signal, () => runtime.kill());
+  const inTime = await runtime.stop(options.graceMs);
+  say(inTime ? "Stopped." : "Stopped; connections that were still open were cut.");
+}
+
+/** Starts the runtime, and keeps it running. @param {Runtime} runtime @param {Options} options */
+async function run(runtime, { settings, host, port, data }) {
+  const health = `${settings.PREFIX ?? "/_session"}/healthz`;
+  await runtime.start(health);
+  void runtime.tick();
+  const timer = setInterval(() => void runtime.tick(), MINUTE_MS);
+  ends.push(() => clearInterval(timer));
+  notify("--ready");
+  say(`Serving http://${host.includes(":") ? `[${host}]` : host}:${port} over ${data}.`);
+  await runtime.keepRunning(health);
+}
+
+/** Opens and locks the data folder. @param {Options} options */
+async function openData(options) {
   const { DataFolder } = await import("./data.mjs").catch(() => {
-    throw new Failure(
-      "configuration",
-      `Node ${process.version} has no SQLite. Use node_modules/.bin/node.`,
-    );
+    const message = `Node ${process.version} has no SQLite. Use node_modules/.bin/node.`;
+    throw new Failure("configuration", message);
   });
   const data = new DataFolder(options.data);
   ends.push(() => data.close());
+  return data;
+}
+
+/**
+ * Starts the KV service.
+ * @param {Options} options
+ * @param {DataFolder} data
+ * @returns {Promise<string>} the path of its socket
+ */
+async function openKv(options, data) {
   const store = await openStore(options, data);
   const socket = path.join(data.run, "kv.sock");
-  const { serveKv } = await import("./kv/service.mjs");
-  const kv = await serveKv(
-    store,
-    socket,
-    sparsely(REPORT_EVERY_MS, (error) => {
-      say(`The KV service's store is unavailable: ${error.message}`);
-    }),
-  );
+  const report = sparsely(REPORT_EVERY_MS, (error) => {
+    say(`The KV service's store is unavailable: ${error.message}`);
+  });
+  const kv = await serveKv(store, socket, report);
   ends.push(() => kv.close());
+  return socket;
+}
 
-  const isHere = options.objects === undefined;
+/**
+ * Opens the sockets, and writes the runtime's configuration.
+ * @param {Options} options
+ * @param {DataFolder} data
+ * @param {string} kv path of the KV service's socket
+ */
+async function prepareRuntime(options, data, kv) {
+  const { objects, objectsAddress, objectsToken, namespaces, proxies } = options;
   /** @type {Record<string, string>} */
   const settings = {
     ...options.settings,
     SESSION_KEYS: options.settings.SESSION_KEYS || data.sessionKeys(),
-    SERVE_PROXIES: options.proxies,
-    ...(options.objectsToken && { OBJECTS_TOKEN: options.objectsToken }),
-    ...(options.objects?.includes("://") && { SERVE_OBJECTS_URL: options.objects }),
-  };
-  const config = path.join(data.run, "workerd.capnp");
-  const control = path.join(data.run, "control.sock");
-  const listen = async (/** @type {{ host: string, port: number }} */ { host, port }) => {
-    const listener = await Listener.open(host, port);
-    ends.push(() => listener.close());
-    return listener;
+    SERVE_PROXIES: proxies,
+    ...(objectsToken && { OBJECTS_TOKEN: objectsToken }),
+    ...(objects?.includes("://") && { SERVE_OBJECTS_URL: objects }),
   };
   /** @type {Record<string, Listener>} */
   const sockets = { http: await listen(options) };
-  if (options.objectsAddress) sockets.objects = await listen(options.objectsAddress);
-  const served = {
+  if (objectsAddress) sockets.objects = await listen(objectsAddress);
+  const config = path.join(data.run, "workerd.capnp");
+  const control = path.join(data.run, "control.sock");
+  const text = configuration({
     folder: data.run,
     build: BUILD,
     control,
-    kv: socket,
-    namespaces: options.namespaces,
+    kv,
+    namespaces,
     settings: Object.keys(settings),
-    objects: isHere ? data.objects : undefined,
-    sharesObjects: options.objectsAddress !== undefined,
-  };
-  writeFileSync(config, configuration(served), { mode: 0o600 });
-
-  const { Runtime } = await import("./runtime.mjs");
+    objects: objects === undefined ? data.objects : undefined,
+    sharesObjects: objectsAddress !== undefined,
+  });
+  writeFileSync(config, text, { mode: 0o600 });
   const runtime = new Runtime({
     config,
     control,
@@ -102,39 +145,29 @@ async function serve(options) {
     print: say,
   });
   ends.push(() => runtime.stop(0));
-  const stopped = new Promise((resolve) => {
-    for (const signal of /** @type {const} */ (["SIGTERM", "SIGINT", "SIGHUP"]))
-      process.on(signal, () => resolve(signal));
-  });
-  const health = `${settings.PREFIX ?? "/_session"}/healthz`;
-  const running = runtime.start(health).then(() => {
-    notify("--ready");
-    void runtime.tick();
-    const host = options.host.includes(":") ? `[${options.host}]` : options.host;
-    say(`Serving http://${host}:${options.port} over ${options.data}.`);
-    return runtime.keepRunning(health);
-  });
-  const timer = setInterval(() => void runtime.tick(), MINUTE_MS);
-  ends.push(() => clearInterval(timer));
+  return runtime;
+}
 
-  await Promise.race([running, stopped]);
-  notify("--stopping");
-  say(`Stopping: open requests have ${options.graceMs / 1000} s.`);
-  for (const signal of /** @type {const} */ (["SIGTERM", "SIGINT"]))
-    process.on(signal, () => runtime.kill());
-  const inTime = await runtime.stop(options.graceMs);
-  say(inTime ? "Stopped." : "Stopped; connections that were still open were cut.");
+/** @param {{ host: string, port: number }} address */
+async function listen({ host, port }) {
+  const listener = await Listener.open(host, port);
+  ends.push(() => listener.close());
+  return listener;
 }
 
 /**
  * Opens the store of KV, and claims its objects for this data folder.
  * @param {Options} options
- * @param {import("./data.mjs").DataFolder} data
+ * @param {DataFolder} data
  */
 async function openStore(options, data) {
   if (options.kv === undefined) {
     const { SqliteStore } = await import("./kv/sqlite.mjs");
-    return new SqliteStore(data.kv);
+    try {
+      return new SqliteStore(data.kv);
+    } catch (error) {
+      throw new Failure("unavailable", `${data.kv}: ${/** @type {Error} */ (error).message}`);
+    }
   }
   const { RedisStore } = await import("./kv/redis.mjs");
   const { host } = new URL(options.kv);

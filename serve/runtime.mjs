@@ -3,7 +3,6 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request as send } from "node:http";
-import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import { SETTING, workerdProgram } from "./config.mjs";
 import { Failure } from "./exit.mjs";
@@ -19,6 +18,10 @@ const MAX_CRASHES = 5;
 
 /** Delay of the first new start, doubled with each crash in a row, in milliseconds. */
 const FIRST_PAUSE_MS = 250;
+
+/** Maximum time for the runtime of a killed process to end, and the interval between two looks, in milliseconds. */
+const LEFTOVER_MS = 5_000;
+const LOOK_MS = 50;
 
 /** File descriptor of the first socket in the runtime. */
 const FIRST_FD = 3;
@@ -63,13 +66,12 @@ export class Runtime {
    * @param {string} path of the Worker's health
    */
   async start(path) {
-    endLeftover(this.#pidFile);
     // A stale socket of a crashed runtime would be in the way.
     rmSync(this.#control, { force: true });
     const named = Object.entries(this.#sockets);
     const numbered = named.flatMap(([name], at) => ["--socket-fd", `${name}=${FIRST_FD + at}`]);
     const args = ["serve", ...numbered, this.#config];
-    const stdio = ["ignore", "pipe", "pipe", ...named.map(([, { fd }]) => fd)];
+    const stdio = ["ignore", "inherit", "inherit", ...named.map(([, { fd }]) => fd)];
     const options = { env: this.#env, detached: true, stdio: /** @type {any} */ (stdio) };
     // Its own group: Ctrl-C reaches this process only, which stops it gracefully.
     const child = diesWithParent()
@@ -77,12 +79,6 @@ export class Runtime {
       : spawn(workerdProgram(), args, options);
     this.#child = child;
     writeFileSync(this.#pidFile, String(child.pid));
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: /** @type {any} */ (stream) }).on("line", (line) => {
-        if (line.startsWith("{")) process.stdout.write(`${line}\n`);
-        else process.stderr.write(`${line}\n`);
-      });
-    }
     const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
       if (hasEnded(child))
@@ -92,7 +88,7 @@ export class Runtime {
       if (answer) throw new Failure("configuration", problemOf(answer));
       if (Date.now() > deadline)
         throw new Failure("software", "The Worker did not answer in time.");
-      await pause(50);
+      await pause(LOOK_MS);
     }
   }
 
@@ -183,7 +179,7 @@ export class Runtime {
           reject(error);
         }
       });
-      this.#sent = new Promise((sent) => request.once("finish", () => setTimeout(sent, 50)));
+      this.#sent = new Promise((sent) => request.once("finish", () => setTimeout(sent, LOOK_MS)));
       request.on("error", reject).end();
     });
   }
@@ -208,13 +204,19 @@ function problemOf({ status, body }) {
   }
 }
 
-/** Ends the runtime of a process that was killed; it would hold the port. @param {string} file */
-function endLeftover(file) {
-  try {
-    const pid = Number(readFileSync(file, "utf8"));
-    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-    if (pid > 0 && command.startsWith(workerdProgram())) process.kill(pid, "SIGKILL");
-  } catch {
-    // There is none.
-  }
+/**
+ * Ends the runtime of a process that was killed: it would hold the port and the objects.
+ * @param {string} file with its process id
+ */
+export async function endLeftover(file) {
+  const isLeft = () => {
+    try {
+      const pid = Number(readFileSync(file, "utf8"));
+      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      return command.startsWith(workerdProgram()) && process.kill(pid, "SIGKILL");
+    } catch {
+      return false;
+    }
+  };
+  for (let waited = 0; isLeft() && waited < LEFTOVER_MS; waited += LOOK_MS) await pause(LOOK_MS);
 }

@@ -29,6 +29,16 @@ const PATIENCE_MS = 90_000;
 
 const documented = new Documented();
 
+/** Stands for systemd, and prints what a service tells it. */
+const RECEIVE = `
+import socket, sys
+receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+receiver.bind(sys.argv[1])
+print("receiving", flush=True)
+while True:
+    print(receiver.recv(4096).decode(), flush=True)
+`;
+
 /** Starts a server that keeps what a query says in the session. @param {import("node:test").TestContext} t */
 function chatServer(t) {
   return Origin.start(t, (request, reply) => {
@@ -106,10 +116,13 @@ test("the commands for a server install a service whose sessions survive its res
   const port = await freePort();
   const start = `mkdir -p -m 0700 ${state} ${credentials}
 install -m 0400 ${source} ${credentials}/${credential}
-cd / && exec env -i STATE_DIRECTORY=${state} CREDENTIALS_DIRECTORY=${credentials} \
+cd / && exec env -i PATH=$PATH NOTIFY_SOCKET=$NOTIFY_SOCKET STATE_DIRECTORY=${state} CREDENTIALS_DIRECTORY=${credentials} \
   bash -c 'exec ${command} --port ${port}'`;
-  const service = checkout.start(start);
+  const notified = checkout.start(`python3 -c '${RECEIVE}' ${root}/notify`);
+  await notified.prints("receiving", PATIENCE_MS);
+  const service = checkout.start(`export NOTIFY_SOCKET=${root}/notify\n${start}`);
   await service.prints("Serving http", PATIENCE_MS);
+  if (output("systemd-notify", ["--version"])) await notified.prints("READY=1", PATIENCE_MS);
   for (const { command, prints } of steps(documented.block(PAGE, "_session/readyz"))) {
     const { printed } = await checkout.run(command.replace("8787", String(port)));
     assertPrinted(printed, prints);

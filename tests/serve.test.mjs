@@ -232,6 +232,33 @@ test("files, the environment and options give settings, the later ones win", asy
   assert.equal(Number(of("x-session-expires")) - Number(of("x-session-created")), 1800);
 });
 
+test("tenants come from the admin API, with --namespace TENANTS", async (t) => {
+  const { serve, origin } = await served(t, [
+    ...["--namespace", "TENANTS", "--var", "ADMIN_TOKEN:an-admin-token-for-tests"],
+  ]);
+  const document = { id: "acme", hosts: ["chat.acme.example"] };
+  const headers = {
+    authorization: "Bearer an-admin-token-for-tests",
+    "content-type": "application/json",
+  };
+  const put = () =>
+    fetch(`${serve.url}/_session/admin/tenants/acme`, {
+      ...{ method: "PUT", headers, body: JSON.stringify(document) },
+    });
+  const response = await put();
+  assert.ok(response.ok, await response.text());
+  await serve.end("SIGTERM");
+  await serve.run();
+  const visit = () =>
+    new Promise((resolve) => {
+      get(serve.url, { headers: { host: "chat.acme.example" } }, (answer) => {
+        answer.resume().on("end", () => resolve(answer.statusCode));
+      });
+    });
+  assert.equal(await visit(), 200);
+  assert.deepEqual(origin.received("x-session-tenant"), ["acme"]);
+});
+
 test("wrong settings end it with exit code 78 and the fault", async (t) => {
   const port = ["--port", String(await freePort())];
   const wrong = ["--origin", "ftp://chat.example", "--var", "SESSION_IDLE:never"];
