@@ -13,6 +13,7 @@ import { configuration, isBuilt } from "./config.mjs";
 import { Failure } from "./exit.mjs";
 import { serveKv } from "./kv/service.mjs";
 import { Listener } from "./listener.mjs";
+import { removeEmptyObjects } from "./object-files.mjs";
 import { readOptions, USAGE } from "./options.mjs";
 import { endLeftover, Runtime } from "./runtime.mjs";
 
@@ -52,6 +53,7 @@ async function serve(options) {
   const data = await openData(options);
   const kv = await openKv(options, data);
   await endLeftover(data.pid);
+  removeEmptyObjects(data.objects);
   const runtime = await prepareRuntime(options, data, kv);
   const stopped = new Promise((resolve) => {
     for (const signal of STOPPING) process.on(signal, () => resolve(signal));

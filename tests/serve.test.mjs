@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket, WebSocketServer } from "ws";
 import { Browser } from "./harness/browser.mjs";
 import { Origin } from "./harness/origin.mjs";
@@ -95,6 +96,18 @@ for (const signal of /** @type {const} */ (["SIGTERM", "SIGKILL"])) {
     assert.equal(await known(), '{"name":"Zo\\u00eb"}');
   });
 }
+
+test("a session ends at its time limit, also over a restart", async (t) => {
+  const { serve, browser, patch } = await served(t, ["--var", "SESSION_IDLE:2s"]);
+  await patch({ name: "Zoë" });
+  assert.equal(await serve.end("SIGTERM"), 0);
+  await serve.run();
+  // Each look would count as use, so only time can be waited for. Times are whole seconds.
+  await pause(4_000);
+  const response = await browser.fetch("/");
+  assert.equal(response.status, 401);
+  assert.equal((await response.json()).code, "session_expired");
+});
 
 test("a change that was confirmed just before SIGTERM is stored, with KV alone", async (t) => {
   const { serve, patch, known } = await served(t, ["--var", "CONSISTENCY:eventual"]);

@@ -180,9 +180,14 @@ function expiryOf(parameters) {
 async function bodyOf(request) {
   const chunks = [];
   let size = 0;
-  for await (const chunk of request) {
-    size += chunk.length;
-    if (size <= MAX_VALUE) chunks.push(chunk);
+  try {
+    for await (const chunk of request) {
+      size += chunk.length;
+      if (size <= MAX_VALUE) chunks.push(chunk);
+    }
+  } catch {
+    // The runtime crashed or gave up, so nobody reads the answer.
+    throw new Refusal(400, "The value broke off");
   }
   if (size > MAX_VALUE) throw new Refusal(413, `A value may have at most ${MAX_VALUE} bytes`);
   return Buffer.concat(chunks);
