@@ -24,7 +24,7 @@ export const USAGE = `Usage: npm run serve -- [options]
 
 Settings are those of docs/reference/settings.md. Later ones win: files, VESTIBULE_NAME in the
 environment, --var and --origin. Settings of this command alone are KV_URL, OBJECTS_URL,
-OBJECTS_LISTEN, OBJECTS_TOKEN and TRUST_PROXY. More: docs/operate/self-host.md`;
+OBJECTS_LISTEN, OBJECTS_TOKEN, TRUST_PROXY and STOP_GRACE. More: docs/operate/self-host.md`;
 
 const OPTIONS = /** @type {const} */ ({
   origin: { type: "string", multiple: true },
@@ -34,7 +34,7 @@ const OPTIONS = /** @type {const} */ ({
   "env-file": { type: "string", multiple: true },
   var: { type: "string", multiple: true },
   "trust-proxy": { type: "string" },
-  grace: { type: "string", default: "30" },
+  grace: { type: "string" },
   namespace: { type: "string", multiple: true },
   kv: { type: "string" },
   objects: { type: "string" },
@@ -86,7 +86,8 @@ export function readOptions(args, env) {
     ...Object.fromEntries((values.var ?? []).map(settingOf)),
     ...(origin.length > 0 && { ORIGINS: origin.join(",") }),
   };
-  const { KV_URL, OBJECTS_URL, OBJECTS_LISTEN, OBJECTS_TOKEN, TRUST_PROXY, ...settings } = all;
+  const { KV_URL, OBJECTS_URL, OBJECTS_LISTEN, OBJECTS_TOKEN, ...others } = all;
+  const { TRUST_PROXY, STOP_GRACE, ...settings } = others;
   /** @type {Options} */
   const options = {
     host: values.host,
@@ -94,7 +95,7 @@ export function readOptions(args, env) {
     data: path.resolve(values.data),
     settings,
     proxies: proxiesOf(values["trust-proxy"] ?? TRUST_PROXY ?? LOOPBACK),
-    graceMs: numberOf("--grace", values.grace, MAX_GRACE) * 1000,
+    graceMs: numberOf("--grace", values.grace ?? STOP_GRACE ?? "30", MAX_GRACE) * 1000,
     namespaces: ["SESSIONS", ...namespace.map(namespaceOf)],
     kv: kvOf(values.kv ?? KV_URL),
     objects: objectsOf(values.objects ?? OBJECTS_URL),

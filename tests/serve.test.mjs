@@ -141,11 +141,16 @@ test("SIGTERM lets a streaming answer end, while new connections get 503", async
   assert.match(serve.said, /Stopped\.\n$/);
 });
 
-test("what is still open after --grace is cut", async (t) => {
-  const { serve } = await served(t, ["--grace", "1"]);
+test("what is still open after the grace is cut, also a WebSocket", async (t) => {
+  const { serve, origin } = await served(t, ["--var", "STOP_GRACE:1"]);
   const { answer } = await beginStream(serve);
+  new WebSocketServer({ server: origin.server });
+  const socket = new WebSocket(`ws://127.0.0.1:${serve.port}/ws`, { origin: serve.url });
+  await once(socket, "open");
+  const closed = once(socket, "close");
   assert.equal(await serve.end("SIGTERM"), 0);
   assert.deepEqual(await answer, { text: "first ", isWhole: false });
+  await closed;
   assert.match(serve.said, /still open were cut/);
 });
 
