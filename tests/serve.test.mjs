@@ -9,6 +9,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { Browser } from "./harness/browser.mjs";
 import { Origin } from "./harness/origin.mjs";
 import { freePort } from "./harness/ports.mjs";
+import { exchange } from "./harness/raw.mjs";
 import { dataFolder, Serve } from "./harness/serve.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -181,6 +182,18 @@ test("a chat over a WebSocket keeps its session", async (t) => {
   const [answer] = await once(socket, "message");
   assert.equal(String(answer), "you said hello");
   assert.deepEqual(visitors, [id]);
+});
+
+test("paths and bodies arrive unchanged", async (t) => {
+  const { serve, origin } = await served(t);
+  const at = "/a/b,c/%F0%9F%8E%89%20?y=%zz|&x=a+b";
+  const lines = [`POST ${at} HTTP/1.1`, "Host: chat.example", "Connection: close"];
+  const body = "5\r\nhello\r\n0\r\n\r\n";
+  const head = [...lines, "Transfer-Encoding: chunked", "", ""].join("\r\n");
+  const { status } = await exchange(serve.port, head + body);
+  assert.equal(status, 200);
+  const { url, body: received } = origin.requests[0];
+  assert.deepEqual([url, received], [at, "hello"]);
 });
 
 test("headers of a proxy on this machine give the client's address and https", async (t) => {
