@@ -24,7 +24,7 @@ use crate::config::model::LoginException;
 use crate::config::route_pattern::RoutePattern;
 use crate::config::values::{CookiePattern, PathPattern};
 use crate::cookie::name::CookieName;
-use crate::cookie::set_cookie;
+use crate::cookie::set_cookie::{self, SameSite};
 use crate::http::host::HostPattern;
 use crate::http::qualifier::TenantBy;
 use crate::keys::KeyRing;
@@ -253,6 +253,9 @@ pub(crate) struct Tenant {
     pub public_paths: Vec<PathPattern>,
     /// Sites whose pages may read the gateway's own responses.
     pub cors_origins: Vec<String>,
+    /// Sites whose pages may show the chat in a frame, and act for its visitors. They are in the two lists around this
+    /// one, too.
+    pub embed_sites: Vec<String>,
     /// Values of `Origin` accepted on a WebSocket upgrade, in addition to the request's own host.
     pub allowed_origins: Vec<String>,
     /// Appearance of the tenant's pages.
@@ -288,13 +291,23 @@ impl Tenant {
     /// Returns the line that sets the session cookie for `max_age`.
     #[must_use]
     pub(crate) fn set_cookie(&self, on: CookieName, value: &str, max_age: Seconds) -> String {
-        set_cookie::set(on, &self.cookie_name(on), value, max_age)
+        set_cookie::set(on, self.same_site(), &self.cookie_name(on), value, max_age)
     }
 
     /// Returns the line that removes the session cookie.
     #[must_use]
     pub(crate) fn clear_cookie(&self, on: CookieName) -> String {
-        set_cookie::clear(on, &self.cookie_name(on))
+        set_cookie::clear(on, self.same_site(), &self.cookie_name(on))
+    }
+
+    /// Returns which requests carry our cookies.
+    #[must_use]
+    pub(crate) fn same_site(&self) -> SameSite {
+        if self.embed_sites.is_empty() {
+            SameSite::Lax
+        } else {
+            SameSite::None
+        }
     }
 
     /// Returns whether origins receive the access tokens of users.

@@ -38,6 +38,8 @@ pub(crate) fn respond(
         ("/login", "GET" | "HEAD") => login::start_login::login(gateway, context),
         ("/login", "POST") => login::password::login_by_password(gateway, context),
         ("/callback", "GET") => login::callback::callback(gateway, context),
+        ("/popup", "GET" | "HEAD") => login::popup::popup(gateway, context),
+        ("/popup", "POST") => login::popup::redeem(gateway, context),
         ("/token", "POST") => login::exchange::exchange_token(gateway, context),
         ("/password", "GET" | "HEAD" | "POST") => login::password::password(gateway, context),
         ("/jwks.json", "GET" | "HEAD") => gateway.assertions.public_keys(context),
@@ -50,7 +52,7 @@ pub(crate) fn respond(
             Err(Problem::MethodNotAllowed("GET, HEAD").into())
         }
         ("/callback", _) => Err(Problem::MethodNotAllowed("GET").into()),
-        ("/login" | "/password" | "/logout", _) => {
+        ("/login" | "/popup" | "/password" | "/logout", _) => {
             Err(Problem::MethodNotAllowed("GET, HEAD, POST").into())
         }
         ("/token" | "/backchannel-logout", _) => Err(Problem::MethodNotAllowed("POST").into()),

@@ -58,7 +58,7 @@ pub(super) fn end_my_session(
     name: &str,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
-    if !context.request.is_same_site() {
+    if !gateway.tenant.trusts(context.request) {
         return Err(Problem::CrossSite.into());
     }
     let name = PublicName::parse(name).ok_or(Problem::NotFound)?;

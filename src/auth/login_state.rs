@@ -32,7 +32,7 @@ pub(crate) struct Transaction {
     pub nonce: String,
     /// PKCE verifier, which proves that the same party began the sign-in.
     pub verifier: String,
-    /// Name of the provider.
+    /// Name of the provider; empty for the sign-in of a frame, which a pop-up window finishes.
     pub provider: String,
     /// Path to return to after the sign-in.
     pub return_to: String,
@@ -40,6 +40,8 @@ pub(crate) struct Transaction {
     pub max_age: Option<Seconds>,
     /// Start of the sign-in.
     pub began: UnixSeconds,
+    /// Challenge of the frame for which a pop-up window signs in; the window's own session stays as it is.
+    pub frame: Option<String>,
 }
 
 impl Transaction {
@@ -63,6 +65,7 @@ impl Transaction {
             return_to: return_to.to_owned(),
             max_age,
             began: now,
+            frame: None,
         }
     }
 
@@ -75,7 +78,7 @@ impl Transaction {
     /// Seals it into the cookie's value.
     #[must_use]
     pub(crate) fn seal(&self, keys: &KeyRing, random: &mut impl Rng) -> Option<String> {
-        let text = json!([
+        let mut text = json!([
             self.state,
             self.nonce,
             self.verifier,
@@ -84,6 +87,9 @@ impl Transaction {
             self.max_age.map(|age| age.0),
             self.began.0,
         ]);
+        if let (Some(frame), Some(fields)) = (&self.frame, text.as_array_mut()) {
+            fields.push(json!(frame));
+        }
         sealed_cookie::seal(&text.to_string(), PURPOSE, keys, random)
     }
 
@@ -118,6 +124,7 @@ impl Transaction {
             return_to: text(4)?,
             max_age: fields.get(5).and_then(Value::as_u64).map(Seconds),
             began: UnixSeconds(fields.get(6)?.as_u64()?),
+            frame: text(7),
         })
     }
 
@@ -161,6 +168,12 @@ mod tests {
         assert_eq!(Transaction::began(&cookie, &keys()), Some(NOW));
         assert_eq!(Transaction::began("junk", &keys()), None);
         assert!(!cookie.contains(&begun.verifier));
+        let for_frame = Transaction {
+            frame: Some("challenge".to_owned()),
+            ..begun
+        };
+        let cookie = for_frame.seal(&keys(), &mut random).unwrap();
+        assert!(Transaction::open(&cookie, &for_frame.state, &keys(), NOW) == Some(for_frame));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub(crate) mod account;
 pub(crate) mod authorization;
 pub(crate) mod claimed;
 pub(crate) mod claims;
+pub(crate) mod handover;
 pub(crate) mod hashing;
 pub(crate) mod jwks;
 pub(crate) mod jws;

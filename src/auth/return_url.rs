@@ -16,7 +16,7 @@ pub(crate) const MAX_LENGTH: usize = 2_600;
 pub(crate) const FRONT: &str = "/";
 
 /// Routes below the reserved prefix that begin or end a sign-in. Returning there would loop.
-const CIRCULAR: [&str; 4] = ["/login", "/callback", "/logout", "/signed-out"];
+const CIRCULAR: [&str; 5] = ["/login", "/callback", "/popup", "/logout", "/signed-out"];
 
 /// Returns the requested path if it is safe, else the front page. Checks it as browsers and `fetch` resolve it, and
 /// returns it unchanged.
@@ -116,6 +116,7 @@ mod tests {
             "/\u{7f}",
             "/_session/login",
             "/_session/callback?code=1",
+            "/_session/popup",
             "/_session/logout",
             "/_session/signed-out",
             "/%2fevil.example",

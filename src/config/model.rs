@@ -11,7 +11,7 @@ use super::releases::ReleaseRules;
 use super::telemetry::Telemetry;
 use super::values::{
     CookiePattern, DataSize, Date, GroupName, HeaderName, Issuer, Method, Path, PathPattern,
-    Percent, QueueLength, ReleaseName, SecretName, Share, Site, Weight,
+    Percent, QueueLength, ReleaseName, SecretName, Share, Site, TrustedSite, Weight,
 };
 use crate::auth::methods::ClientAuthentication;
 use crate::balancer::path_prefix::PathPrefix;
@@ -50,6 +50,8 @@ object! {
         cache: Vec<PathPattern>,
         /// Responses that pages of other sites may read.
         cors: Cors,
+        /// Sites whose pages may show the chat in a frame, or call it with the visitor's session: https://shop.example, or http for this machine. Their pages act for the visitor, so name only sites that you trust.
+        embed: Vec<TrustedSite>,
         /// Files served in place of the chat servers', by path, such as /logo or /logo?theme=dark: a URL, or kv:NAME for one stored with npm run tenants -- asset put.
         assets: FlatMap<String, Replacement>,
         /// Changes to JSON responses of the chat servers, by path: a merge patch (RFC 7396) for each, such as {"/project/settings": {"ui": {"name": "Acme"}}}.

@@ -34,6 +34,41 @@ fn minimal_document_is_accepted() {
 }
 
 #[test]
+fn site_that_may_embed_is_an_origin_as_browsers_write_it() {
+    for site in [
+        "https://shop.example",
+        "https://shop.example:8443",
+        "http://localhost:3000",
+        "http://shop.localhost",
+        "https://[2001:db8::1]",
+    ] {
+        assert_eq!(
+            faults(&with(&json!({ "embed": [site] }))),
+            [""; 0],
+            "{site}"
+        );
+    }
+    for site in [
+        "http://shop.example",
+        "https://*.shop.example",
+        "https://shop.example/",
+        "https://shop.example:443",
+        "http://localhost:80",
+        "https://",
+        "https://shop.example; script-src *",
+        "https://shop.example https://evil.example",
+        "shop.example",
+        "null",
+        "*",
+    ] {
+        let found = faults(&with(&json!({ "embed": [site] })));
+        assert_eq!(found.len(), 1, "{site}: {found:?}");
+        let start = "embed[0]: use an origin as browsers write it";
+        assert!(found[0].starts_with(start), "{site}: {found:?}");
+    }
+}
+
+#[test]
 fn every_fault_is_reported_at_once_with_path_and_fix() {
     let document = with(&json!({
         "hosts": ["acme.example", "Bad Host"],
@@ -49,7 +84,7 @@ fn every_fault_is_reported_at_once_with_path_and_fix() {
     assert_eq!(
         faults(&document),
         [
-            "colour: is not known; there are id, hosts, login, session, origins, routing, headers, vault, env, env_rules, cache, cors, assets, responses, branding, telemetry.",
+            "colour: is not known; there are id, hosts, login, session, origins, routing, headers, vault, env, env_rules, cache, cors, embed, assets, responses, branding, telemetry.",
             "sesion: is not known; perhaps session is meant.",
             "hosts[1]: \"Bad Host\" is not a host; use one such as chat.example.com in lower case, without port, or *.example.com; with TENANT_BY also chat.example.com/acme.",
             "login.mode: use off, optional or required.",

@@ -69,6 +69,13 @@ checked! {
 }
 
 checked! {
+    /// Site whose pages act for visitors: an origin as browsers write it. It is part of a header, too.
+    TrustedSite, "^https?://[A-Za-z0-9.:\\[\\]-]+$",
+    |text| is_confidential(text) && is_browser_origin(text),
+    "use an origin as browsers write it, such as https://shop.example; http is for this machine only"
+}
+
+checked! {
     /// Issuer identifier, or another of the issuer's URLs.
     Issuer, "^https?://", |text| is_confidential(text) && !text.contains(['?', '#']),
     "use an https address, without ? and #; http is for this machine only"
@@ -88,6 +95,16 @@ checked! {
         !name.is_empty() && name.bytes().all(token)
     },
     "use the name of a cookie such as access_token, or the beginning of names such as token_*"
+}
+
+/// Returns whether a browser would write this origin (RFC 6454 section 6.1): without path, and without the scheme's own
+/// port.
+fn is_browser_origin(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b".:[]-".contains(&b);
+    text.split_once("://").is_some_and(|(scheme, host)| {
+        let usual = if scheme == "https" { ":443" } else { ":80" };
+        !host.is_empty() && host.bytes().all(plain) && !host.ends_with(usual)
+    })
 }
 
 impl CookiePattern {

@@ -23,7 +23,7 @@ enum Kind {
 }
 
 /// Variables, each with its format and its path in a document.
-const VARIABLES: [(&str, Kind, &str); 52] = [
+const VARIABLES: [(&str, Kind, &str); 53] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
@@ -37,6 +37,7 @@ const VARIABLES: [(&str, Kind, &str); 52] = [
     ("VAULT", Kind::List, "vault"),
     ("CACHE", Kind::List, "cache"),
     ("CORS_ORIGINS", Kind::List, "cors.origins"),
+    ("EMBED_SITES", Kind::List, "embed"),
     ("SESSION_IDLE", Kind::Text, "session.idle"),
     ("SESSION_ABSOLUTE", Kind::Text, "session.absolute"),
     ("SESSION_REMEMBER", Kind::Text, "session.remember"),

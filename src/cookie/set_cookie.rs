@@ -6,16 +6,37 @@ use crate::cookie::name::CookieName;
 /// Maximum age that browsers allow, in seconds: 400 days (RFC 6265bis section 5.5).
 const MAX_COOKIE_AGE: u64 = 400 * 86_400;
 
+/// Requests that carry our cookies (RFC 6265bis section 5.6.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SameSite {
+    /// Requests of this site's pages, and navigations to this site.
+    Lax,
+    /// Requests of other sites' pages, too. The browser keeps a separate cookie for each of these sites (CHIPS).
+    None,
+}
+
 /// Returns the line that sets a session's cookie for `max_age`.
 #[must_use]
-pub(crate) fn set(on: CookieName, name: &str, value: &str, max_age: Seconds) -> String {
-    line(on, name, value, max_age.0.clamp(1, MAX_COOKIE_AGE))
+pub(crate) fn set(
+    on: CookieName,
+    sent: SameSite,
+    name: &str,
+    value: &str,
+    max_age: Seconds,
+) -> String {
+    line(on, sent, name, value, max_age.0.clamp(1, MAX_COOKIE_AGE))
 }
 
 /// Returns the line that sets another cookie of ours.
 #[must_use]
-pub(crate) fn set_other(on: CookieName, name: &str, value: &str, max_age: Seconds) -> String {
-    line(on, name, value, max_age.0)
+pub(crate) fn set_other(
+    on: CookieName,
+    sent: SameSite,
+    name: &str,
+    value: &str,
+    max_age: Seconds,
+) -> String {
+    line(on, sent, name, value, max_age.0)
 }
 
 /// Returns the line that removes an origin's cookie, by the usual attributes.
@@ -32,16 +53,18 @@ pub(crate) fn clear_foreign(on: CookieName, name: &str) -> String {
 
 /// Returns the line that removes a cookie of ours: the attributes it was set with, and a maximum age of 0.
 #[must_use]
-pub(crate) fn clear(on: CookieName, name: &str) -> String {
-    line(on, name, "", 0)
+pub(crate) fn clear(on: CookieName, sent: SameSite, name: &str) -> String {
+    line(on, sent, name, "", 0)
 }
 
-fn line(on: CookieName, name: &str, value: &str, max_age: u64) -> String {
-    let secure = match on {
-        CookieName::Host => " Secure;",
-        CookieName::Loopback => "",
+fn line(on: CookieName, sent: SameSite, name: &str, value: &str, max_age: u64) -> String {
+    let (secure, sent) = match (on, sent) {
+        (CookieName::Host, SameSite::Lax) => (" Secure;", "Lax"),
+        (CookieName::Loopback, SameSite::Lax) => ("", "Lax"),
+        // Browsers accept neither attribute without Secure, also on loopback.
+        (_, SameSite::None) => (" Secure;", "None; Partitioned"),
     };
-    format!("{name}={value}; Path=/;{secure} HttpOnly; SameSite=Lax; Max-Age={max_age}")
+    format!("{name}={value}; Path=/;{secure} HttpOnly; SameSite={sent}; Max-Age={max_age}")
 }
 
 /// Returns the cookie name that an origin's `Set-Cookie` line would set, trimmed as browsers trim it.
@@ -68,22 +91,38 @@ mod tests {
     #[test]
     fn set_and_clear_use_the_same_attributes() {
         assert_eq!(
-            set(CookieName::Host, "__Host-session", "v", Seconds(60)),
+            set(
+                CookieName::Host,
+                SameSite::Lax,
+                "__Host-session",
+                "v",
+                Seconds(60)
+            ),
             "__Host-session=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60"
         );
         assert_eq!(
-            clear(CookieName::Host, "__Host-session.acme"),
+            clear(CookieName::Host, SameSite::Lax, "__Host-session.acme"),
             "__Host-session.acme=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
         );
         assert_eq!(
             set(
                 CookieName::Loopback,
+                SameSite::Lax,
                 "vestibule-session",
                 "v",
                 Seconds(u64::MAX)
             ),
             "vestibule-session=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=34560000"
         );
+        for (on, name) in [
+            (CookieName::Host, "__Host-session"),
+            (CookieName::Loopback, "vestibule-session"),
+        ] {
+            assert_eq!(
+                clear(on, SameSite::None, name),
+                format!("{name}=; Path=/; Secure; HttpOnly; SameSite=None; Partitioned; Max-Age=0")
+            );
+        }
     }
 
     #[test]

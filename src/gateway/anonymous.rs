@@ -126,6 +126,7 @@ impl Gateway {
             opens: false,
             engine_id: false,
             patches,
+            framed: false,
             sync_origins: false,
             anonymous: Some(kind),
             name: context.cookie,
@@ -157,7 +158,8 @@ impl Gateway {
     }
 }
 
-fn is_preflight(request: &Request<'_>) -> bool {
+/// Returns whether a request has the headers of a CORS preflight.
+pub(super) fn is_preflight(request: &Request<'_>) -> bool {
     request.header("origin").is_some()
         && request.header("access-control-request-method").is_some()
         && !request.is_websocket()

@@ -86,7 +86,10 @@ impl Gateway {
         // Cached decisions are not counted.
         let tenant = &self.tenant;
         let is_counted = tenant.requests_per_second.is_some() || tenant.max_in_flight.is_some();
+        // Nor do their keys tell a frame's request from others.
+        let may_be_framed = !tenant.embed_sites.is_empty();
         if is_counted
+            || may_be_framed
             || !(is_settled
                 && is_from_memory
                 && is_plain(request)

@@ -9,6 +9,7 @@
 //!
 //! | stage | decides | hands on |
 //! | --- | --- | --- |
+//! | [`cross_site`] | whether another site's page may send the visitor's cookie | |
 //! | `serve_asset`, [`anonymous`] | whether the request needs a session | |
 //! | [`authenticate`] | the caller; counts forged cookies, which `cookie/token.rs` detects (429 over the limit) | `Authenticated` |
 //! | [`authorize`] | which callers may enter (others get 401 or the sign-in page), also with a forged cookie; creates a guest's session, in its turn ([`waiting`]), at the origin that [`new_session`] draws | `Authorized` |
@@ -29,6 +30,7 @@ pub(crate) mod authenticate;
 pub(crate) mod authorize;
 mod background;
 pub(crate) mod client_info;
+mod cross_site;
 mod decision_cache;
 pub(crate) mod end_session;
 pub(crate) mod guest;
@@ -246,8 +248,8 @@ impl Gateway {
         match self.forward(&context) {
             Ok(forward) => Step::Forward(forward),
             Err(Interrupt::Pending(needs)) => Step::Await(needs),
-            Err(Interrupt::Respond(answer)) => Step::Answer(*answer),
-            Err(Interrupt::RespondFile(answer)) => Step::Asset(*answer),
+            Err(Interrupt::Respond(answer)) => Step::Answer(self.shared(*answer, request)),
+            Err(Interrupt::RespondFile(answer)) => Step::Asset(self.shared(*answer, request)),
             Err(Interrupt::Reject {
                 problem,
                 clear_cookie,
@@ -268,12 +270,19 @@ impl Gateway {
     /// Runs the stages of a request in order. Each takes the result of the one before, so none can be left out.
     fn forward(&mut self, context: &RequestContext<'_>) -> Result<Forward, Interrupt> {
         limits::check(context.request).map_err(Problem::from)?;
+        self.check_sender(context)?;
         match self.classify(&context.request.location) {
             PathClass::Origin => {
                 let path = context.request.location.path;
                 self.recorder.labels.route = self.recorder.route_of(path);
             }
-            PathClass::Reserved(route) => return Err(self.respond(route, context)),
+            PathClass::Reserved(route) => {
+                let preflight = self.preflight(route, context);
+                return Err(match preflight {
+                    Some(answer) => Interrupt::Respond(answer.into()),
+                    None => self.respond(route, context),
+                });
+            }
             PathClass::Ambiguous => return Err(Problem::BadPath.into()),
         }
         if self.tenant.requests_per_second.is_some() || self.tenant.max_in_flight.is_some() {
@@ -316,27 +325,6 @@ impl Gateway {
             }
             class => class,
         }
-    }
-
-    /// Lets pages of the sites that the tenant allows read a refusal in place of an origin's response (Fetch section
-    /// 3.2.3).
-    fn with_cors(&self, answer: Answer, request: &Request<'_>) -> Answer {
-        let mut sites = self.tenant.cors_origins.iter();
-        let Some(origin) = request.header("origin") else {
-            return answer;
-        };
-        let is_ours = self.classify(&request.location) != PathClass::Origin;
-        if is_ours || !sites.any(|site| site.eq_ignore_ascii_case(origin)) {
-            return answer;
-        }
-        answer
-            .with("access-control-allow-origin", origin)
-            .with("access-control-allow-credentials", "true")
-            .with(
-                "access-control-expose-headers",
-                "WWW-Authenticate, Retry-After",
-            )
-            .with("vary", "Origin")
     }
 
     /// Returns whether the last decision or response changed state that decisions depend on. Most responses only get

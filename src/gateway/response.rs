@@ -113,7 +113,7 @@ impl Gateway {
             }),
         };
         let (scheme, authority) = context.public_base;
-        let edits = Edits::plan(
+        let mut edits = Edits::plan(
             &headers,
             Context {
                 cookie: context.name,
@@ -128,6 +128,10 @@ impl Gateway {
                 },
             },
         );
+        if context.framed {
+            let policy = self.tenant.frame_policy();
+            edits.append.push(("content-security-policy", policy));
+        }
         if edits.is_empty() {
             ResponseAction::Untouched
         } else {

@@ -41,6 +41,8 @@ pub(crate) struct ResponseContext<'a> {
     pub(crate) opens: bool,
     /// Whether the tenant patches the response.
     pub(crate) patches: bool,
+    /// Whether the response may be a page in a frame, for a tenant that names the sites of frames.
+    pub(crate) framed: bool,
     /// Whether the request names an Engine.IO id.
     pub(crate) engine_id: bool,
     /// Name of the session cookie on this connection.
@@ -86,6 +88,7 @@ impl<'a> ResponseContext<'a> {
         text.push(flag(self.opens, 'h'));
         text.push(flag(self.engine_id, 'e'));
         text.push(flag(self.patches, 'b'));
+        text.push(flag(self.framed, 'i'));
         text.push(flag(self.name == CookieName::Loopback, 'l'));
         text.push(flag(self.anonymous == Some(Anonymous::Preflight), 'o'));
         text.push(flag(self.anonymous == Some(Anonymous::Public), 'k'));
@@ -138,6 +141,7 @@ impl<'a> ResponseContext<'a> {
             },
             opens: flags.contains('h'),
             engine_id: flags.contains('e'),
+            framed: flags.contains('i'),
             patches: flags.contains('b'),
             name: if flags.contains('l') {
                 CookieName::Loopback
@@ -178,6 +182,7 @@ mod tests {
             opens: true,
             engine_id: true,
             patches: true,
+            framed: true,
             name: CookieName::Loopback,
             origin: "blue",
             public_base: ("http", "localhost:8787"),

@@ -143,6 +143,10 @@ impl Gateway {
         if patches {
             headers.ask_for_whole(context.request);
         }
+        // A browser that does not say what it requests a page for may show it in a frame.
+        let framed = !tenant.embed_sites.is_empty()
+            && context.request.is_navigation()
+            && (context.request.is_framed() || context.request.header("sec-fetch-dest").is_none());
         let disbelieved = headers.disbelieved;
         let revocable = tenant.streams == Streams::Revocable;
         let methods = if revocable {
@@ -164,6 +168,7 @@ impl Gateway {
             engine_id: engine_io::names_id(location.query()),
             refresh: visitor.refresh,
             patches,
+            framed,
             name: context.cookie,
             origin: &selected.origin,
             public_base: (location.scheme, location.authority),
@@ -231,6 +236,7 @@ impl Gateway {
             handle_response: visitor.set_cookie
                 || selected.pin
                 || patches
+                || framed
                 || opening_note == Noting::Cookie,
             run_background: visitor.refresh
                 || touch

@@ -85,7 +85,14 @@ impl Ticket {
         let sealed = sealed_cookie::seal(&text, PURPOSE, &balancer.tenant.keys, &mut random)?;
         let lasts = Seconds(self.until.millis_since(context.now) / 1_000);
         let name = context.cookie.of_queue();
-        Some(set_cookie::set_other(context.cookie, name, &sealed, lasts))
+        let sent = balancer.tenant.same_site();
+        Some(set_cookie::set_other(
+            context.cookie,
+            sent,
+            name,
+            &sealed,
+            lasts,
+        ))
     }
 }
 
@@ -206,7 +213,8 @@ impl Balancer {
             // Its owner comes again as a newcomer, and counts as one.
             Some((Turn::Spent, _)) => {
                 let name = context.cookie;
-                (None, Some(set_cookie::clear(name, name.of_queue())))
+                let sent = self.tenant.same_site();
+                (None, Some(set_cookie::clear(name, sent, name.of_queue())))
             }
             None => {
                 recorder.emit(Event::new(Level::Warn, "queue_unavailable"));

@@ -126,6 +126,15 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Returns whether a browser requests a page for a frame (Fetch section 3.7.2, `Sec-Fetch-Dest`).
+    #[must_use]
+    pub(crate) fn is_framed(&self) -> bool {
+        matches!(
+            self.header("sec-fetch-dest"),
+            Some("iframe" | "frame" | "embed" | "object")
+        )
+    }
+
     /// Returns whether the method is safe (RFC 9110 section 9.2.1), so that repeating the request is harmless.
     #[must_use]
     pub(crate) fn is_safe(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::clock::Seconds;
 use crate::config::Fault;
 use crate::config::branding::Branding;
 use crate::config::model::{Document, FailMode, Session};
-use crate::config::values::PathPattern;
+use crate::config::values::{PathPattern, Site};
 use crate::http::host::HostPattern;
 use crate::http::qualifier::TenantBy;
 use crate::http::{header_name, qualifier, reserved_headers};
@@ -109,6 +109,8 @@ impl Tenant {
         let (Some(keys), Some(pools), true) = (keys, pools, faults.0.is_empty()) else {
             return Err(faults.0);
         };
+        let trusted = document.embed.iter();
+        let embed_sites: Vec<_> = trusted.map(|site| site.0.clone()).collect();
         Ok(Self {
             id: id.clone(),
             hosts: document.hosts.clone(),
@@ -171,17 +173,9 @@ impl Tenant {
             assets,
             patches,
             public_paths: document.cache.clone(),
-            cors_origins: document
-                .cors
-                .origins
-                .iter()
-                .map(|site| site.0.clone())
-                .collect(),
-            allowed_origins: routing
-                .allowed_origins
-                .iter()
-                .map(|site| site.0.clone())
-                .collect(),
+            cors_origins: with_trusted(&document.cors.origins, &embed_sites),
+            allowed_origins: with_trusted(&routing.allowed_origins, &embed_sites),
+            embed_sites,
             brand: brand(&document.branding, path),
             telemetry: Telemetry {
                 log: document.telemetry.log,
@@ -196,6 +190,12 @@ impl Tenant {
             routes: document.telemetry.routes.clone(),
         })
     }
+}
+
+/// Returns the sites of a list, and those that the tenant trusts.
+fn with_trusted(sites: &[Site], trusted: &[String]) -> Vec<String> {
+    let sites = sites.iter().map(|site| &site.0);
+    sites.chain(trusted).cloned().collect()
 }
 
 fn some<T: Default + PartialEq>(limit: T) -> Option<T> {

@@ -18,20 +18,37 @@ const ARGS = [
   "--no-sandbox",
 ];
 
-/** One browser for all pages: starting it takes longer than most tests. @type {Promise<import("playwright-core").Browser> | undefined} */
-let browser;
+/** Blocks cookies of other sites' frames and requests, as browsers do by default. */
+export const NO_THIRD_PARTY_COOKIES = "--test-third-party-cookie-phaseout";
 
-after(async () => (await browser)?.close());
+/**
+ * One browser for all pages with the same further argument: starting it takes longer than most tests.
+ * @type {Map<string, Promise<import("playwright-core").Browser>>}
+ */
+const browsers = new Map();
+
+after(async () => {
+  for (const browser of browsers.values()) await (await browser).close();
+});
+
+/** @param {string} argument */
+function launched(argument) {
+  const args = argument ? [...ARGS, argument] : ARGS;
+  const browser =
+    browsers.get(argument) ?? chromium.launch({ executablePath: findChromium(), args });
+  browsers.set(argument, browser);
+  return browser;
+}
 
 /**
  * Opens a page that shares no cookie, storage, cache or connection with any other.
  * @param {{ after: (fn: () => Promise<void>) => void }} t
  * @param {import("playwright-core").BrowserContextOptions} [options]
+ * @param {string} [argument] a further argument of the browser
  */
-export async function openPage(t, options = {}) {
-  browser ??= chromium.launch({ executablePath: findChromium(), args: ARGS });
+export async function openPage(t, options = {}, argument = "") {
   const viewport = { width: 1280, height: 860 };
-  const context = await (await browser).newContext({ viewport, ...options });
+  const context = await (await launched(argument)).newContext({ viewport, ...options });
   t.after(() => context.close());
   return context.newPage();
 }

@@ -60,6 +60,8 @@ export class Provider {
   tokenMood = {};
   /** Status of each logout token's delivery to a client. @type {number[]} */
   signOutAnswers = [];
+  /** Called with each request and response first. @type {(request: Message, reply: Reply) => void} */
+  onRequest = () => {};
   port = 0;
   #clients;
   #keys = [freshKey()];
@@ -226,6 +228,7 @@ export class Provider {
    * @param {Reply} reply
    */
   async #serve(request, reply) {
+    this.onRequest(request, reply);
     const [path] = (request.url ?? "/").split("?");
     this.#counts.set(path, this.counted(path) + 1);
     if (path.startsWith("/interaction/")) return this.#interact(request, reply);

@@ -117,6 +117,7 @@ fn explain_steps(
         return Err(Problem::BadPath.into());
     }
     limits::check(context.request).map_err(Problem::from)?;
+    gateway.check_sender(context)?;
     explain_path(gateway, context, explanation)?;
     if context.request.is_websocket() {
         websocket::check(context.request, &gateway.tenant.allowed_origins)

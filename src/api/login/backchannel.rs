@@ -9,6 +9,7 @@ use crate::auth::methods::Provider;
 use crate::effect::Need;
 use crate::encoding::json;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::http::json::LARGEST_UNAUTHENTICATED;
 use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::session::token_set;
@@ -21,7 +22,7 @@ pub(in crate::api) fn backchannel_logout(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
-    let outcome = match form::fields(context, &["logout_token"]) {
+    let outcome = match form::fields(context, LARGEST_UNAUTHENTICATED, &["logout_token"]) {
         Ok(fields) => {
             let token = fields.get("logout_token").unwrap_or_default();
             handle_logout_token(gateway, token, context)?

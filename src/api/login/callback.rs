@@ -57,7 +57,7 @@ pub(in crate::api) fn callback(
         .map(|suffix| context.cookie.of_sign_in(suffix));
     let over = cookie
         .as_ref()
-        .map(|cookie| set_cookie::clear(context.cookie, cookie));
+        .map(|cookie| set_cookie::clear(context.cookie, gateway.tenant.same_site(), cookie));
     let outcome = match &parameters {
         Ok(parameters) => finish(gateway, parameters, cookie.as_deref(), context),
         Err(_) => Err(Problem::from(SignInProblem::State).into()),
@@ -162,6 +162,9 @@ fn finish(
             state: begun.state.clone(),
             return_to: begun.return_to.clone(),
         });
+    }
+    if let Some(challenge) = begun.frame {
+        return super::popup::offer(gateway, proof, challenge, context);
     }
     let signed_in = super::finish_login::sign_in(gateway, &proof, context)?;
     let answer = redirect_to(&begun.return_to);

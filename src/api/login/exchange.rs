@@ -29,7 +29,7 @@ pub(in crate::api) fn exchange_token(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
-    if !context.request.is_same_site() {
+    if !gateway.tenant.trusts(context.request) {
         return Err(Problem::CrossSite.into());
     }
     let presented = presented(context)?;
@@ -200,16 +200,26 @@ pub(super) fn is_first_time(
     token: &Unverified,
     context: &RequestContext<'_>,
 ) -> Result<bool, Interrupt> {
-    let key = "first time";
     let expires = claims::time(&token.claims, "exp").ok().flatten();
+    let end = expires.unwrap_or_default() + claims::SKEW;
+    let once = Command::Once {
+        until: end.0.saturating_mul(1_000),
+        by: sessions.random.next_u64(),
+    };
+    is_first(sessions, what, &once, context)
+}
+
+/// Performs `once`, which marks something as used. Returns whether this is its first use.
+pub(super) fn is_first(
+    sessions: &Sessions,
+    what: &[&str],
+    once: &Command,
+    context: &RequestContext<'_>,
+) -> Result<bool, Interrupt> {
+    let key = "first time";
     match context.answers.found(key) {
         None => {
-            let end = expires.unwrap_or_default() + claims::SKEW;
-            let once = Command::Once {
-                until: end.0.saturating_mul(1_000),
-                by: sessions.random.next_u64(),
-            };
-            let need = attempt_need(&sessions.tenant.id, what, &once, key.to_owned());
+            let need = attempt_need(&sessions.tenant.id, what, once, key.to_owned());
             Err(Interrupt::Pending(vec![need]))
         }
         Some(Found::Bytes(verdict)) => Ok(is_allowed(verdict)),

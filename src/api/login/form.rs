@@ -16,13 +16,17 @@ pub(super) fn is_form(context: &RequestContext<'_>) -> bool {
     form::is_form(context.request)
 }
 
-/// Parses the fields of a form. Each may occur once; unknown ones are ignored.
-pub(super) fn fields(context: &RequestContext<'_>, known: &[&str]) -> Result<Query, Interrupt> {
+/// Parses the fields of a form. Each may occur once; unknown ones are ignored. The form has at most
+/// `limit` bytes.
+pub(super) fn fields(
+    context: &RequestContext<'_>,
+    limit: usize,
+    known: &[&str],
+) -> Result<Query, Interrupt> {
     let bytes = match context.answers.body() {
         // A body that is not a form is rejected unread.
         _ if !is_form(context) => &[][..],
         None => {
-            let limit = LARGEST_UNAUTHENTICATED;
             return Err(Interrupt::Pending(vec![Need::Body { limit }]));
         }
         Some(Body::TooLarge) => return Err(Problem::BodyTooLarge.into()),
@@ -53,7 +57,7 @@ pub(super) fn object(
         let what = format!("The body may hold {all}, and nothing else.");
         return Err(Problem::Invalid(what).into());
     }
-    let fields = fields(context, &[texts, flags].concat())?;
+    let fields = fields(context, LARGEST_UNAUTHENTICATED, &[texts, flags].concat())?;
     let mut object = Map::new();
     for name in texts {
         if let Some(text) = fields.get(name) {

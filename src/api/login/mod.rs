@@ -7,6 +7,7 @@ pub(super) mod exchange;
 pub(super) mod finish_login;
 pub(super) mod form;
 pub(super) mod password;
+pub(super) mod popup;
 pub(super) mod sign_out;
 pub(super) mod start_login;
 

@@ -27,7 +27,7 @@ pub(in crate::api) fn login_by_password(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
-    if !context.request.is_same_site() {
+    if !gateway.tenant.trusts(context.request) {
         return Err(Problem::CrossSite.into());
     }
     if !gateway.tenant.methods.password {
@@ -117,7 +117,7 @@ pub(in crate::api) fn password(
         return Err(Problem::NotFound.into());
     }
     let is_change = context.request.method == "POST";
-    if is_change && !context.request.is_same_site() {
+    if is_change && !gateway.tenant.trusts(context.request) {
         return Err(Problem::CrossSite.into());
     }
     // Once the change is stored it must be completed, even if the session is over by then.

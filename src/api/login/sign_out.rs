@@ -65,7 +65,7 @@ pub(in crate::api) fn logout(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
-    if !context.request.is_same_site() {
+    if !gateway.tenant.trusts(context.request) {
         return Err(Problem::CrossSite.into());
     }
     let everywhere = wants_everywhere(context)?;
@@ -214,6 +214,9 @@ fn signed_out(
     provider_url: Option<&str>,
     context: &RequestContext<'_>,
 ) -> Answer {
+    // Providers refuse frames.
+    let is_framed = gateway.tenant.shows_in_frame(context.request);
+    let provider_url = provider_url.filter(|_| !is_framed);
     let answer = match (context.request.is_navigation(), provider_url) {
         (true, Some(url)) => Answer::empty(303).with("location", url),
         (true, None) => {

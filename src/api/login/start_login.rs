@@ -1,7 +1,8 @@
 //! Serves `GET /login`: shows the sign-in page, or redirects to the only provider.
 
-use super::theme;
+use super::{refusal, theme};
 use crate::auth::authorization;
+use crate::auth::handover;
 use crate::auth::login_state::{self, Transaction};
 use crate::auth::methods::Provider;
 use crate::auth::provider::Metadata;
@@ -11,18 +12,18 @@ use crate::cookie::set_cookie;
 use crate::encoding::json;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::http::query::Query;
-use crate::keys::KeyRing;
 use crate::response::Answer;
-use crate::response::page::{self, LoginFault, LoginPage};
+use crate::response::page::{self, LoginFault, LoginPage, Popup};
 use crate::response::problem::Problem;
 use crate::sorted;
+use crate::tenant::Tenant;
 
 /// Maximum size of all pending sign-ins' cookies in a browser's requests, in bytes. Beyond that the oldest are
 /// removed, before the header gets too large for a server.
 const MAX_BYTES: usize = 4 * 1024;
 
 /// Parameters of the page's URL.
-const PARAMETERS: [&str; 3] = ["return_to", "provider", "max_age"];
+const PARAMETERS: [&str; 4] = ["return_to", "provider", "max_age", "challenge"];
 
 /// Content of the page that depends on the request.
 #[derive(Default)]
@@ -49,7 +50,12 @@ pub(in crate::api) fn login(
     let query = query(context)?;
     let return_to = gateway.return_url(query.get("return_to").unwrap_or_default());
     let max_age = max_age(gateway, &return_to, query.get("max_age"));
+    let frame = query
+        .get("challenge")
+        .filter(|text| !gateway.tenant.embed_sites.is_empty() && handover::is_challenge(text));
     let provider = match query.get("provider") {
+        // A provider's page would stay empty in a frame. The sign-in page opens a window for it.
+        _ if gateway.tenant.shows_in_frame(context.request) => None,
         Some(name) => Some(methods.provider(name).ok_or(Problem::NotFound)?),
         None if !context.request.is_navigation() => return Ok(describe_methods(gateway)),
         None => match &methods.oidc[..] {
@@ -60,7 +66,15 @@ pub(in crate::api) fn login(
     let provider = provider.cloned();
     let ticket = gateway.wait_to_sign_in(context)?;
     let answer = match provider {
-        Some(provider) => begin(gateway, &provider, &return_to, max_age, context)?,
+        Some(provider) => {
+            let now = context.now.seconds();
+            let random = &mut gateway.random;
+            let begun = Transaction {
+                frame: frame.map(str::to_owned),
+                ..Transaction::begin(&provider.name, &return_to, max_age, now, random)
+            };
+            begin(gateway, &provider, &begun, context)?
+        }
         None => {
             let page = Shown {
                 return_to: &return_to,
@@ -91,6 +105,17 @@ pub(super) fn login_page(
     context: &RequestContext<'_>,
 ) -> Answer {
     let methods = &gateway.tenant.methods;
+    let is_framed = gateway.tenant.shows_in_frame(context.request);
+    let mut random = gateway.random.clone();
+    let begun = (is_framed && !methods.oidc.is_empty()).then(|| {
+        let (now, return_to) = (context.now.seconds(), shown.return_to);
+        Transaction::begin("", return_to, shown.max_age, now, &mut random)
+    });
+    let challenge = begun.as_ref().map(Transaction::challenge);
+    let popup = begun.as_ref().map(|begun| Popup {
+        state: &begun.state,
+        challenge: challenge.as_deref().unwrap_or_default(),
+    });
     let page = LoginPage {
         prefix: &gateway.prefix,
         return_to: shown.return_to,
@@ -99,8 +124,14 @@ pub(super) fn login_page(
         providers: &methods.titles(),
         username: shown.username,
         fault: shown.fault,
+        popup,
     };
-    page::login(&theme(gateway, context.request), status, &page)
+    let page = page::login(&theme(gateway, context.request), status, &page);
+    match begun {
+        Some(begun) => kept(gateway, page, &begun, context)
+            .unwrap_or_else(|problem| refusal(gateway, &problem, context)),
+        None => page,
+    }
 }
 
 /// Lists the sign-in methods as JSON, for the application's own pages.
@@ -119,8 +150,7 @@ fn describe_methods(gateway: &Gateway) -> Answer {
 fn begin(
     gateway: &mut Gateway,
     provider: &Provider,
-    return_to: &str,
-    max_age: Option<Seconds>,
+    begun: &Transaction,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
     let metadata = gateway.logins.metadata(
@@ -129,24 +159,35 @@ fn begin(
         context.answers,
         context.now,
     )?;
-    let now = context.now.seconds();
-    let begun = Transaction::begin(&provider.name, return_to, max_age, now, &mut gateway.random);
-    let sealed = begun.seal(&gateway.tenant.keys, &mut gateway.random);
-    let value = sealed.ok_or(Problem::Internal)?;
-    let suffix = Transaction::cookie_suffix(&begun.state).ok_or(Problem::Internal)?;
-    let cookie = context.cookie.of_sign_in(suffix);
     let redirect_uri = callback_url(gateway, provider, &metadata, context);
     let endpoint = &metadata.authorization_endpoint;
-    let location = authorization::url(endpoint, provider, &redirect_uri, &begun);
-    let line = set_cookie::set_other(context.cookie, &cookie, &value, login_state::MAX_LENGTH);
+    let location = authorization::url(endpoint, provider, &redirect_uri, begun);
     let answer = Answer::empty(303)
         .with("location", location)
-        .with("referrer-policy", "no-referrer")
-        .with("set-cookie", line);
+        .with("referrer-policy", "no-referrer");
+    Ok(kept(gateway, answer, begun, context)?)
+}
+
+/// Adds the lines that keep a pending sign-in in the browser.
+fn kept(
+    gateway: &Gateway,
+    answer: Answer,
+    begun: &Transaction,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Problem> {
+    let (keys, sent) = (&gateway.tenant.keys, gateway.tenant.same_site());
+    let value = begun.seal(keys, &mut gateway.random.clone());
+    let value = value.ok_or(Problem::Internal)?;
+    let suffix = Transaction::cookie_suffix(&begun.state).ok_or(Problem::Internal)?;
+    let cookie = context.cookie.of_sign_in(suffix);
+    let length = login_state::MAX_LENGTH;
+    let line = set_cookie::set_other(context.cookie, sent, &cookie, &value, length);
     let needed = weight(&cookie, &value);
-    Ok(cleared_sign_ins(needed, &gateway.tenant.keys, context)
+    Ok(cleared_sign_ins(needed, &gateway.tenant, context)
         .into_iter()
-        .fold(answer, |answer, line| answer.with("set-cookie", line)))
+        .fold(answer.with("set-cookie", line), |answer, line| {
+            answer.with("set-cookie", line)
+        }))
 }
 
 /// Returns the URL to which a provider redirects browsers. Each of several providers that do not identify themselves
@@ -174,7 +215,7 @@ pub(super) fn has_own_callback(gateway: &Gateway, metadata: &Metadata) -> bool {
 
 /// Returns the lines that remove cookies of pending sign-ins to make room for `needed` bytes: first the unusable ones,
 /// then the oldest.
-fn cleared_sign_ins(needed: usize, keys: &KeyRing, context: &RequestContext<'_>) -> Vec<String> {
+fn cleared_sign_ins(needed: usize, tenant: &Tenant, context: &RequestContext<'_>) -> Vec<String> {
     let header = context.request.header("cookie").unwrap_or_default();
     let is_one = |name: &str| context.cookie.is_of_sign_in(name);
     let all = || jar::named(header, is_one);
@@ -186,7 +227,7 @@ fn cleared_sign_ins(needed: usize, keys: &KeyRing, context: &RequestContext<'_>)
         return Vec::new();
     }
     let mut pending: Vec<_> = all()
-        .map(|(name, value)| (Transaction::began(value, keys), name, value))
+        .map(|(name, value)| (Transaction::began(value, &tenant.keys), name, value))
         .collect();
     // Browsers send cookies of the same second in the order in which they were set; the sort keeps it.
     sorted::by(&mut pending, |(one, ..), (other, ..)| one.cmp(other));
@@ -196,7 +237,7 @@ fn cleared_sign_ins(needed: usize, keys: &KeyRing, context: &RequestContext<'_>)
             break;
         }
         total -= weight(name, value);
-        lines.push(set_cookie::clear(context.cookie, name));
+        lines.push(set_cookie::clear(context.cookie, tenant.same_site(), name));
     }
     lines
 }

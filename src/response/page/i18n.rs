@@ -14,12 +14,16 @@ pub(super) fn translate(locale: Locale, english: &'static str) -> &'static str {
     }
 }
 
-const CHINESE: [(&str, &str); 34] = [
+const CHINESE: [(&str, &str); 35] = [
     ("Sign in", "登录"),
     ("Username", "用户名"),
     ("Password", "密码"),
     ("Keep me signed in", "保持登录状态"),
     ("or", "或"),
+    (
+        "Go back to the chat, and press the same button once more.",
+        "请返回聊天，并再次点击同一按钮。",
+    ),
     ("Continue with %", "使用 % 登录"),
     (
         "The username or the password is wrong.",
@@ -73,11 +77,12 @@ const CHINESE: [(&str, &str); 34] = [
 mod tests {
     use super::*;
 
-    const TEMPLATES: [&str; 8] = [
+    const TEMPLATES: [&str; 9] = [
         include_str!("../../../www/pages/frame.html"),
         include_str!("../../../www/pages/problem.html"),
         include_str!("../../../www/pages/waiting.html"),
         include_str!("../../../www/pages/sign-in.html"),
+        include_str!("../../../www/pages/popup.html"),
         include_str!("../../../www/pages/signed-out.html"),
         include_str!("../../../www/pages/sign-out.html"),
         include_str!("../../../www/pages/password.html"),

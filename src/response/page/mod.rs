@@ -1,8 +1,10 @@
-//! Renders Vestibule's own pages: in the tenant's branding, in the visitor's language, without scripts.
+//! Renders Vestibule's own pages: in the tenant's branding, in the visitor's language, and without scripts. Only the
+//! pages of a sign-in in a pop-up window have one.
 
 mod i18n;
 mod password;
 mod policy;
+mod popup;
 mod problem;
 mod sign_in;
 mod sign_out;
@@ -11,13 +13,15 @@ mod template;
 mod tests;
 
 use crate::http::request::Request;
-use crate::response::Answer;
 use crate::response::theme::Brand;
 use crate::response::theme::locale::Locale;
+use crate::response::{Answer, DATA_POLICY};
 
 pub(crate) use password::{PasswordState, change_password};
+pub(crate) use policy::FRAMED_BY_SELF;
+pub(crate) use popup::hand_over;
 pub(super) use problem::{Remedy, Trouble, problem};
-pub(crate) use sign_in::{LoginFault, LoginPage, login};
+pub(crate) use sign_in::{LoginFault, LoginPage, Popup, login};
 pub(crate) use sign_out::{confirm_sign_out, signed_out};
 
 use template::Filling;
@@ -80,6 +84,7 @@ impl<'a> Theme<'a> {
             ("style", Markup(&style)),
             ("main", Markup(&layout.main)),
             ("links", Markup(&links)),
+            ("script", Markup(layout.script)),
         ];
         // With `no-referrer` a form would send `Origin: null`, which looks like a foreign page's (Fetch, "append a
         // request `Origin` header").
@@ -89,7 +94,7 @@ impl<'a> Theme<'a> {
         };
         let mut answer = Answer::empty(status).with(
             "content-security-policy",
-            policy::of_page(&style, self.brand.logo_origin(), layout.form),
+            policy::of_page(&style, layout.script, self.brand.logo_origin(), layout.form),
         );
         for (name, value) in [
             ("content-type", "text/html; charset=utf-8"),
@@ -105,12 +110,12 @@ impl<'a> Theme<'a> {
     }
 }
 
-/// Allows a frame on this site to show the page; other sites' frames stay forbidden.
+/// Allows the frames of `directive` to show a page; those of all other sites stay forbidden, and so do frames with data.
 #[must_use]
-pub(crate) fn framed(mut answer: Answer) -> Answer {
+pub(crate) fn framed(mut answer: Answer, directive: &str) -> Answer {
     for (name, value) in &mut answer.headers {
-        if *name == "content-security-policy" {
-            *value = policy::of_framed(value);
+        if *name == "content-security-policy" && *value != DATA_POLICY {
+            *value = policy::of_framed(value, directive);
         }
     }
     answer
@@ -121,6 +126,8 @@ struct Layout<'a> {
     heading: &'a str,
     main: String,
     form: Form<'a>,
+    /// Script of the page; empty for none.
+    script: &'static str,
 }
 
 /// Form of a page.

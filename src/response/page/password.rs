@@ -45,6 +45,7 @@ pub(crate) fn change_password(
         heading: theme.translate("Change password"),
         main: theme.fill(PASSWORD, &fillings),
         form: Form::ToUs(&[]),
+        script: "",
     };
     theme.show(status, &layout)
 }
@@ -54,5 +55,6 @@ fn done(theme: &Theme<'_>) -> Layout<'static> {
         heading: theme.translate("Password changed"),
         main: theme.fill(CHANGED, &[]),
         form: Form::None,
+        script: "",
     }
 }

@@ -8,12 +8,26 @@ use crate::encoding::base64;
 /// Directive that forbids all frames.
 const FRAMED_BY_NOBODY: &str = "frame-ancestors 'none'";
 
-/// Returns the policy of a page with this style, and with a logo from this origin.
-pub(super) fn of_page(style: &str, logo_origin: Option<&str>, form: Form<'_>) -> String {
+/// Directive that allows frames on this site alone; further sites can follow.
+pub(crate) const FRAMED_BY_SELF: &str = "frame-ancestors 'self'";
+
+/// Returns the policy of a page with this style and script, and with a logo from this origin.
+pub(super) fn of_page(
+    style: &str,
+    script: &str,
+    logo_origin: Option<&str>,
+    form: Form<'_>,
+) -> String {
     let hash = base64(&Sha256::digest(style));
     let mut policy = format!("default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'");
     if let Some(origin) = logo_origin {
         push_source(&mut policy, origin);
+    }
+    if !script.is_empty() {
+        let hash = base64(&Sha256::digest(script));
+        policy.push_str("; script-src 'sha256-");
+        policy.push_str(&hash);
+        policy.push('\'');
     }
     policy.push_str("; base-uri 'none'; ");
     policy.push_str(FRAMED_BY_NOBODY);
@@ -31,9 +45,9 @@ pub(super) fn of_page(style: &str, logo_origin: Option<&str>, form: Form<'_>) ->
     policy
 }
 
-/// Allows frames on this site.
-pub(super) fn of_framed(policy: &str) -> String {
-    policy.replace(FRAMED_BY_NOBODY, "frame-ancestors 'self'")
+/// Allows frames as `directive` says.
+pub(super) fn of_framed(policy: &str, directive: &str) -> String {
+    policy.replace(FRAMED_BY_NOBODY, directive)
 }
 
 /// Appends a source, unless it contains other characters than an origin's.
@@ -52,7 +66,7 @@ mod tests {
     #[test]
     fn page_without_a_form_may_send_none() {
         assert_eq!(
-            of_page("", None, Form::None),
+            of_page("", "", None, Form::None),
             "default-src 'none'; style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
         );
     }
@@ -68,7 +82,7 @@ mod tests {
             "*".to_owned(),
             String::new(),
         ];
-        let policy = of_page("", Some("https://cdn.example"), Form::ToUs(&redirected));
+        let policy = of_page("", "", Some("https://cdn.example"), Form::ToUs(&redirected));
         assert!(policy.ends_with("form-action 'self' https://id.example:8443"));
         assert!(policy.contains("img-src 'self' https://cdn.example;"));
     }

@@ -61,6 +61,7 @@ pub(in crate::response) fn problem(theme: &Theme<'_>, trouble: &Trouble<'_>) -> 
         heading,
         main: theme.fill(template, &fillings),
         form: Form::None,
+        script: "",
     };
     theme.show(trouble.status, &layout)
 }

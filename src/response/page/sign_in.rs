@@ -6,6 +6,9 @@ use crate::response::Answer;
 
 const SIGN_IN: &str = include_str!("../../../www/pages/sign-in.html");
 
+/// Script of the page in a frame: opens the pop-up window, and takes its code.
+const FRAME: &str = include_str!("../../../www/pages/sign-in-frame.js");
+
 /// Content of the sign-in page.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LoginPage<'a> {
@@ -23,6 +26,17 @@ pub(crate) struct LoginPage<'a> {
     pub username: &'a str,
     /// Fault of the last attempt.
     pub fault: Option<LoginFault>,
+    /// Sign-in that a pop-up window finishes for this page in a frame.
+    pub popup: Option<Popup<'a>>,
+}
+
+/// Pending sign-in of a frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Popup<'a> {
+    /// State of the sign-in.
+    pub state: &'a str,
+    /// Challenge for the code that the window hands over.
+    pub challenge: &'a str,
 }
 
 /// Reason why a sign-in failed.
@@ -65,15 +79,17 @@ pub(crate) fn login(theme: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Ans
         ("is_unnamed", If(page.username.is_empty())),
         ("or", If(page.has_password && !page.providers.is_empty())),
         ("providers", Markup(&providers)),
+        ("state", Text(page.popup.map_or("", |popup| popup.state))),
     ];
     let layout = Layout {
         heading: theme.translate("Sign in"),
         main: theme.fill(SIGN_IN, &fillings),
-        form: if page.has_password {
+        form: if page.has_password || page.popup.is_some() {
             Form::ToUs(&[])
         } else {
             Form::None
         },
+        script: if page.popup.is_some() { FRAME } else { "" },
     };
     let answer = theme.show(status, &layout);
     match page.fault {
@@ -83,7 +99,12 @@ pub(crate) fn login(theme: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Ans
 }
 
 fn provider(theme: &Theme<'_>, page: &LoginPage<'_>, name: &str, title: &str) -> String {
-    let mut url = [page.prefix, "/login?provider="].concat();
+    let route = if page.popup.is_some() {
+        "/popup?provider="
+    } else {
+        "/login?provider="
+    };
+    let mut url = [page.prefix, route].concat();
     push_percent_encoded(&mut url, name);
     url.push_str("&return_to=");
     push_percent_encoded(&mut url, page.return_to);
@@ -91,10 +112,18 @@ fn provider(theme: &Theme<'_>, page: &LoginPage<'_>, name: &str, title: &str) ->
         url.push_str("&max_age=");
         url.push_str(&seconds.to_string());
     }
+    if let Some(popup) = page.popup {
+        url.push_str("&challenge=");
+        url.push_str(popup.challenge);
+    }
     let text = theme.translate_with("Continue with %", title);
-    let fillings = [("url", Text(&url)), ("text", Text(&text))];
+    let fillings = [
+        ("url", Text(&url)),
+        ("text", Text(&text)),
+        ("popup", If(page.popup.is_some())),
+    ];
     theme.fill(
-        "<li><a class=\"button\" href=\"{url}\">{text}</a></li>",
+        "<li><a class=\"button\" href=\"{url}\"{#popup} target=\"_blank\" rel=\"opener\"{/popup}>{text}</a></li>",
         &fillings,
     )
 }

@@ -14,6 +14,7 @@ pub(crate) fn confirm_sign_out(theme: &Theme<'_>, prefix: &str, form_origins: &[
         heading: theme.translate("Sign out?"),
         main: theme.fill(SIGN_OUT, &[("prefix", Text(prefix))]),
         form: Form::ToUs(form_origins),
+        script: "",
     };
     theme.show(200, &layout)
 }
@@ -25,6 +26,7 @@ pub(crate) fn signed_out(theme: &Theme<'_>) -> Answer {
         heading: theme.translate("You are signed out"),
         main: theme.fill(SIGNED_OUT, &[]),
         form: Form::None,
+        script: "",
     };
     theme.show(200, &layout)
 }

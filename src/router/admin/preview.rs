@@ -51,7 +51,7 @@ impl Router {
                 let brand = Brand::default();
                 let audience = Audience::of(request, &brand);
                 let answer = Problem::BadDocument(faults).answer(audience, "");
-                return Ok(page::framed(answer));
+                return Ok(page::framed(answer, page::FRAMED_BY_SELF));
             }
         };
         let theme = Theme::of(&tenant.brand, request);
@@ -67,7 +67,7 @@ impl Router {
                 return Err(refused(Problem::Invalid(what.to_owned())));
             }
         };
-        let shown = page::framed(shown);
+        let shown = page::framed(shown, page::FRAMED_BY_SELF);
         // The preview answers no real request, so no client should retry it.
         let mut headers = shown.headers;
         headers.retain(|(name, _)| !matches!(*name, "refresh" | "retry-after"));
@@ -89,6 +89,7 @@ fn sign_in(theme: &Theme<'_>, prefix: &str, methods: &Methods) -> Answer {
         providers: &methods.titles(),
         username: "",
         fault: None,
+        popup: None,
     };
     page::login(theme, 200, &page)
 }
