@@ -166,7 +166,7 @@ for (const site of STRANGERS) {
     ]) {
       const lines = [cookie, ...fromPage(site)];
       const answer = await ask({ method, target, lines: [...lines, "Content-Length: 0"] });
-      assert.deepEqual([answer.status, answer.code], [403, "cross_site"], `${method} ${target}`);
+      assert.deepEqual([answer.status, answer.code], [403, "csrf"], `${method} ${target}`);
       assert.deepEqual(corsOf(answer), [], `${method} ${target}`);
     }
     assert.equal(origin.requests.length, before);
@@ -184,7 +184,7 @@ test("a form that another site posts into the visitor's own window is refused", 
   ];
   const answer = await ask({ method: "POST", lines });
   assert.equal(answer.status, 403);
-  assert.match(answer.body, /cross_site/);
+  assert.match(answer.body, /csrf/);
 });
 
 test("requests of other sites without the cookie pass as before, and so do links", async () => {
@@ -202,10 +202,10 @@ test("requests of other sites without the cookie pass as before, and so do links
 test("the explanation of a request names the refusal", async (t) => {
   const { url } = await Vestibule.start(t, {
     origins: [origin.url],
-    vars: { EMBED_SITES: SHOP, ADMIN_TOKEN: "of a test, and long enough for one" },
+    vars: { EMBED_SITES: SHOP, ADMIN_TOKEN: "an-admin-token-for-tests" },
   });
   const headers = {
-    authorization: "Bearer of a test, and long enough for one",
+    authorization: "Bearer an-admin-token-for-tests",
     "content-type": "application/json",
   };
   const asked = {
@@ -217,7 +217,7 @@ test("the explanation of a request names the refusal", async (t) => {
   const answer = await fetch(`${url}/_session/admin/explain`, { method: "POST", headers, body });
   const explanation = await answer.json();
   assert.equal(answer.status, 200, JSON.stringify(explanation));
-  assert.match(JSON.stringify(explanation), /"cross_site"/);
+  assert.match(JSON.stringify(explanation), /"csrf"/);
 });
 
 for (const [site, status] of /** @type {[string, number][]} */ ([
@@ -298,7 +298,7 @@ test("a page of a named site signs its visitor in with name and password", async
   assert.deepEqual(corsOf(answer), [SHOP, "true"]);
   for (const site of STRANGERS) {
     const refused = await signIn(site);
-    assert.deepEqual([refused.status, refused.code], [403, "cross_site"], site);
+    assert.deepEqual([refused.status, refused.code], [403, "csrf"], site);
   }
 });
 

@@ -9,6 +9,8 @@ import path from "node:path";
 import { test } from "node:test";
 import { createServer } from "node:tls";
 import { io } from "socket.io-client";
+import { sendMessage } from "./browser/chainlit-page.mjs";
+import { NO_THIRD_PARTY_COOKIES, openPage } from "./browser/chromium.mjs";
 import { conversations } from "./chainlit/conversations.mjs";
 import { CHAINLIT, ensureChainlit } from "./chainlit/venv.mjs";
 import { Visitor } from "./chainlit/visitor.mjs";
@@ -43,9 +45,8 @@ test("README: npm start serves the demo", async (t) => {
 });
 
 test("README names npm test, which runs this suite", () => {
-  const { text } = documented.block("README.md", "npm test");
   const { scripts } = JSON.parse(readFileSync("package.json", "utf8"));
-  assert.equal(text, "npm test\n");
+  assert.equal(documented.block("README.md", "npm test").text, "npm test\n");
   assert.equal(scripts.test, "node scripts/test.mjs");
 });
 
@@ -154,13 +155,8 @@ test("the guide to three tenants with one chat server works step by step", SLOW,
   const page = "docs/guide/three-doors.md";
   const block = (/** @type {string} */ part) => documented.block(page, part);
   const checkout = Checkout.make(t, {});
-  // The same version that pip would install is installed already.
   checkout.write("doors/app.py", block("def leave").text);
-  const venv = path.dirname(path.dirname(CHAINLIT));
-  cpSync(venv, path.join(checkout.folder, "doors/.venv"), {
-    recursive: true,
-    verbatimSymlinks: true,
-  });
+  lendChainlit(checkout, "doors/.venv");
   checkout.write("doors/provider.mjs", block("new Provider").text);
   checkout.write("wrangler.toml", `${checkout.read("wrangler.toml")}\n${block('"TENANTS"').text}`);
   for (const tenant of ["acme", "globex", "open"]) {
@@ -195,6 +191,40 @@ test("the guide to three tenants with one chat server works step by step", SLOW,
   for (const { command, prints } of steps(block("curl http://localhost:8787/"))) {
     assertPrinted((await checkout.run(command)).printed, prints);
   }
+});
+
+test("the guide to a chat on another site's page works step by step", SLOW, async (t) => {
+  await ensureChainlit();
+  const block = (/** @type {string} */ part) => documented.block("docs/guide/embedding.md", part);
+  const checkout = Checkout.make(t, {});
+  checkout.write("copilot/app.py", block("def on_message").text);
+  checkout.write("copilot/shop/index.html", block("<title>Shop</title>").text);
+  lendChainlit(checkout, "copilot/.venv");
+  const [enter, ...setUp] = steps(block("chainlit init"));
+  const within = enter.command.replace("cd ", "");
+  const run = setUp.pop() ?? assert.fail("no command");
+  for (const { command, prints } of setUp) {
+    const { code, printed } = await checkout.run(command, { within });
+    assert.equal(code, 0, printed);
+    assertPrinted(printed, prints);
+  }
+  const chainlit = checkout.start(run.command, { within });
+  const [open] = steps(block("EMBED_SITES:"));
+  const start = checkout.start(open.command);
+  await start.prints("Press Ctrl-C to stop", PATIENCE_MS);
+  assertPrinted(start.printed, open.prints);
+  await answering("http://127.0.0.1:8000/auth/config", chainlit);
+  assertPrinted(chainlit.printed, run.prints);
+  const [serve] = steps(block("http.server"));
+  await answering("http://127.0.0.1:3000/", checkout.start(serve.command));
+  for (const { command, prints } of steps(block("curl -s -i"))) {
+    assertPrinted((await checkout.run(command)).printed, prints);
+  }
+
+  const shop = await openPage(t, {}, NO_THIRD_PARTY_COOKIES);
+  await shop.goto("http://127.0.0.1:3000/");
+  await shop.locator("#chainlit-copilot-button").click({ timeout: PATIENCE_MS });
+  await sendMessage(shop, "hello", /^Message 1: you said hello$/);
 });
 
 test("several processes: a mounted Chainlit keeps its conversations", SLOW, async (t) => {
@@ -321,6 +351,12 @@ async def on_message(message: cl.Message):
     await answer.stream_token(message.content)
     await answer.update()
 `;
+}
+
+/** Copies the version that pip would install. @param {Checkout} checkout @param {string} to */
+function lendChainlit(checkout, to) {
+  const venv = path.dirname(path.dirname(CHAINLIT));
+  cpSync(venv, path.join(checkout.folder, to), { recursive: true, verbatimSymlinks: true });
 }
 
 /** Binds the created namespace, as the page says. @param {Checkout} checkout @param {string} id */

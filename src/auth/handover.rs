@@ -84,6 +84,7 @@ pub(crate) fn is_challenge(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden;
     use crate::keys::DeploymentKeys;
     use crate::tenant_id::TenantId;
     use chacha20::ChaCha20Rng;
@@ -96,12 +97,19 @@ mod tests {
         KeyRing::derive(&keys, &TenantId::parse(tenant).unwrap()).unwrap()
     }
 
-    #[test]
-    fn code_opens_for_its_challenge_and_tenant_and_before_it_expires() {
-        let mut random = ChaCha20Rng::seed_from_u64(1);
-        let challenge = encoding::base64url(&[7; 32]);
-        let handover = Handover {
-            challenge: challenge.clone(),
+    /// Printable handover, for assertions.
+    #[derive(PartialEq)]
+    struct Sealed(Handover);
+
+    impl core::fmt::Debug for Sealed {
+        fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+            f.write_str("Handover")
+        }
+    }
+
+    fn handover() -> Handover {
+        Handover {
+            challenge: encoding::base64url(&[7; 32]),
             at: NOW,
             identity: json!({ "user": "alice" }),
             groups_omitted: 2,
@@ -111,7 +119,27 @@ mod tests {
                 refresh_token: Some("secret".to_owned()),
                 ..TokenSet::default()
             }),
-        };
+        }
+    }
+
+    #[test]
+    fn golden_handovers_are_written_and_read() {
+        let random = || ChaCha20Rng::seed_from_u64(1);
+        let ring = keys("acme");
+        let challenge = handover().challenge;
+        golden::check(
+            "handovers.json",
+            &[("usual", Sealed(handover()))],
+            |Sealed(handover)| json!(handover.seal(&ring, &mut random())),
+            |code| Handover::open(code.as_str()?, &challenge, &ring, NOW).map(Sealed),
+        );
+    }
+
+    #[test]
+    fn code_opens_for_its_challenge_and_tenant_and_before_it_expires() {
+        let mut random = ChaCha20Rng::seed_from_u64(1);
+        let handover = handover();
+        let challenge = handover.challenge.clone();
         let code = handover.seal(&keys("a"), &mut random).unwrap();
         let open = |challenge: &str, tenant: &str, at: u64| {
             Handover::open(&code, challenge, &keys(tenant), UnixSeconds(at))

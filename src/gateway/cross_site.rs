@@ -5,7 +5,7 @@
 //! a tenant that names sites the cookie is `SameSite=None`, so browsers no longer keep it out of other sites' requests.
 //! The check here does.
 
-use super::{Gateway, RequestContext};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::cookie::jar;
 use crate::http::path::PathClass;
 use crate::http::request::Request;
@@ -62,22 +62,31 @@ impl Gateway {
 
     /// Answers the preflight for a reserved path. Other preflights are the chat server's to answer. Those who present
     /// keys are programs, not pages.
-    pub(super) fn preflight(&self, route: &str, context: &RequestContext<'_>) -> Option<Answer> {
+    ///
+    /// # Errors
+    /// Returns the answer.
+    pub(super) fn answer_preflight(
+        &self,
+        route: &str,
+        context: &RequestContext<'_>,
+    ) -> Result<(), Interrupt> {
         let request = context.request;
         let is_for_pages = !route.starts_with("/api/") && !route.starts_with("/admin/");
-        (request.method == "OPTIONS"
-            && is_for_pages
-            && super::anonymous::is_preflight(request)
-            && is_of(&self.tenant.embed_sites, request))
-        .then(|| {
-            Answer::empty(204)
-                .with("access-control-allow-methods", "GET, HEAD, POST, DELETE")
-                .with(
-                    "access-control-allow-headers",
-                    "Authorization, Content-Type",
-                )
-                .with("access-control-max-age", "600")
-        })
+        if request.method != "OPTIONS"
+            || !is_for_pages
+            || !super::anonymous::is_preflight(request)
+            || !is_of(&self.tenant.embed_sites, request)
+        {
+            return Ok(());
+        }
+        let answer = Answer::empty(204)
+            .with("access-control-allow-methods", "GET, HEAD, POST, DELETE")
+            .with(
+                "access-control-allow-headers",
+                "Authorization, Content-Type",
+            )
+            .with("access-control-max-age", "600");
+        Err(Interrupt::Respond(answer.into()))
     }
 
     /// Lets pages of the sites that the tenant allows read a refusal in place of an origin's response (Fetch section

@@ -277,11 +277,8 @@ impl Gateway {
                 self.recorder.labels.route = self.recorder.route_of(path);
             }
             PathClass::Reserved(route) => {
-                let preflight = self.preflight(route, context);
-                return Err(match preflight {
-                    Some(answer) => Interrupt::Respond(answer.into()),
-                    None => self.respond(route, context),
-                });
+                self.answer_preflight(route, context)?;
+                return Err(self.respond(route, context));
             }
             PathClass::Ambiguous => return Err(Problem::BadPath.into()),
         }

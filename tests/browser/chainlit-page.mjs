@@ -8,8 +8,13 @@ export const PATIENCE = { timeout: 30_000 };
  * Sends a message, and waits for the whole response.
  * @param {import("playwright-core").Page} page
  * @param {string} text
+ * @param {RegExp} [expected] the response
  */
-export async function sendMessage(page, text) {
+export async function sendMessage(
+  page,
+  text,
+  expected = new RegExp(`\\w+ heard message \\d+.*: ${text}( \\(.*\\))?$`),
+) {
   // The browser draws a background page rarely.
   await page.bringToFront();
   const input = page.locator("#chat-input");
@@ -26,7 +31,7 @@ export async function sendMessage(page, text) {
   await input.waitFor(PATIENCE);
   await until(ready, { within: PATIENCE.timeout, what: "the page being ready to send" });
   await send.click();
-  const answer = page.getByText(new RegExp(`\\w+ heard message \\d+.*: ${text}( \\(.*\\))?$`));
+  const answer = page.getByText(expected);
   await answer.waitFor(PATIENCE);
   return String(await answer.textContent()).trim();
 }

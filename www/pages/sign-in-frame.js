@@ -1,11 +1,8 @@
-// Signs in from a frame: identity providers refuse frames, so a pop-up window visits them. It hands over a code that
-// only this frame can redeem.
 const form = document.getElementById("handover");
 let popup;
 for (const link of document.querySelectorAll("a[target=_blank][rel=opener]")) {
   link.addEventListener("click", (event) => {
     popup = window.open(link.href, "_blank", "popup,width=480,height=680");
-    // A browser that opens no window may still open a tab.
     if (popup) event.preventDefault();
   });
 }

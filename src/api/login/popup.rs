@@ -12,7 +12,6 @@ use crate::auth::handover::{self, Handover};
 use crate::auth::login_state::Transaction;
 use crate::auth::login_throttle::message::Command;
 use crate::cookie::{jar, set_cookie};
-use crate::encoding::push_percent_encoded;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::http::query::Query;
 use crate::response::Answer;
@@ -30,23 +29,12 @@ pub(in crate::api) fn popup(
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
     let query = context.request.location.query();
-    let known = ["challenge", "provider", "return_to", "max_age"];
-    let parameters = Query::parse_foreign(query, &known).map_err(Problem::from)?;
+    let parameters = Query::parse_foreign(query, &["challenge"]).map_err(Problem::from)?;
     let challenge = parameters.get("challenge").unwrap_or_default();
     if gateway.tenant.embed_sites.is_empty() || !handover::is_challenge(challenge) {
         return Err(Problem::NotFound.into());
     }
-    let mut next = [&gateway.prefix, "/login"].concat();
-    let mut separator = '?';
-    for name in known {
-        if let Some(value) = parameters.get(name) {
-            next.push(separator);
-            next.push_str(name);
-            next.push('=');
-            push_percent_encoded(&mut next, value);
-            separator = '&';
-        }
-    }
+    let next = [&gateway.prefix, "/login?", query].concat();
     let theme = theme(gateway, context.request);
     Ok(page::hand_over(&theme, "", challenge, &next))
 }

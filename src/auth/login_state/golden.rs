@@ -20,8 +20,13 @@ fn golden_sign_ins_are_written_and_read() {
         max_age: Some(Seconds(60)),
         ..usual.clone()
     };
+    let for_frame = Transaction {
+        frame: Some(encoding::base64url(&[7; 32])),
+        ..usual.clone()
+    };
     let sign_ins = [
         ("usual", Sealed(usual)),
+        ("in a window for a frame", Sealed(for_frame)),
         ("of one who must prove it anew", Sealed(fresh)),
     ];
     golden::check(

@@ -4,6 +4,8 @@ use super::{Form, Layout, Text, Theme};
 use crate::response::Answer;
 
 const POPUP: &str = include_str!("../../../www/pages/popup.html");
+/// Script of the page. It posts the code to the page that opened the window, and only to one of this very site. If a
+/// provider's page cut the connection to that page, it keeps the code for a second window, which has a connection.
 const SCRIPT: &str = include_str!("../../../www/pages/popup.js");
 
 /// Renders the page with a `code` for the owner of `challenge`. Without one the page goes on to `next`, unless an

@@ -6,7 +6,7 @@ use crate::response::Answer;
 
 const SIGN_IN: &str = include_str!("../../../www/pages/sign-in.html");
 
-/// Script of the page in a frame: opens the pop-up window, and takes its code.
+/// Script of the page in a frame: opens the pop-up window, and takes its code. Without a window the link opens a tab.
 const FRAME: &str = include_str!("../../../www/pages/sign-in-frame.js");
 
 /// Content of the sign-in page.

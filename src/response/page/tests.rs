@@ -190,7 +190,10 @@ fn check(page: &Answer, locale: Locale) {
     }
     let mut markup = body.replace(between(body, "<style>", "</style>"), "");
     if body.contains("<script>") {
-        let script = format!("<script>{}</script>", between(body, "<script>", "</script>"));
+        let script = format!(
+            "<script>{}</script>",
+            between(body, "<script>", "</script>")
+        );
         markup = markup.replace(&script, "");
     }
     for never in ["{", "}", "[", "]", "<script", " style=", "javascript:"] {

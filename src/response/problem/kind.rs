@@ -193,7 +193,7 @@ impl Problem {
                 403,
                 "csrf",
                 "Refused",
-                "A page of another site sent this request.",
+                "A page of another site sent this request. The operator names sites that may do so: EMBED_SITES.",
             ),
             Self::UpgradeVersion => (
                 426,
