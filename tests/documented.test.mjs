@@ -154,9 +154,8 @@ test("the guide to three tenants with one chat server works step by step", SLOW,
   await ensureChainlit();
   const page = "docs/guide/three-doors.md";
   const block = (/** @type {string} */ part) => documented.block(page, part);
-  const checkout = Checkout.make(t, {});
+  const checkout = lendChainlit(Checkout.make(t), "doors/.venv");
   checkout.write("doors/app.py", block("def leave").text);
-  lendChainlit(checkout, "doors/.venv");
   checkout.write("doors/provider.mjs", block("new Provider").text);
   checkout.write("wrangler.toml", `${checkout.read("wrangler.toml")}\n${block('"TENANTS"').text}`);
   for (const tenant of ["acme", "globex", "open"]) {
@@ -196,10 +195,9 @@ test("the guide to three tenants with one chat server works step by step", SLOW,
 test("the guide to a chat on another site's page works step by step", SLOW, async (t) => {
   await ensureChainlit();
   const block = (/** @type {string} */ part) => documented.block("docs/guide/embedding.md", part);
-  const checkout = Checkout.make(t, {});
+  const checkout = lendChainlit(Checkout.make(t), "copilot/.venv");
   checkout.write("copilot/app.py", block("def on_message").text);
   checkout.write("copilot/shop/index.html", block("<title>Shop</title>").text);
-  lendChainlit(checkout, "copilot/.venv");
   const [enter, ...setUp] = steps(block("chainlit init"));
   const within = enter.command.replace("cd ", "");
   const run = setUp.pop() ?? assert.fail("no command");
@@ -220,7 +218,6 @@ test("the guide to a chat on another site's page works step by step", SLOW, asyn
   for (const { command, prints } of steps(block("curl -s -i"))) {
     assertPrinted((await checkout.run(command)).printed, prints);
   }
-
   const shop = await openPage(t, {}, NO_THIRD_PARTY_COOKIES);
   await shop.goto("http://127.0.0.1:3000/");
   await shop.locator("#chainlit-copilot-button").click({ timeout: PATIENCE_MS });
@@ -357,6 +354,7 @@ async def on_message(message: cl.Message):
 function lendChainlit(checkout, to) {
   const venv = path.dirname(path.dirname(CHAINLIT));
   cpSync(venv, path.join(checkout.folder, to), { recursive: true, verbatimSymlinks: true });
+  return checkout;
 }
 
 /** Binds the created namespace, as the page says. @param {Checkout} checkout @param {string} id */
