@@ -14,7 +14,7 @@ import { ROOT } from "./setup.mjs";
 
 /** Maximum gzipped size of a deployment, in bytes: slightly above the current one. */
 const BUDGETS = [
-  { name: "wasm", files: [WASM, ARGON2], most: 550_000 },
+  { name: "wasm", files: [WASM, ARGON2], most: 555_000 },
   { name: "script", files: [SCRIPT], most: 23_000 },
 ];
 
