@@ -2,10 +2,11 @@
  * Runs an experiment: reads its options, builds and installs what it needs, ends what it started, also when it fails
  * or is interrupted, and writes its figures into the repository only with `--record`.
  */
+import "../scripts/node-version.mjs";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { build } from "../scripts/build.mjs";
+import { readCommandLine, wholeNumber } from "../scripts/command-line.mjs";
 import { ensureTools } from "../scripts/debian-tools.mjs";
 import { Fault, main, print } from "../scripts/progress.mjs";
 import { isStarted } from "../scripts/started.mjs";
@@ -15,6 +16,9 @@ import { experimentAsText } from "./experiment-tables.mjs";
 import { record, recorded } from "./recorded.mjs";
 
 const PICTURES = path.resolve(import.meta.dirname, "../docs/internals");
+
+/** Maximum value of an experiment's own option. */
+const MAX_VALUE = 1_000_000;
 
 /** Signals that end an experiment early. */
 const SIGNALS = /** @type {const} */ (["SIGINT", "SIGTERM"]);
@@ -72,8 +76,7 @@ export class Run {
 export async function experiment(about, measure) {
   if (!isStarted(about.file)) return;
   await main(async () => {
-    const { help, quick, record: isRecorded, ...options } = optionsOf(about);
-    if (help) return print(usage(about));
+    const { quick, record: isRecorded, ...options } = optionsOf(about);
     if (quick && isRecorded) throw new Fault("A quick run is not recorded: leave one out.");
     await build();
     await ensureTools(about.tools ?? []);
@@ -92,24 +95,25 @@ export async function experiment(about, measure) {
 }
 
 /** @param {About} about */
-function optionsOf({ options = {}, ...about }) {
-  const own = Object.entries(options).map(([name, { value }]) => [
-    name,
-    { type: "string", default: value },
-  ]);
-  try {
-    const { values } = parseArgs({
-      options: {
-        help: { type: "boolean" },
-        quick: { type: "boolean" },
-        record: { type: "boolean" },
-        ...Object.fromEntries(own),
-      },
-    });
-    return /** @type {Record<string, string | boolean | undefined>} */ (values);
-  } catch (error) {
-    throw new Fault(`${/** @type {Error} */ (error).message}\n\n${usage({ options, ...about })}`);
-  }
+function optionsOf(about) {
+  const { file, options = {} } = about;
+  const own = Object.keys(options).map((name) => {
+    const option = { type: /** @type {const} */ ("string"), ...wholeNumber(1, MAX_VALUE) };
+    return /** @type {const} */ ([name, option]);
+  });
+  const usual = Object.fromEntries(
+    Object.entries(options).map(([name, { value }]) => [name, value]),
+  );
+  const { values } = readCommandLine({
+    name: `node bench/${path.basename(file)}`,
+    usage: usage(about),
+    options: {
+      quick: { type: "boolean" },
+      record: { type: "boolean" },
+      ...Object.fromEntries(own),
+    },
+  });
+  return { ...usual, ...values };
 }
 
 /** @param {About} about */

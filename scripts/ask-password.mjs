@@ -1,6 +1,4 @@
-/** Reads a new password from the terminal or standard input; never from the command line. */
-import { createInterface } from "node:readline";
-import { Writable } from "node:stream";
+/** Reads passwords and other secrets from the terminal, without showing them, or from standard input. */
 import { Fault } from "./progress.mjs";
 
 /** @returns {Promise<string>} */
@@ -8,34 +6,34 @@ export function askPassword() {
   return process.stdin.isTTY ? typed() : piped();
 }
 
-/** Asks for the password twice, without showing it. */
+/**
+ * Asks for a secret on the terminal.
+ * @param {string} what
+ * @param {string} variable that may contain it in place of an answer
+ * @returns {Promise<string>}
+ */
+export async function askSecret(what, variable) {
+  if (!process.stdin.isTTY) throw new Fault(`Set ${variable} in the environment: ${what}.`);
+  return hidden(what);
+}
+
+/** Asks for the password twice. */
 async function typed() {
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  // A readline on a terminal echoes the input by itself; this output discards it.
-  const lines = createInterface({
-    input: process.stdin,
-    output: nowhere,
-    terminal: true,
-    historySize: 0,
-  });
-  // Without this, Ctrl-C would only end the line.
-  lines.on("SIGINT", () => lines.close());
-  const answers = lines[Symbol.asyncIterator]();
-  const ask = async (/** @type {string} */ question) => {
-    process.stderr.write(question);
-    const { done, value } = await answers.next();
-    process.stderr.write("\n");
-    if (done) throw new Fault("No password was entered. Nothing was changed.");
-    return value;
-  };
-  try {
-    const password = await ask("Password: ");
-    if ((await ask("Repeat the password: ")) !== password)
-      throw new Fault("The two passwords differ. Nothing was changed; try again.");
-    return password;
-  } finally {
-    lines.close();
-  }
+  const password = await hidden("Password");
+  if ((await hidden("Repeat the password")) !== password)
+    throw new Fault("The two passwords differ. Nothing was changed; try again.");
+  return password;
+}
+
+/** @param {string} message @returns {Promise<string>} */
+async function hidden(message) {
+  // It may have been installed by this very run.
+  const { isCancel, password } = await import("@clack/prompts");
+  // Standard output is for results.
+  const answer = await password({ message, output: process.stderr });
+  if (isCancel(answer) || !answer)
+    throw new Fault(`${message}: nothing was entered, and nothing changed.`);
+  return answer;
 }
 
 /** Reads the whole input, without its final line break. */

@@ -8,12 +8,14 @@
  * operations under the profiles, and Cloudflare's price for them; the sizes of records and of the wasm; and
  * the time of a start.
  */
-import { existsSync } from "node:fs";
+import "./node-version.mjs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { benchNative } from "./bench-native.mjs";
 import { build } from "./build.mjs";
+import { readCommandLine, wholeNumber } from "./command-line.mjs";
 import { ensureTools } from "./debian-tools.mjs";
+import { near } from "./nearest.mjs";
 import { Fault, main, print, step } from "./progress.mjs";
 import { exitCode } from "./run.mjs";
 import { NODE, packages, ROOT } from "./setup.mjs";
@@ -53,22 +55,42 @@ const QUICK_PARTS = ["messages", "records", "wasm", "starts"];
 /** The measurements of `--scale`: see bench/scale.mjs. */
 const SCALE_PARTS = ["sessions", "tenants", "origins", "sockets"];
 
+const FLAG = /** @type {const} */ ({ type: "boolean" });
+const SHAPE = {
+  name: "npm run bench",
+  usage: USAGE,
+  options: {
+    rounds: { type: /** @type {const} */ ("string"), ...wholeNumber(1, 1000) },
+    seconds: { type: /** @type {const} */ ("string"), ...wholeNumber(1, 3600) },
+    only: {
+      type: /** @type {const} */ ("string"),
+      takes: "names of parts, with commas between them",
+    },
+    anchors: FLAG,
+    native: FLAG,
+    scale: FLAG,
+    quick: FLAG,
+    record: FLAG,
+  },
+};
+
 await main(async () => {
   const [first, ...rest] = process.argv.slice(2);
   if (first !== undefined && !first.startsWith("-")) return experiment(first, rest);
-  const values = orders();
-  if (values.help) return print(USAGE);
+  const { values } = readCommandLine(SHAPE);
+  if (values.quick && values.record) throw new Fault("A quick run is not recorded: leave one out.");
   const { anchors, scale, quick } = values;
   const { rounds = quick ? 1 : 7, seconds = quick ? 1 : scale ? 2 : 3 } = values;
   const known = anchors ? [] : scale ? SCALE_PARTS : Object.keys(PARTS);
   const parts = values.only?.split(",") ?? (quick && !anchors && !scale ? QUICK_PARTS : known);
-  const unknown = parts.filter((part) => !known.includes(part));
+  const unknown = parts.filter((/** @type {string} */ part) => !known.includes(part));
   if (unknown.length > 0) {
-    throw new Fault(`Unknown: ${unknown.join(", ")}. Use some of: ${known.join(", ")}.`);
+    const usable = known.length > 0 ? `Use some of: ${known.join(", ")}.` : "Leave --only out.";
+    throw new Fault(`--only names unknown parts: ${unknown.join(", ")}. ${usable}`);
   }
   const { machine, record, recorded } = await import("../bench/recorded.mjs");
   if (values.native) return benchNative(machine(), values.record);
-  const made = { ...machine(), rounds: Number(rounds), seconds: Number(seconds) };
+  const made = { ...machine(), rounds, seconds };
   await build();
   await ensureTools(anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
   const { installPeers } = await import("../bench/bundle.mjs");
@@ -103,34 +125,6 @@ await main(async () => {
   );
 });
 
-/** Reads the options. */
-function orders() {
-  const flag = /** @type {const} */ ({ type: "boolean", default: false });
-  const text = /** @type {const} */ ({ type: "string" });
-  try {
-    const { values } = parseArgs({
-      options: {
-        rounds: text,
-        seconds: text,
-        only: text,
-        anchors: flag,
-        native: flag,
-        scale: flag,
-        quick: flag,
-        record: flag,
-        help: flag,
-      },
-    });
-    if (values.quick && values.record) {
-      throw new Fault("A quick run is not recorded: leave one out.");
-    }
-    return values;
-  } catch (error) {
-    if (error instanceof Fault) throw error;
-    throw new Fault(`${/** @type {Error} */ (error).message}\n\n${USAGE}`);
-  }
-}
-
 /**
  * Runs an experiment by the Node of the packages, once these are installed.
  * @param {string} name
@@ -138,11 +132,23 @@ function orders() {
  */
 async function experiment(name, args) {
   const file = path.join(ROOT, "bench", `${name}.mjs`);
-  if (!/^\w+$/.test(name) || !existsSync(file)) {
-    throw new Fault(`There is no experiment ${name}: docs/internals/experiments.md lists them.`);
+  if (!experiments().includes(name)) {
+    const names = experiments();
+    const meant = near(name, names);
+    const cure = meant ? `Did you mean ${meant}?` : `Use one of: ${names.join(", ")}.`;
+    throw new Fault(`There is no experiment "${name}". ${cure}\n\nHelp: npm run bench -- --help`);
   }
   await packages(new AbortController().signal);
   return (await exitCode(NODE, [file, ...args])) ?? 1;
+}
+
+/** Returns the names of the scripts in bench/ that are experiments. */
+function experiments() {
+  const folder = path.join(ROOT, "bench");
+  const isOne = (/** @type {string} */ file) =>
+    /^await experiment\(/m.test(readFileSync(path.join(folder, file), "utf8"));
+  const files = readdirSync(folder).filter((file) => file.endsWith(".mjs"));
+  return files.filter(isOne).map((file) => path.basename(file, ".mjs"));
 }
 
 /**

@@ -4,6 +4,7 @@
  * npm start, npm test and (through wrangler.toml) wrangler call it. It does nothing when nothing changed.
  * Concurrent builds wait for each other.
  */
+import "./node-version.mjs";
 import {
   copyFileSync,
   cpSync,
@@ -17,9 +18,12 @@ import {
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
+import { readCommandLine } from "./command-line.mjs";
 import { buildConsole } from "./console.mjs";
 import { isCurrent } from "./current.mjs";
+import { buildWhileServing } from "./failed-build.mjs";
 import { named } from "./order.mjs";
+import { TENANTS } from "./places.mjs";
 import { main, print, step } from "./progress.mjs";
 import { run, sideBySide } from "./run.mjs";
 import { BINDGEN, developmentKeys, generator, packages, ROOT, setUp, toolchain } from "./setup.mjs";
@@ -28,8 +32,6 @@ import { isStarted } from "./started.mjs";
 export const WASM = path.join(ROOT, "build/index_bg.wasm");
 export const ARGON2 = path.join(ROOT, "build/argon2.wasm");
 export const SCRIPT = path.join(ROOT, "build/index.js");
-/** The program that reads tenants' documents on the command line. */
-export const TENANTS = path.join(ROOT, "target/debug/tenants");
 /** The Worker with planted faults, for tests. */
 const PLANTED = path.join(ROOT, "target/planted");
 /** The Worker that embeds Vestibule, for tests. */
@@ -320,4 +322,18 @@ function isAlive(pid) {
   }
 }
 
-if (isStarted(import.meta.filename)) await main(build);
+const SHAPE = {
+  name: "npm run build",
+  usage: `Usage: npm run build
+Builds the Worker into build/, if its sources changed. Installs what is missing for that.
+  --help   prints this text`,
+};
+
+if (isStarted(import.meta.filename)) {
+  await main(async () => {
+    readCommandLine(SHAPE);
+    // wrangler names its own command to the builds that it starts.
+    if (process.env.WRANGLER_COMMAND !== "dev") return void (await build());
+    return buildWhileServing(import.meta.filename, { script: SCRIPT, wasm: WASM });
+  });
+}

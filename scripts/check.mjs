@@ -2,11 +2,13 @@
  * `npm run check`: checks formatting, lints, types, licences, advisories and size. It runs everything, so
  * that one run shows every fault.
  */
+import "./node-version.mjs";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { commandOf, ensureVenv } from "../tests/harness/venv.mjs";
 import { ARGON2, build, SCRIPT, WASM } from "./build.mjs";
+import { readCommandLine } from "./command-line.mjs";
 import { buildNodeKit } from "./node-kit.mjs";
 import { main, print, step } from "./progress.mjs";
 import { exitCode, output, run } from "./run.mjs";
@@ -30,7 +32,15 @@ const DENY_PLACES = [commandOf(DENY_PACKAGE), path.join(ROOT, "target/tools/bin/
 const options = { cwd: ROOT };
 const bin = (/** @type {string} */ name) => path.join(ROOT, "node_modules/.bin", name);
 
+const SHAPE = {
+  name: "npm run check",
+  usage: `Usage: npm run check
+Checks formatting, lints, types, licences, advisories and size. Runs everything, so that one run shows every fault.
+  --help   prints this text`,
+};
+
 await main(async () => {
+  readCommandLine(SHAPE);
   await build();
   await buildNodeKit();
   const deny = await denyTool();

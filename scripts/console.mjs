@@ -2,13 +2,14 @@
  * Builds the console into build/console/, bundled and compressed. The Worker contains the compressed
  * files and sends them unchanged.
  */
+import "./node-version.mjs";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { constants, gzipSync } from "node:zlib";
 import { isCurrent } from "./current.mjs";
-import { Fault, main, print } from "./progress.mjs";
+import { Fault, print } from "./progress.mjs";
 import { ROOT } from "./setup.mjs";
-import { isStarted } from "./started.mjs";
+import { whenStarted } from "./started.mjs";
 
 const FOLDER = path.join(ROOT, "build/console");
 const FILES = ["index.html", "console.js", "console.css", "tenant.schema.json"];
@@ -64,4 +65,8 @@ export async function buildConsole() {
     throw new Fault(`The console has ${size} bytes gzipped; at most ${BUDGET} are allowed.`);
 }
 
-if (isStarted(import.meta.filename)) await main(buildConsole);
+await whenStarted(
+  import.meta.filename,
+  { does: "Builds the console into build/console/, if its sources changed." },
+  buildConsole,
+);

@@ -1,7 +1,7 @@
 /** Decides whether built files are newer than their sources. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
-import { ROOT } from "./setup.mjs";
+import { ROOT } from "./places.mjs";
 
 /**
  * @param {string[]} products

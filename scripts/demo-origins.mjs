@@ -6,8 +6,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { NODE, ROOT } from "./places.mjs";
 import { print } from "./progress.mjs";
-import { NODE, ROOT } from "./setup.mjs";
 
 /** Pause before a restart: long enough to see the other server take over. */
 const RESTART_MS = 15_000;

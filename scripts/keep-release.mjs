@@ -2,14 +2,15 @@
  * `node scripts/keep-release.mjs`: keeps the build of this release for tests that run it together with the next one.
  * Run it once, at the deployed commit; see `tests/fixtures/releases/README.md`.
  */
+import "./node-version.mjs";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { build } from "./build.mjs";
-import { Fault, main, print } from "./progress.mjs";
+import { Fault, print } from "./progress.mjs";
 import { output } from "./run.mjs";
 import { ROOT } from "./setup.mjs";
-import { isStarted } from "./started.mjs";
+import { whenStarted } from "./started.mjs";
 
 /** Matches the files of a deployment. */
 const DEPLOYED = /\.(?:js|wasm|bin)$/;
@@ -37,8 +38,12 @@ export function keep(folder, release) {
   return kept;
 }
 
-if (isStarted(import.meta.filename)) {
-  await main(async () => {
+await whenStarted(
+  import.meta.filename,
+  {
+    does: "Keeps the build of this commit in tests/fixtures/releases/, for tests that run it together with the next release.",
+  },
+  async () => {
     const commit = output("git", ["rev-parse", "HEAD"], { cwd: ROOT });
     if (!commit || output("git", ["status", "--porcelain"], { cwd: ROOT }) !== "") {
       throw new Fault("Commit your changes first: a kept release names the commit of its build.");
@@ -46,5 +51,5 @@ if (isStarted(import.meta.filename)) {
     await build();
     const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8"));
     print(`Kept in ${path.relative(ROOT, keep(path.join(ROOT, "build"), { version, commit }))}.`);
-  });
-}
+  },
+);

@@ -10,6 +10,18 @@ export function nearest(word, known) {
 }
 
 /**
+ * Returns the known word that was probably meant, if one is similar.
+ * @param {string} word
+ * @param {string[]} known
+ */
+export function near(word, known) {
+  const begun = known.find((one) => word.length > 3 && one.startsWith(word));
+  if (begun !== undefined || known.length === 0) return begun;
+  const found = nearest(word, known);
+  return distance(found, word) <= Math.max(2, word.length / 3) ? found : undefined;
+}
+
+/**
  * Returns the number of letters to add, remove or replace to turn one word into the other.
  * @param {string} a
  * @param {string} b

@@ -4,7 +4,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { ARGON2, buildPasswords } from "./build.mjs";
+import path from "node:path";
+import { hasSources, ROOT } from "./places.mjs";
 
 /**
  * @typedef {object} Exports the exports of `tools/argon2/src/exports.rs`
@@ -23,6 +24,9 @@ export const LONGEST_PASSWORD = 1024;
 const LONGEST_STORED = 192;
 const SALT_LENGTH = 16;
 
+/** The built module. */
+const ARGON2 = path.join(ROOT, "build/argon2.wasm");
+
 /** Returns a password's bytes in the Worker's form (`src/worker/io/password.rs`). @param {string} password */
 export function passwordBytes(password) {
   return Buffer.from(password.normalize("NFC"));
@@ -30,7 +34,7 @@ export function passwordBytes(password) {
 
 /** Opens the module, and builds it if necessary. */
 export async function openPasswords() {
-  await buildPasswords();
+  if (hasSources()) await (await import("./build.mjs")).buildPasswords();
   const module = new WebAssembly.Module(readFileSync(ARGON2));
   const { exports } = new WebAssembly.Instance(module);
   return new Passwords(/** @type {Exports} */ (/** @type {unknown} */ (exports)));

@@ -24,6 +24,9 @@ export async function step(what, usually, act) {
 /** A fault that a message explains: printed without a stack trace. */
 export class Fault extends Error {}
 
+/** What `--help` prints, in place of everything else. */
+export class Help extends Error {}
+
 /**
  * Runs a command's main function; a fault ends it with only its message.
  * @param {() => Promise<number | void>} act
@@ -32,6 +35,7 @@ export async function main(act) {
   try {
     process.exitCode = (await act()) ?? 0;
   } catch (error) {
+    if (error instanceof Help) return print(error.message);
     if (!(error instanceof Fault)) throw error;
     process.stderr.write(`\n${error.message}\n`);
     process.exitCode = 1;

@@ -2,11 +2,12 @@
  * Finds Prometheus and promtool for the tests: the machine's own, or those of Debian's package,
  * unpacked into target/. Installing the package would start a service.
  */
+import "./node-version.mjs";
 import { existsSync, renameSync } from "node:fs";
 import path from "node:path";
 import { Fault, print, step } from "./progress.mjs";
 import { output } from "./run.mjs";
-import { isStarted } from "./started.mjs";
+import { whenStarted } from "./started.mjs";
 import { hasPackages, unpack, unpackedAt } from "./unpacked.mjs";
 
 const PLACES = [unpackedAt("prometheus"), "/usr/bin", "/usr/local/bin"];
@@ -54,4 +55,8 @@ function unpackPrograms() {
   });
 }
 
-if (isStarted(import.meta.filename)) await ensurePrometheus();
+await whenStarted(
+  import.meta.filename,
+  { does: "Fetches Prometheus for the tests, if it is missing." },
+  ensurePrometheus,
+);

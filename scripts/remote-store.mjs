@@ -1,63 +1,68 @@
-/** Reads and writes keys of the deployment by wrangler's command line, which signs in. */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
+/** Reads and writes keys of the deployment by Cloudflare's API. */
+import { CloudflareAccount } from "./cloudflare-account.mjs";
 import { Fault } from "./progress.mjs";
-import { NODE, ROOT } from "./setup.mjs";
 
-const WRANGLER = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
+/** Maximum number of names in a page of a list. */
+const PAGE = 1000;
 
 /** @implements {Pick<import("./tenant-store.mjs").Place, keyof RemotePlace>} */
 export class RemotePlace {
-  #config;
+  #account;
 
-  /** @param {string} config the file with the deployment's settings */
+  /** @param {import("./tenant-store.mjs").Config} config */
   constructor(config) {
-    this.#config = config;
+    this.#account = new CloudflareAccount(config);
   }
 
-  /** @param {{ binding: string }} settings */
-  namespace({ binding }) {
-    return new RemoteNamespace((args) =>
-      this.#wrangler(["kv", "key", ...args, "--binding", binding]),
-    );
+  /** @param {{ binding: string, id?: string }} settings */
+  namespace({ binding, id }) {
+    return new RemoteNamespace(this.#account, async () => {
+      const found = id ?? (await this.#account.binding(binding))?.namespace_id;
+      return idOf(found, `the namespace ${binding}`);
+    });
   }
 
   /**
    * Runs statements, one call each: while the platform imports a file, the database is unavailable.
-   * @param {{ binding: string }} settings
+   * @param {{ binding: string, database_id?: string }} settings
    */
-  database({ binding }) {
-    return async (/** @type {string} */ statement) => {
-      const args = ["d1", "execute", binding, "--yes", "--json", "--command", statement];
-      const { isGood, stdout, output } = this.#wrangler(args);
-      if (!isGood) throw new Error(output);
-      return JSON.parse(stdout.slice(stdout.indexOf("[")))[0].results;
+  database({ binding, database_id: id }) {
+    return async (/** @type {string} */ sql) => {
+      const found = id ?? (await this.#account.binding(binding))?.id;
+      const path = `/d1/database/${idOf(found, `the database ${binding}`)}/query`;
+      const response = await this.#account.call("POST", path, { json: { sql } });
+      const { result } = /** @type {any} */ (await response.json());
+      return result[0].results;
     };
   }
 
   async close() {}
+}
 
-  /** @param {string[]} args */
-  #wrangler(args) {
-    const all = [WRANGLER, ...args, "--remote", "--config", this.#config];
-    const { status, stdout, stderr } = spawnSync(NODE, all, {
-      cwd: ROOT,
-      encoding: "utf8",
-      maxBuffer: 64 * 2 ** 20,
-    });
-    return { isGood: status === 0, stdout, output: stdout + stderr };
-  }
+/**
+ * @param {string | undefined} id
+ * @param {string} what
+ */
+function idOf(id, what) {
+  if (id === undefined)
+    throw new Fault(`The deployment has not created ${what} yet. Run npm run deploy first.`);
+  return id;
 }
 
 /** @implements {Pick<import("./tenant-store.mjs").Keys, keyof RemoteNamespace>} */
 class RemoteNamespace {
-  #kv;
+  #account;
+  #find;
+  /** @type {Promise<string> | undefined} */
+  #id;
 
-  /** @param {(args: string[]) => { isGood: boolean, stdout: string, output: string }} kv */
-  constructor(kv) {
-    this.#kv = kv;
+  /**
+   * @param {CloudflareAccount} account
+   * @param {() => Promise<string>} find returns the namespace's id
+   */
+  constructor(account, find) {
+    this.#account = account;
+    this.#find = find;
   }
 
   /**
@@ -65,10 +70,7 @@ class RemoteNamespace {
    * @returns {Promise<string | null>}
    */
   async get(key) {
-    const { isGood, stdout, output } = this.#kv(["get", key, "--text"]);
-    if (isGood && stdout.trim() !== "Value not found") return stdout.trimEnd();
-    if (isGood || /not found|404/i.test(output)) return null;
-    throw new Fault(`${key} could not be read: ${output}`);
+    return this.#account.textOrNull(await this.#value(key));
   }
 
   /**
@@ -76,40 +78,36 @@ class RemoteNamespace {
    * @param {string} value
    */
   async put(key, value) {
-    withFile(value, (file) => {
-      const { isGood, output } = this.#kv(["put", key, "--path", file]);
-      if (!isGood) throw new Fault(`${key} could not be stored: ${output}`);
-    });
+    await this.#account.call("PUT", await this.#value(key), { body: value });
   }
 
   /** @param {string} key */
   async delete(key) {
-    const { isGood, output } = this.#kv(["delete", key]);
-    if (!isGood) throw new Fault(`${key} could not be deleted: ${output}`);
+    await this.#account.call("DELETE", await this.#value(key));
   }
 
   /** @param {string} prefix */
   async names(prefix) {
-    const { isGood, stdout, output } = this.#kv(["list", "--prefix", prefix]);
-    if (!isGood) throw new Fault(`The namespace could not be listed: ${output}`);
-    /** @type {{ name: string }[]} */
-    const listed = JSON.parse(stdout.slice(stdout.indexOf("[")));
-    return listed.map(({ name }) => name);
+    /** @type {string[]} */
+    const names = [];
+    let cursor = "";
+    do {
+      const query = new URLSearchParams({ prefix, limit: String(PAGE), ...(cursor && { cursor }) });
+      const response = await this.#account.call("GET", `${await this.#path()}/keys?${query}`);
+      const { result, result_info: info } = /** @type {any} */ (await response.json());
+      names.push(...result.map((/** @type {{ name: string }} */ { name }) => name));
+      cursor = info?.cursor ?? "";
+    } while (cursor);
+    return names;
   }
-}
 
-/**
- * Passes a long text in a file, because it does not fit a command line.
- * @param {string} text
- * @param {(file: string) => void} act
- */
-function withFile(text, act) {
-  const folder = mkdtempSync(path.join(tmpdir(), "vestibule-tenant-"));
-  try {
-    const file = path.join(folder, "value");
-    writeFileSync(file, text);
-    act(file);
-  } finally {
-    rmSync(folder, { recursive: true });
+  async #path() {
+    this.#id ??= this.#find();
+    return `/storage/kv/namespaces/${await this.#id}`;
+  }
+
+  /** @param {string} key */
+  async #value(key) {
+    return `${await this.#path()}/values/${encodeURIComponent(key)}`;
   }
 }

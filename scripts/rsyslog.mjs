@@ -2,11 +2,12 @@
  * Finds rsyslog for a test of log lines: that of Debian's packages, unpacked into target/. The machine's own may lack the
  * module for Elasticsearch.
  */
+import "./node-version.mjs";
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import path from "node:path";
 import { Fault, print, step } from "./progress.mjs";
 import { output } from "./run.mjs";
-import { isStarted } from "./started.mjs";
+import { whenStarted } from "./started.mjs";
 import { hasPackages, unpack, unpackedAt } from "./unpacked.mjs";
 
 /** Packages of the program, its module for Elasticsearch, and the libraries that few machines have. */
@@ -51,4 +52,8 @@ function starts({ program, libraries }) {
   return output("env", [`LD_LIBRARY_PATH=${libraries}`, program, "-v"]) !== null;
 }
 
-if (isStarted(import.meta.filename)) await ensureRsyslog();
+await whenStarted(
+  import.meta.filename,
+  { does: "Fetches rsyslog for the tests, if it is missing." },
+  ensureRsyslog,
+);

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
+import { NODE, ROOT, WRANGLER } from "./places.mjs";
 import { Fault, print } from "./progress.mjs";
-import { NODE, ROOT } from "./setup.mjs";
 
 const QUIET = {
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
@@ -15,7 +15,12 @@ const QUIET = {
   WRANGLER_LOG: "log",
   WRANGLER_SEND_ERROR_REPORTS: "false",
   WRANGLER_SEND_METRICS: "false",
+  // The compiler writes to wrangler, not to the terminal.
+  ...(process.stdout.isTTY && { CARGO_TERM_COLOR: "always" }),
 };
+
+/** Prefix of what a build prints that wrangler starts after a change. */
+const BUILD = "[custom build] ";
 
 const SUPERVISED = path.join(ROOT, "scripts/supervised.mjs");
 
@@ -43,14 +48,13 @@ export class Served {
   constructor(port, origins, vars = {}, { showsLog = false } = {}) {
     this.prefix = vars.PREFIX ?? configuredPrefix();
     this.#url = `http://127.0.0.1:${port}${this.prefix}/healthz`;
-    const wrangler = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
     const settings = Object.entries({ ORIGINS: origins.join(","), ...vars });
     const args = ["dev", "--port", String(port)];
     for (const [name, value] of settings) args.push("--var", `${name}:${value}`);
     const bin = path.join(ROOT, "node_modules/.bin");
     const env = { ...process.env, ...QUIET, PATH: `${bin}:${process.env.PATH}` };
     // The supervisor detects by this channel that this process is gone.
-    this.#child = spawn(NODE, [SUPERVISED, NODE, "--no-warnings", wrangler, ...args], {
+    this.#child = spawn(NODE, [SUPERVISED, NODE, "--no-warnings", WRANGLER, ...args], {
       cwd: ROOT,
       env,
       stdio: ["ignore", "pipe", "inherit", "ipc"],
@@ -61,16 +65,23 @@ export class Served {
   }
 
   /**
-   * Prints a line of the Worker or a warning, and keeps wrangler's other lines.
+   * Prints a line of the Worker or of a build, or a warning, and keeps wrangler's other lines.
    * @param {string} line
    * @param {boolean} showsLog
    */
   #onLine(line, showsLog) {
+    if (line.startsWith(BUILD)) return this.#onBuildLine(line.slice(BUILD.length));
     const isLog = line.startsWith("{");
     if (isLog ? showsLog : /✘|▲|\[wrangler:(?:warn|error)\]/.test(line)) print(line);
     if (isLog) return;
     this.#chatter.push(line);
     if (this.#chatter.length > MAX_KEPT_LINES) this.#chatter.shift();
+  }
+
+  /** @param {string} line */
+  #onBuildLine(line) {
+    if (line.startsWith("Running: ")) return;
+    print(line);
   }
 
   async ready() {

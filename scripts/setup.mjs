@@ -5,17 +5,16 @@
  * Runs under the machine's own Node (20 or newer) before any package is installed, so it uses only
  * Node itself.
  */
+import "./node-version.mjs";
 import { createHash, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { Fault, main, step } from "./progress.mjs";
+import { NODE, ROOT } from "./places.mjs";
+import { Fault, step } from "./progress.mjs";
 import { output, run, sideBySide } from "./run.mjs";
-import { isStarted } from "./started.mjs";
+import { whenStarted } from "./started.mjs";
 
-export const ROOT = path.resolve(import.meta.dirname, "..");
-
-/** The Node of the npm packages: wrangler needs a newer one than many machines have. */
-export const NODE = path.join(ROOT, "node_modules/.bin/node");
+export { NODE, ROOT };
 
 /** Build folder of the generator: cargo locks a folder, and the Worker is built at the same time. */
 const GENERATOR = path.join(ROOT, "target/generator");
@@ -130,4 +129,10 @@ function freshSecret() {
   return randomBytes(32).toString("base64url");
 }
 
-if (isStarted(import.meta.filename)) await main(setUp);
+await whenStarted(
+  import.meta.filename,
+  {
+    does: "Installs what a build needs: npm packages, Rust's wasm32 target, the generator of the glue, development keys.",
+  },
+  setUp,
+);

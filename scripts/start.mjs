@@ -3,34 +3,58 @@
  * chat servers from a fresh clone.
  *
  * Sets up, builds, starts two demo chat servers (or uses yours), and serves them through the Worker
- * in `wrangler dev`. Ctrl-C ends everything, and so does the end of the npm that runs it.
+ * in `wrangler dev`, which builds again when a source changes. Ctrl-C ends everything, and so does the end of
+ * the npm that runs it.
  */
+import "./node-version.mjs";
 import { createServer } from "node:net";
-import { parseArgs } from "node:util";
 import { build } from "./build.mjs";
+import { readCommandLine, wholeNumber } from "./command-line.mjs";
 import { DemoOrigins } from "./demo-origins.mjs";
 import { onParentEnd } from "./parent.mjs";
 import { Fault, main, print } from "./progress.mjs";
 import { Served } from "./served.mjs";
 import { developmentAdminToken } from "./setup.mjs";
 
-const USAGE = `Usage: npm start -- [options]
-  --origin [NAME=]URL   your chat server instead of the demo's two; can be repeated
-  --port NUMBER         port to serve, 8787 by default
-  --var NAME:VALUE      a setting, as in wrangler.toml; can be repeated`;
+const DEFAULT_PORT = 8787;
 
-/**
- * @typedef {object} Choice
- * @property {string[]} origins empty for the demo's
- * @property {number} port
- * @property {Record<string, string>} vars
- */
+/** An origin as in ORIGINS: `[name=]http(s)://host[:port][;attribute=value…]`. */
+const ORIGIN = /^(?:[a-z0-9][\w-]*=)?(https?:\/\/[^\s;,]+)(?:;[^,]*)?$/i;
+
+const SHAPE = {
+  name: "npm start",
+  usage: `Usage: npm start -- [options]
+Builds the Worker if necessary, and serves the demo or your chat servers on this machine.
+  --origin [NAME=]URL   your chat server instead of the demo's two; can be repeated
+  --port NUMBER         port to serve, ${DEFAULT_PORT} by default; 0 takes a free one
+  --var NAME:VALUE      a setting, as in wrangler.toml; can be repeated
+  --help                prints this text`,
+  options: {
+    origin: {
+      type: /** @type {const} */ ("string"),
+      multiple: true,
+      takes: "[NAME=]URL, such as http://127.0.0.1:8000",
+      read: (/** @type {string} */ text) => (text.split(",").every(isOrigin) ? text : undefined),
+    },
+    port: { type: /** @type {const} */ ("string"), ...wholeNumber(0, 65_535) },
+    var: {
+      type: /** @type {const} */ ("string"),
+      multiple: true,
+      takes: "NAME:VALUE, such as LOG_LEVEL:warn",
+      read: setting,
+      secret: true,
+    },
+  },
+  onWord: (/** @type {string} */ word) => (isOrigin(word) ? ` Did you mean --origin ${word}?` : ""),
+};
 
 await main(async () => {
-  const { origins: named, port, vars } = chosen();
+  const { values } = readCommandLine(SHAPE);
+  const { origin: named = [] } = values;
+  const vars = Object.fromEntries(values.var ?? []);
   onParentEnd(() => process.exit(1));
+  const port = await freePort(values.port ?? DEFAULT_PORT);
   await build();
-  await mustBeFree(port);
 
   const demo = new DemoOrigins();
   const isDemo = named.length === 0;
@@ -74,52 +98,43 @@ function signals(port, prefix, { OTLP_ENDPOINT: collector }, isDemo) {
   ];
 }
 
-/**
- * Reads the command line.
- * @returns {Choice}
- */
-function chosen() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        origin: { type: "string", multiple: true, default: [] },
-        port: { type: "string", default: "8787" },
-        var: { type: "string", multiple: true, default: [] },
-      },
-    });
-    return { origins: values.origin, port: portOf(values.port), vars: varsOf(values.var) };
-  } catch (error) {
-    throw new Fault(`${/** @type {Error} */ (error).message}\n\n${USAGE}`);
-  }
-}
-
 /** @param {string} text */
-function portOf(text) {
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port < 1 || port > 65_535)
-    throw new Error(`--port takes a number from 1 to 65535, not "${text}".`);
-  return port;
+function isOrigin(text) {
+  const [, url] = text.match(ORIGIN) ?? [];
+  return url !== undefined && URL.canParse(url);
 }
 
-/** @param {string[]} settings each `NAME:value`, as in wrangler */
-function varsOf(settings) {
-  return Object.fromEntries(
-    settings.map((setting) => {
-      const [, name, value] = setting.match(/^([A-Z][A-Z0-9_]*):(.*)$/s) ?? [];
-      // The message does not repeat the setting, which may be a secret.
-      if (name === undefined) throw new Error("--var takes NAME:VALUE, such as LOG_LEVEL:warn.");
-      return [name, value];
-    }),
-  );
+/** Reads a setting, as in wrangler. @param {string} text `NAME:value` */
+function setting(text) {
+  const [, name, value] = text.match(/^([A-Z][A-Z0-9_]*):(.*)$/s) ?? [];
+  return name === undefined ? undefined : [name, value];
 }
 
-/** @param {number} port */
-function mustBeFree(port) {
+/**
+ * Returns the port if it is free.
+ * @param {number} port 0 for any
+ * @returns {Promise<number>}
+ */
+function freePort(port) {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.on("error", () =>
-      reject(new Fault(`Port ${port} is taken. Choose another: npm start -- --port ${port + 1}`)),
+    probe.on("error", (/** @type {NodeJS.ErrnoException} */ { code }) =>
+      reject(new Fault(portFault(port, code))),
     );
-    probe.listen(port, "127.0.0.1", () => probe.close(resolve));
+    probe.listen(port, "127.0.0.1", () => {
+      const taken = /** @type {import("node:net").AddressInfo} */ (probe.address()).port;
+      probe.close(() => resolve(taken));
+    });
   });
+}
+
+/**
+ * @param {number} port
+ * @param {string | undefined} code
+ */
+function portFault(port, code) {
+  if (code === "EACCES")
+    return `Port ${port} is reserved for the system. Choose one above 1023: npm start -- --port ${DEFAULT_PORT}`;
+  const other = port < 65_535 ? port + 1 : DEFAULT_PORT;
+  return `Port ${port} is taken. Choose another: npm start -- --port ${other}`;
 }

@@ -1,9 +1,11 @@
 /** Opens the store of tenants' documents and users' accounts: a KV namespace or D1 table, local or deployed. */
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { LocalPlace, wrangler } from "./local-store.mjs";
+import { near } from "./nearest.mjs";
+import { ROOT } from "./places.mjs";
 import { Fault } from "./progress.mjs";
 import { RemotePlace } from "./remote-store.mjs";
-import { ROOT } from "./setup.mjs";
 
 /** D1 accepts statements of up to 100 KB; longer texts are concatenated in the database. */
 const LONGEST_PIECE = 90_000;
@@ -11,19 +13,35 @@ const LONGEST_PIECE = 90_000;
 /** A key of the right form, which signs nothing. */
 export const STAND_IN = "A".repeat(43);
 
-/** Options that select the store, the same for every command. @type {import("node:util").ParseArgsConfig["options"] & {}} */
+/** Options that select the store, the same for every command. @type {Record<string, import("./command-line.mjs").Option>} */
 export const STORE_OPTIONS = {
-  remote: { type: "boolean", default: false },
-  "persist-to": { type: "string" },
-  config: { type: "string", default: path.join(ROOT, "wrangler.toml") },
+  remote: {
+    type: "boolean",
+    orValue: /^https?:\/\//,
+    takes: "a URL, such as https://chat.example, or nothing",
+    read: (text) => (URL.canParse(text) ? text : undefined),
+  },
+  env: { type: "string", takes: "the name of an environment in wrangler.toml" },
+  "persist-to": { type: "string", takes: "the folder of the development server's storage" },
+  config: { type: "string", takes: "a file like wrangler.toml" },
 };
+
+/** Describes these options. */
+export const STORE_USAGE = `  --remote         the deployment's store, with wrangler's sign-in, in place of this machine's
+  --remote URL     the Worker at this URL, by its admin API, with its ADMIN_TOKEN from the environment or asked for
+  --env NAME       an environment of wrangler.toml, such as staging
+  --config FILE    a file in place of wrangler.toml
+  --persist-to DIR the development server's storage, .wrangler/state by default
+  --help           prints this text`;
 
 /** The part of wrangler.toml that matters here.
  * @typedef {object} Config
+ * @property {string} [name]
+ * @property {string} [account_id]
  * @property {string} [compatibility_date]
  * @property {Record<string, unknown>} vars
  * @property {{ binding: string, id?: string }[]} kv_namespaces
- * @property {{ binding: string }[]} d1_databases
+ * @property {{ binding: string, database_id?: string }[]} d1_databases
  * @property {{ bindings: { name: string }[] }} durable_objects
  */
 
@@ -40,7 +58,7 @@ export const STORE_OPTIONS = {
  * A machine with namespaces and databases.
  * @typedef {object} Place
  * @property {(settings: { binding: string, id?: string }) => Keys} namespace
- * @property {(settings: { binding: string }) => Execute} database
+ * @property {(settings: { binding: string, database_id?: string }) => Execute} database
  * @property {() => Promise<void>} close
  */
 
@@ -56,18 +74,50 @@ export const STORE_OPTIONS = {
  * @returns {Store}
  */
 export function openStore(options, bindings) {
-  const file = String(options.config);
-  /** @type {Config} */
-  const config = wrangler().unstable_readConfig({ config: file });
+  const file = path.resolve(String(options.config ?? path.join(ROOT, "wrangler.toml")));
+  const config = readConfig(file, options.env);
   const state = String(options["persist-to"] ?? path.join(path.dirname(file), ".wrangler/state"));
   const place = options.remote
-    ? new RemotePlace(file)
+    ? new RemotePlace(config)
     : new LocalPlace(state, config.compatibility_date);
   return {
     ...keysOf(config, place, bindings),
     bindings: () => bindingsOf(config),
     close: () => place.close(),
   };
+}
+
+/**
+ * Reads a file like wrangler.toml.
+ * @param {string} file
+ * @param {unknown} env
+ * @returns {Config}
+ */
+export function readConfig(file, env) {
+  if (!existsSync(file)) throw new Fault(`There is no file ${file}.`);
+  const read = (/** @type {any} */ named) => {
+    try {
+      return /** @type {any} */ (wrangler().unstable_readConfig({ config: file, ...named }));
+    } catch (error) {
+      throw new Fault(`wrangler cannot read ${file}: ${/** @type {Error} */ (error).message}`);
+    }
+  };
+  if (!env) return read({});
+  mustBeKnown(String(env), file, read({}).definedEnvironments ?? []);
+  return read({ env });
+}
+
+/**
+ * @param {string} env
+ * @param {string} file
+ * @param {string[]} known
+ */
+function mustBeKnown(env, file, known) {
+  if (known.includes(env)) return;
+  const meant = near(env, known);
+  const has = known.length > 0 ? `It has: ${known.join(", ")}.` : "It has none.";
+  const cure = meant ? `Did you mean ${meant}?` : has;
+  throw new Fault(`${path.basename(file)} has no environment ${env}. ${cure}`);
 }
 
 /**
@@ -86,7 +136,7 @@ function keysOf(config, place, bindings) {
   }
   const missing = async () => {
     throw new Fault(
-      `The namespace ${bindings[0]} is not bound. Create it with "npx wrangler kv namespace create ${bindings[0]}" and put its id into wrangler.toml.`,
+      `The namespace ${bindings[0]} is not bound. Add it to wrangler.toml: [[kv_namespaces]] with binding = "${bindings[0]}". The next deployment creates it.`,
     );
   };
   return { get: missing, put: missing, delete: missing, names: missing };

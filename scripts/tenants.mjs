@@ -13,27 +13,60 @@
  *                      manages files that a document names as kv:NAME
  *
  * Documents are in the KV namespace TENANTS or the D1 database TENANTS_DB: of this machine's development
- * server, or with --remote of the deployment.
+ * server, or with --remote of the deployment; or they are those of the Worker at a URL.
  */
+import "./node-version.mjs";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import path from "node:path";
-import { parseArgs } from "node:util";
-import { buildTenants, TENANTS } from "./build.mjs";
+import { readCommandLine } from "./command-line.mjs";
+import { hasSources, ROOT, TENANTS } from "./places.mjs";
 import { Fault, main, print } from "./progress.mjs";
-import { setUp } from "./setup.mjs";
+import { packages, setUp } from "./setup.mjs";
 import { asset, removeAll } from "./tenant-assets.mjs";
-import { openStore, STAND_IN, STORE_OPTIONS } from "./tenant-store.mjs";
+import { contents, idOf, printDifference } from "./tenant-files.mjs";
+import { openStore, STAND_IN, STORE_OPTIONS, STORE_USAGE } from "./tenant-store.mjs";
+import { tenantsByApi } from "./tenants-by-api.mjs";
 
 /** @typedef {import("./tenant-store.mjs").Store} Store */
 
+const SHAPE = {
+  name: "npm run tenants",
+  usage: `Usage: npm run tenants -- COMMAND [options]
+  validate FILE…      lists the faults of documents, with their fixes
+  put FILE…           validates documents, then stores them with their hosts
+  get ID               prints the stored document
+  list                 lists the tenants and their hosts
+  diff FILE            shows what put would change
+  delete ID            deletes the document and its hosts
+  explain HOST [PATH]  shows the tenant, the access rule, and every setting with its source
+  schema               prints the JSON Schema of a document
+  asset put TENANT NAME FILE, asset list TENANT, asset delete TENANT NAME
+                       manages files that a document names as kv:NAME
+Options:
+${STORE_USAGE}`,
+  options: STORE_OPTIONS,
+  commands: {
+    validate: "FILE…",
+    put: "FILE…",
+    get: "ID",
+    list: "",
+    diff: "FILE",
+    delete: "ID",
+    explain: "HOST [PATH]",
+    schema: "",
+    asset: "put|list|delete [TENANT] [NAME] [FILE]",
+  },
+};
+
 await main(async () => {
-  const { values, positionals } = parseArgs({ options: STORE_OPTIONS, allowPositionals: true });
-  await setUp();
-  await buildTenants();
+  const { values, words } = readCommandLine(SHAPE);
+  const [command, ...rest] = words;
+  if (command === "schema") return schema();
+  const isByApi = typeof values.remote === "string";
+  await prepare(isByApi);
+  if (isByApi) return (await tenantsByApi(values.remote))[command](rest);
   const store = openStore(values, ["TENANTS", "TENANTS_DB"]);
-  const [command, ...rest] = positionals;
   const commands = /** @type {Record<string, () => number | Promise<number>>} */ ({
     validate: () => validate(store, rest),
     put: () => put(store, rest),
@@ -42,17 +75,44 @@ await main(async () => {
     diff: () => diff(store, rest[0]),
     delete: () => remove(store, rest[0]),
     explain: () => explain(store, rest[0], rest[1] ?? "/"),
-    schema: () => report(ask({ do: "schema" })),
     asset: () => asset(store, rest),
   });
-  const act = commands[command];
-  if (!act) throw new Fault(`Use one of: ${Object.keys(commands).join(", ")}.`);
   try {
-    return await act();
+    return await commands[command]();
   } finally {
     await store.close();
   }
 });
+
+/**
+ * Installs and builds what a command needs. A Worker that is asked by its API validates documents itself.
+ * @param {boolean} isByApi
+ */
+async function prepare(isByApi) {
+  if (!hasSources()) {
+    if (isByApi) return;
+    throw new Fault(
+      "The program that validates documents is built from Vestibule's sources, which are not here. Use --remote with the URL of a Worker, such as http://localhost:8787 of npm start.",
+    );
+  }
+  if (isByApi) return packages(new AbortController().signal);
+  await buildProgram();
+}
+
+async function schema() {
+  if (!hasSources()) {
+    print(readFileSync(path.join(ROOT, "build/tenant.schema.json"), "utf8").trimEnd());
+    return 0;
+  }
+  await buildProgram();
+  return report(ask({ do: "schema" }));
+}
+
+async function buildProgram() {
+  await setUp();
+  const { buildTenants } = await import("./build.mjs");
+  await buildTenants();
+}
 
 /**
  * Reads a document with the Worker's own code.
@@ -108,7 +168,6 @@ function secrets(text) {
  * @param {string[]} files
  */
 function validate(store, files) {
-  if (files.length === 0) throw new Fault("Name the files with the documents, such as acme.json.");
   let isAllGood = true;
   for (const file of files) {
     const { isGood, text, named } = read(store, contents(file), { do: "validate" });
@@ -182,26 +241,8 @@ async function list(store) {
  * @param {string} file
  */
 async function diff(store, file) {
-  const after = contents(file);
-  const before = (await store.get(`tenant:${JSON.parse(after).id}`)) ?? "";
-  const folder = mkdtempSync(path.join(tmpdir(), "vestibule-tenant-"));
-  try {
-    writeFileSync(path.join(folder, "stored"), pretty(before));
-    writeFileSync(path.join(folder, "file"), pretty(after));
-    const { stdout } = spawnSync("diff", ["-u", "stored", "file"], {
-      cwd: folder,
-      encoding: "utf8",
-    });
-    print(stdout === "" ? "Nothing would change." : stdout.trimEnd());
-    return 0;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-/** @param {string} text */
-function pretty(text) {
-  return text === "" ? "" : `${JSON.stringify(JSON.parse(text), null, 2)}\n`;
+  const before = await store.get(`tenant:${idOf(file)}`);
+  return printDifference(before ?? "", contents(file));
 }
 
 /**
@@ -238,13 +279,4 @@ async function explain(store, host, at) {
   }
   print(`No tenant has the host ${host}: requests get 421.`);
   return 1;
-}
-
-/** @param {string} file */
-function contents(file) {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    throw new Fault(`${file} cannot be read.`);
-  }
 }

@@ -4,7 +4,8 @@
  *
  * `node scripts/test-tools.mjs SUITE…`
  */
-import { readFileSync } from "node:fs";
+import "./node-version.mjs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { ensureStreamlit } from "../tests/apps/streamlit.mjs";
 import { ensureChainlit } from "../tests/chainlit/venv.mjs";
@@ -13,6 +14,7 @@ import { ensureLossyNetwork } from "../tests/harness/lossy-network.mjs";
 import { ensureKit } from "../tests/kit/venv.mjs";
 import { ensureChromium, ensureFirefoxAndWebKit } from "./browsers.mjs";
 import { buildEmbed, buildPlanted } from "./build.mjs";
+import { readCommandLine } from "./command-line.mjs";
 import { buildNodeKit } from "./node-kit.mjs";
 import { Fault, main, print } from "./progress.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
@@ -84,4 +86,16 @@ function importsOf(file, seen = new Set()) {
   return seen;
 }
 
-await main(() => installFor(process.argv.slice(2)));
+await main(async () => {
+  const { words } = readCommandLine({
+    name: "node scripts/test-tools.mjs",
+    usage: `Usage: node scripts/test-tools.mjs [SUITE …]
+Installs what suites need beyond npm, such as browsers. SUITE is a path, such as tests/start.test.mjs.
+  --help   prints this text`,
+    words: "[SUITE …]",
+  });
+  for (const suite of words) {
+    if (!existsSync(path.join(ROOT, suite))) throw new Fault(`There is no suite ${suite}.`);
+  }
+  await installFor(words);
+});

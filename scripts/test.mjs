@@ -2,14 +2,15 @@
  * `npm test`: runs native Rust tests, then the Worker in real workerd, with real origins and a real
  * browser. Prints failures at the end, and one line: `N passed, N failed[, N skipped]`.
  */
+import "./node-version.mjs";
 import { spawn } from "node:child_process";
-import { availableParallelism } from "node:os";
+import os from "node:os";
 import path from "node:path";
 import { build, buildTenants } from "./build.mjs";
-import { nearest } from "./nearest.mjs";
+import { readCommandLine } from "./command-line.mjs";
 import { Fault, main, print } from "./progress.mjs";
 import { run } from "./run.mjs";
-import { NODE, ROOT } from "./setup.mjs";
+import { NODE, ROOT, toolchain } from "./setup.mjs";
 import { arranged, everything, matching, quick } from "./suites.mjs";
 import { countCargo, countTap, listTap, sound } from "./test-output.mjs";
 
@@ -23,13 +24,18 @@ const USAGE = `Usage: npm test [-- [--quick] [WORD …]]
   --help    prints this text
 LONG=1 in the environment repeats randomised tests as often as the documentation states.`;
 
-const OPTIONS = ["--quick", "--help"];
+const SHAPE = {
+  name: "npm test",
+  usage: USAGE,
+  options: { quick: { type: /** @type {const} */ ("boolean") } },
+  words: "[WORD …]",
+};
 
 /** Timeout of a test; no single test takes this long. */
 const TIMEOUT = "--test-timeout=180000";
 
 /** Number of concurrent suites. Most of them wait for three quarters of their time or more. */
-const AT_ONCE = 2 * availableParallelism();
+const AT_ONCE = 2 * os.availableParallelism();
 
 /** Number of the simulation's seeds in a quick run, and in a long one. */
 const QUICK_SEEDS = "200";
@@ -44,11 +50,15 @@ const NATIVE = ["test", "--locked", "--package", "vestibule", "--package", "vest
 const EXAMPLES = ["test", "--locked", "--package", "vestibule", "--doc"];
 
 await main(async () => {
-  const { words, isQuick, isHelp } = orders(process.argv.slice(2));
-  if (isHelp) return print(USAGE);
+  const { words, values } = readCommandLine(SHAPE);
+  const isQuick = values.quick === true;
+  if (isQuick && words.length > 0) {
+    throw new Fault(`--quick takes no words. Remove: ${words.join(" ")}.\n\n${USAGE}`);
+  }
   const choice = isQuick ? quick() : words.length > 0 ? matching(words) : everything();
   if (isQuick) process.env.SEEDS ??= QUICK_SEEDS;
   if (process.env.LONG === "1") process.env.SEEDS ??= LONG_SEEDS;
+  await toolchain();
   const begun = Date.now();
   const [native] = await Promise.all([nativeTests(choice), prepared(choice.suites)]);
   // Words select suites and tests; an example has neither.
@@ -62,25 +72,6 @@ await main(async () => {
   print(`${sum("passed")} passed, ${sum("failed")} failed${skipped}`);
   return sum("failed") === 0 && sum("passed") > 0 ? 0 : 1;
 });
-
-/**
- * Reads the command line.
- * @param {string[]} args
- */
-function orders(args) {
-  const options = args.filter((arg) => arg.startsWith("-"));
-  const words = args.filter((arg) => !arg.startsWith("-"));
-  const unknown = options.find((option) => !OPTIONS.includes(option));
-  if (unknown !== undefined) {
-    const near = nearest(unknown, OPTIONS);
-    throw new Fault(`Unknown option ${unknown}. Did you mean ${near}?\n\n${USAGE}`);
-  }
-  const isQuick = options.includes("--quick");
-  if (isQuick && words.length > 0) {
-    throw new Fault(`--quick takes no words. Remove: ${words.join(" ")}.\n\n${USAGE}`);
-  }
-  return { words, isQuick, isHelp: options.includes("--help") };
-}
 
 /**
  * Builds and installs what suites need.

@@ -11,15 +11,18 @@
  *
  * The password comes from the terminal or from standard input. Accounts are in the KV namespace USERS if it
  * is bound, else in the store of tenants' documents: of this machine's development server, or with --remote
- * of the deployment.
+ * of the deployment; or they are those of the Worker at a URL.
  */
-import { parseArgs } from "node:util";
+import "./node-version.mjs";
 import { accountPrefix, mustBePassword, profile, userName } from "./accounts.mjs";
 import { askPassword } from "./ask-password.mjs";
+import { readCommandLine } from "./command-line.mjs";
 import { openPasswords } from "./passwords.mjs";
+import { hasSources } from "./places.mjs";
 import { Fault, main, print } from "./progress.mjs";
-import { setUp } from "./setup.mjs";
-import { openStore, STORE_OPTIONS } from "./tenant-store.mjs";
+import { packages } from "./setup.mjs";
+import { openStore, STORE_OPTIONS, STORE_USAGE } from "./tenant-store.mjs";
+import { usersByApi } from "./users-by-api.mjs";
 
 /** @typedef {import("./tenant-store.mjs").Store} Store */
 /** @typedef {import("./accounts.mjs").Account} Account */
@@ -27,40 +30,58 @@ import { openStore, STORE_OPTIONS } from "./tenant-store.mjs";
 /** An account on the command line. @typedef {{ store: Store, key: string, user: string }} Meant */
 /** @typedef {(meant: Meant) => Promise<void> | void} Act */
 
-const PROFILE_OPTIONS = /** @type {const} */ ({
-  email: { type: "string" },
-  name: { type: "string" },
-  groups: { type: "string" },
-});
+const TEXT = /** @type {const} */ ({ type: "string" });
+
+const SHAPE = {
+  name: "npm run users",
+  usage: `Usage: npm run users -- COMMAND TENANT [NAME] [options]
+  add TENANT NAME       creates an account, with --email, --name and --groups a,b
+  password TENANT NAME  sets a new password
+  list TENANT           lists the accounts
+  show TENANT NAME      prints the account without the password hash
+  disable TENANT NAME   refuses its sign-ins
+  enable TENANT NAME    allows them again
+  delete TENANT NAME    deletes the account
+The password is asked for, or comes from standard input. It is never an argument.
+Options:
+${STORE_USAGE}`,
+  options: { ...STORE_OPTIONS, email: TEXT, name: TEXT, groups: TEXT },
+  commands: {
+    add: "TENANT NAME",
+    password: "TENANT NAME",
+    list: "TENANT",
+    show: "TENANT NAME",
+    disable: "TENANT NAME",
+    enable: "TENANT NAME",
+    delete: "TENANT NAME",
+  },
+  onWord: () => ". Only options follow; a password is never an argument.",
+};
 
 await main(async () => {
-  const { values, positionals } = parseArgs({
-    options: { ...STORE_OPTIONS, ...PROFILE_OPTIONS },
-    allowPositionals: true,
-  });
-  const [command, tenant, name, ...rest] = positionals;
-  const commands = /** @type {Record<string, Act | undefined>} */ ({
+  const { values, words } = readCommandLine(SHAPE);
+  const [command, tenant, name] = words;
+  const prefix = accountPrefix(tenant);
+  const user = name === undefined ? "" : userName(name);
+  if (hasSources()) await packages(new AbortController().signal);
+  if (typeof values.remote === "string") {
+    const commands = await usersByApi(values.remote, tenant);
+    return commands[command](user, values);
+  }
+  const commands = /** @type {Record<string, Act>} */ ({
     add: (meant) => add(meant, values),
     password: changePassword,
     show,
     disable: (meant) => change(meant, { disabled: true }, "disabled"),
     enable: (meant) => change(meant, { disabled: undefined }, "enabled"),
     delete: remove,
+    list: async ({ store }) => {
+      for (const key of await store.names(prefix)) print(key.slice(prefix.length));
+    },
   });
-  const act = commands[command];
-  if (!act && command !== "list") {
-    throw new Fault(`Use one of: ${[...Object.keys(commands), "list"].join(", ")}.`);
-  }
-  // A password on the command line is refused, and the message does not repeat it.
-  if (rest.length > 0)
-    throw new Fault("After the user's name only options follow; a password is never an argument.");
-  const prefix = accountPrefix(tenant);
-  const user = act ? userName(name) : "";
-  await setUp();
   const store = openStore(values, ["USERS", "TENANTS", "TENANTS_DB"]);
   try {
-    if (act) await act({ store, key: `${prefix}${user}`, user });
-    else for (const key of await store.names(prefix)) print(key.slice(prefix.length));
+    await commands[command]({ store, key: `${prefix}${user}`, user });
   } finally {
     await store.close();
   }

@@ -1,7 +1,6 @@
 /** Tests what an operator sees when a setting is missing or wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { consoleHostMissing } from "../scripts/console-host.mjs";
 import { header, send } from "./harness/raw.mjs";
 import { until } from "./harness/until.mjs";
 import { freshKey, Vestibule } from "./harness/workerd.mjs";
@@ -77,18 +76,4 @@ test("requiring sign-in without a way to do so is explained on the sign-in page"
 test("the reserved paths can be moved", async (t) => {
   const vestibule = await Vestibule.start(t, { vars: { PREFIX: "/_door" } });
   assert.equal((await send(vestibule.port, { target: "/_door/healthz" })).status, 200);
-});
-
-test("npm run deploy warns an operator with an ADMIN_TOKEN that the console needs a host", () => {
-  const list = (/** @type {string[]} */ ...names) =>
-    JSON.stringify(names.map((name) => ({ name })));
-  const without = '[vars]\n# CONSOLE_HOST = "console.example"\n';
-  const own = '[vars]\nCONSOLE_HOST = "console.example"\n';
-  for (const token of ["ADMIN_TOKEN", "ACME__ADMIN_TOKEN"]) {
-    assert.match(consoleHostMissing(without, list("SESSION_KEYS", token))[0], /CONSOLE_HOST/);
-    assert.deepEqual(consoleHostMissing(own, list(token)), []);
-    assert.deepEqual(consoleHostMissing(without, list(token, "CONSOLE_HOST")), []);
-  }
-  assert.deepEqual(consoleHostMissing(without, list("SESSION_KEYS")), []);
-  assert.deepEqual(consoleHostMissing(without, null), []);
 });

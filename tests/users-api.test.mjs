@@ -1,5 +1,8 @@
-/** Tests accounts with passwords that an operator's program manages. */
+/** Tests accounts with passwords that an operator's program manages, also by `npm run users -- --remote URL`. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
 import { after, test } from "node:test";
 import { enrol } from "./harness/accounts.mjs";
 import { Browser, Sites } from "./harness/sign-in.mjs";
@@ -105,4 +108,38 @@ test("an invalid account is rejected with the reason", async (t) => {
   assert.equal((await call("GET", "ada")).status, 404);
   assert.equal((await call("DELETE", "ada")).status, 404);
   assert.equal((await call("POST", "ada", {})).status, 405);
+});
+
+test("npm run users -- --remote URL manages accounts by the admin API", async (t) => {
+  const { site, signIn } = await open(t);
+  const { port } = new URL(site.url);
+  /** @param {string} line @param {string} [input] */
+  const users = async (line, input = "") => {
+    const script = path.resolve(import.meta.dirname, "../scripts/users.mjs");
+    const args = [script, ...line.split(" "), "--remote", `http://127.0.0.1:${port}`];
+    const child = spawn(process.execPath, args, { env: { ...process.env, ADMIN_TOKEN } });
+    let text = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (chunk) => {
+        text += chunk;
+      });
+    }
+    child.stdin.on("error", () => {}).end(input);
+    const [code] = await once(child, "close");
+    return { text, code };
+  };
+  const added = await users(`add ${site.id} Ada --groups staff`, "difference engine\n");
+  assert.deepEqual(added, { text: "ada: added.\n", code: 0 });
+  assert.match((await users(`add ${site.id} ada`, "difference engine\n")).text, /account already/);
+  assert.equal((await users(`list ${site.id}`)).text, "ada\n");
+  const shown = JSON.parse((await users(`show ${site.id} ada`)).text);
+  assert.deepEqual([shown.user, shown.groups], ["ada", ["staff"]]);
+  assert.equal(await signIn(new Browser(), "ada", "difference engine"), 200);
+  assert.equal((await users(`disable ${site.id} ada`)).code, 0);
+  assert.equal(await signIn(new Browser(), "ada", "difference engine"), 401);
+  assert.equal((await users(`enable ${site.id} ada`)).code, 0);
+  assert.equal((await users(`password ${site.id} ada`, "analytical engine")).code, 0);
+  assert.equal(await signIn(new Browser(), "ada", "analytical engine"), 200);
+  assert.equal((await users(`delete ${site.id} ada`)).text, "ada: deleted.\n");
+  assert.match((await users(`show ${site.id} ada`)).text, /There is no user ada/);
 });

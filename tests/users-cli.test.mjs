@@ -121,13 +121,13 @@ test("npm run users stores accounts in the table of the tenant documents", async
 test("npm run users rejects an invalid account before storing anything", async (t) => {
   const { users } = deployment(t, "");
   for (const [line, input, message] of /** @type {[string, string, RegExp][]} */ ([
-    ["add", "", /Name the tenant/],
+    ["add", "", /TENANT is missing: add TENANT NAME/],
     ["add Acme ada", "", /Name the tenant/],
-    ["add acme", "", /Name the user/],
+    ["add acme", "", /NAME is missing: add TENANT NAME/],
     ["add acme a:b", "", /Name the user/],
     ["add acme a\u0007b", "", /Name the user/],
     [`add acme ${"ä".repeat(65)}`, "", /Name the user/],
-    ["add acme ada correct-horse", "", /only options follow/],
+    ["add acme ada correct-horse", "", /Only options follow/],
     ["change acme ada", "", /Use one of: add, password/],
     ["add acme ada", "correct horse", /The namespace USERS is not bound/],
   ])) {

@@ -1,11 +1,13 @@
 /**
- * Implements the part of Cloudflare's API with which the real wrangler creates a namespace, stores a secret,
- * and accesses a namespace or database. So the documented commands run without an
- * account.
+ * Implements the part of Cloudflare's API with which the real wrangler deploys a Worker, creates a namespace, stores a
+ * secret, and accesses a namespace or database. So the documented commands run without an account.
  */
 import { createServer } from "node:http";
 import { DatabaseSync } from "node:sqlite";
 import { listen } from "./ports.mjs";
+
+/** Cloudflare's code for a Worker that does not exist. */
+const NO_WORKER = 10_007;
 
 const ACCOUNT = "0123456789abcdef0123456789abcdef";
 
@@ -18,10 +20,20 @@ export class CloudflareApi {
   values = new Map();
   /** The one database for all names. */
   database = new DatabaseSync(":memory:");
+  /** Bindings of the deployed Workers, as uploaded. @type {Map<string, any[]>} */
+  deployed = new Map();
+  /** Schedules of the deployed Workers. @type {Map<string, string[]>} */
+  schedules = new Map();
+  /** Whether it refuses the token. */
+  refuses = false;
   port = 0;
   #server = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
+    if (this.refuses) {
+      const errors = [{ code: 10_000, message: "Authentication error" }];
+      return void response.writeHead(403).end(JSON.stringify({ success: false, errors }));
+    }
     const value = this.#value(request.method ?? "", request.url ?? "");
     if (value !== undefined) return void response.end(value);
     let result;
@@ -32,7 +44,11 @@ export class CloudflareApi {
       // The database rejected the statement.
       message = String(error);
     }
-    const errors = result === undefined ? [{ code: 7003, message }] : [];
+    const isWorker = /\/workers\/(?:scripts|services|workers)\/[\w-]+(?:\/|$|\?)/.test(
+      request.url ?? "",
+    );
+    const code = isWorker ? NO_WORKER : 7003;
+    const errors = result === undefined ? [{ code, message }] : [];
     response.statusCode = result === undefined ? 404 : 200;
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify({ success: result !== undefined, errors, messages: [], result }));
@@ -86,14 +102,59 @@ export class CloudflareApi {
       const { title } = JSON.parse(body);
       return { id: this.idOf(this.namespaces.push(title) - 1), title };
     }
-    if (/^PUT \S+\/workers\/scripts\/vestibule\/secrets$/.test(call)) {
+    const worker = this.#answerAboutWorker(call, body);
+    if (worker !== undefined) return worker;
+    if (/^GET \S+\/storage\/kv\/namespaces(?:\?|$)/.test(call)) {
+      return this.namespaces.map((title, number) => ({ id: this.idOf(number), title }));
+    }
+    if (/^PUT \S+\/workers\/scripts\/[\w-]+\/secrets$/.test(call)) {
       const { name, text } = JSON.parse(body);
       this.secrets.set(name, text);
       return { name, type: "secret_text" };
     }
-    if (/^GET \S+\/workers\/scripts\/vestibule\/secrets$/.test(call)) {
+    if (/^GET \S+\/workers\/scripts\/[\w-]+\/secrets$/.test(call)) {
+      if (this.secrets.size === 0 && this.deployed.size === 0) return undefined;
       return [...this.secrets.keys()].map((name) => ({ name, type: "secret_text" }));
     }
+    return undefined;
+  }
+
+  /** Answers about a Worker's deployment. @param {string} call @param {string} body @returns {unknown} */
+  #answerAboutWorker(call, body) {
+    const [, method, kind, name, rest] =
+      call.match(
+        /^(\w+) \S+?\/workers\/(scripts|services|workers)\/([\w-]+)(\/[\w/-]+)?(?:\?\S*)?$/,
+      ) ?? [];
+    if (name === undefined) {
+      if (/^GET \S+\/workers\/subdomain$/.test(call)) return { subdomain: "tests" };
+      return /^GET \S+\/workers\/account-settings$/.test(call) ? {} : undefined;
+    }
+    if (method === "PUT" && kind === "scripts" && rest === undefined) {
+      const [, metadata] =
+        body.match(/name="metadata"\r\n(?:[^\r\n]+\r\n)*\r\n([\s\S]*?)\r\n--/) ?? [];
+      this.deployed.set(name, JSON.parse(metadata).bindings);
+      return { id: name, deployment_id: ACCOUNT, startup_time_ms: 1, entry_point: "index.js" };
+    }
+    if (method === "PUT" && rest === "/schedules") {
+      this.schedules.set(
+        name,
+        JSON.parse(body).map((/** @type {any} */ one) => one.cron),
+      );
+      return { schedules: [] };
+    }
+    if (!this.deployed.has(name)) return undefined;
+    if (kind === "services" && rest === undefined)
+      return {
+        default_environment: {
+          environment: "production",
+          script: { tag: "t", last_deployed_from: "wrangler" },
+        },
+      };
+    if (kind === "workers" && rest === undefined)
+      return { id: name, name, subdomain: { enabled: true, previews_enabled: false } };
+    if (rest === "/settings") return { bindings: this.deployed.get(name) };
+    if (rest === "/subdomain") return { enabled: true, previews_enabled: false };
+    if (rest === "/deployments") return { deployments: [] };
     return undefined;
   }
 }
