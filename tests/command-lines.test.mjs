@@ -12,7 +12,10 @@ const ROOT = path.resolve(import.meta.dirname, "..");
 
 /** Commands of package.json by their scripts, and further scripts. @type {[string, string][]} */
 const COMMANDS = [
-  ...Object.entries(JSON.parse(read("package.json")).scripts).map(
+  ...Object.entries(JSON.parse(read("package.json")).scripts)
+    // It is a program of its own, with the exit codes of a service: tests/serve-config.test.mjs.
+    .filter(([name]) => name !== "serve")
+    .map(
     ([name, command]) =>
       /** @type {[string, string]} */ ([
         ["start", "test"].includes(name) ? `npm ${name}` : `npm run ${name}`,
@@ -199,3 +202,11 @@ for (const [name, script] of COMMANDS) {
     assert.equal(first, '"./node-version.mjs"');
   });
 }
+
+test("npm run serve explains a misspelt option before it builds", async () => {
+  const { stdout, stderr, code } = await node(["scripts/serve.mjs", "--prot", "1"]);
+  assert.equal(code, 64);
+  assert.match(stderr, /There is no option --prot\. Did you mean --port\?/);
+  assert.doesNotMatch(stdout + stderr, STACK);
+  assert.equal(stdout, "");
+});
