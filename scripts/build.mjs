@@ -23,7 +23,7 @@ import { buildConsole } from "./console.mjs";
 import { isCurrent } from "./current.mjs";
 import { buildWhileServing } from "./failed-build.mjs";
 import { named } from "./order.mjs";
-import { TENANTS } from "./places.mjs";
+import { hasSources, TENANTS } from "./places.mjs";
 import { main, print, step } from "./progress.mjs";
 import { run, sideBySide } from "./run.mjs";
 import { BINDGEN, developmentKeys, generator, packages, ROOT, setUp, toolchain } from "./setup.mjs";
@@ -96,9 +96,13 @@ const bin = (/** @type {string} */ name) => path.join(ROOT, "node_modules/.bin",
 
 /**
  * Builds what is missing. Compiling the Worker takes longest, and uses one core at its end. So it starts first, and the
- * rest runs at the same time.
+ * rest runs at the same time. A release is built already.
  */
 export async function build() {
+  if (!hasSources()) {
+    await packages(new AbortController().signal);
+    return developmentKeys();
+  }
   await toolchain();
   await takeTurn(() => sideBySide(beginBuild));
   developmentKeys();

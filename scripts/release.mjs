@@ -1,6 +1,6 @@
 /**
- * Writes what a release consists of: the built Worker, the commands that deploy it and manage its tenants, and its
- * configuration without a build. `npm create vestibule` makes projects of it.
+ * Writes the template of `npm create vestibule`: the built Worker, the commands that deploy it and manage its tenants, and
+ * its configuration without a build.
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -16,24 +16,38 @@ const DEPLOYED = /\.(?:js|wasm|bin)$/;
 const PACKAGES = ["@clack/prompts", "wrangler"];
 
 /**
- * Writes the files into an empty folder.
+ * Writes the files into a folder, which it empties first.
  * @param {string} folder
  */
 export function writeRelease(folder) {
   rmSync(folder, { recursive: true, force: true });
+  copyBuild(folder);
+  mkdirSync(path.join(folder, "scripts"));
+  for (const name of imported(COMMANDS)) {
+    cpSync(path.join(ROOT, "scripts", name), path.join(folder, "scripts", name));
+  }
+  writeFileSync(path.join(folder, "wrangler.toml"), builtConfiguration());
+  writeFileSync(path.join(folder, "release.json"), `${JSON.stringify(about(), null, 2)}\n`);
+}
+
+/**
+ * Copies what is deployed, and the schema of tenants' documents.
+ * @param {string} folder
+ */
+export function copyBuild(folder) {
   const built = path.join(ROOT, "build");
   const files = readdirSync(built, { recursive: true, encoding: "utf8" });
   for (const file of files.filter((name) => DEPLOYED.test(name))) {
     cpSync(path.join(built, file), path.join(folder, "build", file));
   }
   cpSync(path.join(ROOT, "www/tenant.schema.json"), path.join(folder, "build/tenant.schema.json"));
-  mkdirSync(path.join(folder, "scripts"));
-  for (const name of imported(COMMANDS)) {
-    cpSync(path.join(ROOT, "scripts", name), path.join(folder, "scripts", name));
-  }
-  const configuration = readFileSync(path.join(ROOT, "wrangler.toml"), "utf8");
-  writeFileSync(path.join(folder, "wrangler.toml"), withoutBuild(configuration));
-  writeFileSync(path.join(folder, "release.json"), `${JSON.stringify(about(), null, 2)}\n`);
+}
+
+/** Returns wrangler.toml without the build. */
+export function builtConfiguration() {
+  return readFileSync(path.join(ROOT, "wrangler.toml"), "utf8")
+    .replace(/^\[build\]\n(?:[^\n]+\n)+\n/m, "")
+    .replace(/^# The build below bundles already\.$/m, "# build/ is bundled.");
 }
 
 /** Returns scripts with all that they import when they start. @param {string[]} names */
@@ -45,13 +59,6 @@ function imported(names) {
       all.add(found);
   }
   return [...all];
-}
-
-/** @param {string} configuration wrangler.toml */
-function withoutBuild(configuration) {
-  return configuration
-    .replace(/^\[build\]\n(?:[^\n]+\n)+\n/m, "")
-    .replace(/^# The build below bundles already\.$/m, "# build/ is bundled.");
 }
 
 function about() {

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { read } from "./harness/pages.mjs";
+import { codeIn, read, rowsOf } from "./harness/pages.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 
@@ -16,16 +16,23 @@ const COMMANDS = [
     // It is a program of its own, with the exit codes of a service: tests/serve-config.test.mjs.
     .filter(([name]) => name !== "serve")
     .map(
-    ([name, command]) =>
-      /** @type {[string, string]} */ ([
-        ["start", "test"].includes(name) ? `npm ${name}` : `npm run ${name}`,
-        /** @type {string} */ (command).replace("node ", ""),
-      ]),
-  ),
+      ([name, command]) =>
+        /** @type {[string, string]} */ ([
+          ["start", "test"].includes(name) ? `npm ${name}` : `npm run ${name}`,
+          /** @type {string} */ (command).replace("node ", ""),
+        ]),
+    ),
   ...["setup", "console", "keep-release", "prometheus", "rsyslog"].map(
     (name) => /** @type {[string, string]} */ ([`node scripts/${name}.mjs`, `scripts/${name}.mjs`]),
   ),
 ];
+
+/** Options of the reference by command. */
+const DOCUMENTED = new Map(
+  rowsOf(read("docs/reference/commands.md"))
+    .filter(([command]) => command.startsWith("`npm "))
+    .map(([command, options]) => [codeIn(command)[0], codeIn(options).sort()]),
+);
 
 /** Commands that compile Rust. */
 const COMPILING = ["start", "test", "check", "bench", "build", "tenants", "deploy"];
@@ -151,6 +158,22 @@ for (const [name, args, message] of /** @type {[string, string[], RegExp][]} */ 
     assert.doesNotMatch(stdout + stderr, STACK);
   });
 }
+
+test("the reference lists every command with its options", async () => {
+  const named = COMMANDS.filter(([name]) => name.startsWith("npm"));
+  for (const [name, script] of named) {
+    const { stdout } = await node([script, "--help"]);
+    const options = new Set(
+      Array.from(stdout.matchAll(/(?<=^ +)--[a-z-]+/gm), ([option]) => option),
+    );
+    options.delete("--help");
+    assert.deepEqual(DOCUMENTED.get(name), [...options].sort(), name);
+  }
+  assert.deepEqual(
+    [...DOCUMENTED.keys()].filter((name) => name !== "npm run serve").length,
+    named.length,
+  );
+});
 
 test("a faulty wrangler.toml is explained with its name", async (t) => {
   const file = path.join(emptyFolder(t), "wrangler.toml");

@@ -67,6 +67,19 @@ test("npm run deploy refuses a Worker without SESSION_KEYS, with the command tha
   );
 });
 
+test(
+  "in Cloudflare's own builds a missing secret is reported, and the Worker is deployed",
+  SLOW,
+  async (t) => {
+    const { api, checkout } = await ready(t);
+    api.secrets.clear();
+    const { printed, code } = await checkout.run("WORKERS_CI=1 npm run --silent deploy");
+    assert.equal(code, 0, printed);
+    assert.match(printed, /not there yet: the secret SESSION_KEYS/);
+    assert.ok(api.deployed.has("vestibule"));
+  },
+);
+
 test("npm run deploy refuses origins on loopback addresses", async (t) => {
   const made = await ready(t);
   const origins = `${ORIGIN},b=http://127.0.0.1:8001;weight=2`;

@@ -14,24 +14,23 @@ const REPLACED = ["build", "scripts"];
 /**
  * @param {string} folder
  * @param {import("./answers.mjs").Answers} answers
- * @param {{ template?: string, withSecrets?: boolean }} [options] a release has no secrets
  */
-export function writeProject(folder, answers, { template = TEMPLATE, withSecrets = true } = {}) {
+export function writeProject(folder, answers) {
   mkdirSync(folder, { recursive: true });
   for (const name of REPLACED)
-    cpSync(path.join(template, name), path.join(folder, name), { recursive: true });
+    cpSync(path.join(TEMPLATE, name), path.join(folder, name), { recursive: true });
   const write = (/** @type {string} */ name, /** @type {string} */ text, mode = 0o644) =>
     writeFileSync(path.join(folder, name), text, { mode });
   write(
     "wrangler.toml",
-    configuration(readFileSync(path.join(template, "wrangler.toml"), "utf8"), answers),
+    configuration(readFileSync(path.join(TEMPLATE, "wrangler.toml"), "utf8"), answers),
   );
-  write("package.json", `${JSON.stringify(manifest(template, answers.name), null, 2)}\n`);
+  write("package.json", `${JSON.stringify(manifest(answers.name), null, 2)}\n`);
   // npm never packs a file of this name, so the template has none.
   write(".gitignore", "node_modules/\n.wrangler/\n.dev.vars\n");
   write(".dev.vars.example", example(answers));
   write("README.md", readme(answers));
-  if (withSecrets) write(".dev.vars", secrets(answers), 0o600);
+  write(".dev.vars", secrets(answers), 0o600);
 }
 
 /**
@@ -39,7 +38,7 @@ export function writeProject(folder, answers, { template = TEMPLATE, withSecrets
  * @param {string} folder
  * @returns {string} the release
  */
-export function replaceWorker(folder, template = TEMPLATE) {
+export function replaceWorker(folder) {
   const file = path.join(folder, "package.json");
   const isProject =
     existsSync(file) && REPLACED.every((name) => existsSync(path.join(folder, name)));
@@ -49,10 +48,10 @@ export function replaceWorker(folder, template = TEMPLATE) {
     );
   for (const name of REPLACED) {
     rmSync(path.join(folder, name), { recursive: true });
-    cpSync(path.join(template, name), path.join(folder, name), { recursive: true });
+    cpSync(path.join(TEMPLATE, name), path.join(folder, name), { recursive: true });
   }
   const before = JSON.parse(readFileSync(file, "utf8"));
-  const { vestibule, engines, devDependencies } = manifest(template, before.name);
+  const { vestibule, engines, devDependencies } = manifest(before.name);
   const after = {
     ...before,
     vestibule,
@@ -63,13 +62,10 @@ export function replaceWorker(folder, template = TEMPLATE) {
   return vestibule.release;
 }
 
-/**
- * @param {string} template
- * @param {string} name
- */
-function manifest(template, name) {
+/** @param {string} name */
+function manifest(name) {
   const { release, engines, dependencies } = JSON.parse(
-    readFileSync(path.join(template, "release.json"), "utf8"),
+    readFileSync(path.join(TEMPLATE, "release.json"), "utf8"),
   );
   return {
     name,
