@@ -110,6 +110,16 @@ test("npm start with own servers shows the Worker's log without wrangler's outpu
   assert.doesNotMatch(run.printed, /\[wrangler:info\]|env\.SESSIONS/);
 });
 
+test("npm start -- --port 0 serves at a free port, and prints it", async (t) => {
+  const run = start(t, ["--port", "0", "--origin", `mine=${origin.url}`]);
+  await until(() => run.printed.includes("Press Ctrl-C to stop"), {
+    within: 120_000,
+    what: "its start",
+  });
+  const [, port] = run.printed.match(/Open http:\/\/localhost:(\d+)/) ?? [];
+  assert.equal(await (await fetch(`http://127.0.0.1:${port}/hello`)).text(), "mine");
+});
+
 test("a setting can be given on the command line", async (t) => {
   const run = await started(t, "--var", "LOGIN_MODE:required", "--var", "PREFIX:/_door");
   const me = await fetch(`${run.url}/_door/healthz`);
