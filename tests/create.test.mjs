@@ -17,7 +17,6 @@ import { after, test } from "node:test";
 import { CloudflareApi } from "./harness/cloudflare-api.mjs";
 import { Origin } from "./harness/origin.mjs";
 import { freePort } from "./harness/ports.mjs";
-import { Program } from "./harness/program.mjs";
 import { until } from "./harness/until.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
@@ -99,16 +98,31 @@ async function run(cwd, args, env = {}) {
 async function serve(t, cwd) {
   const port = await freePort();
   const wrangler = path.join(MODULES, "wrangler/bin/wrangler.js");
-  // The shell is in the folder, as npm's is.
-  const command = `cd "${cwd}" && exec "${process.execPath}" "${wrangler}" dev --port ${port} --ip 127.0.0.1`;
-  const program = new Program(t, "sh", ["-c", command]);
+  const args = [wrangler, "dev", "--port", String(port), "--ip", "127.0.0.1"];
+  // wrangler starts a runtime: all of its group ends with the test.
+  const child = spawn(process.execPath, args, {
+    cwd,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk) => {
+      printed += chunk;
+    });
+  }
+  const closed = once(child, "close");
+  t.after(async () => {
+    process.kill(-Number(child.pid), "SIGTERM");
+    await closed;
+  });
   const url = `http://127.0.0.1:${port}`;
   const isReady = async () => {
-    program.checkRunning();
+    assert.equal(child.exitCode, null, printed);
     return (await fetch(`${url}/_session/healthz`).catch(() => null))?.ok;
   };
   await until(isReady, { within: PATIENCE_MS, what: "the development server" });
-  return { url, program };
+  return { url };
 }
 
 test("the created gateway serves a chat server in wrangler dev, without Rust", async (t) => {
@@ -241,6 +255,9 @@ test("a release's folder is served by wrangler dev and bundled for a deployment 
   assert.equal(packed.code, 0, packed.printed);
   assert.equal(existsSync(path.join(cwd, ".dev.vars")), false, "a release has no secrets");
   symlinkSync(MODULES, path.join(cwd, "node_modules"));
+  const settings = readFileSync(path.join(cwd, "wrangler.toml"), "utf8");
+  const named = settings.replace(/^ORIGINS = .*$/m, 'ORIGINS = "https://chat-1.example"');
+  writeFileSync(path.join(cwd, "wrangler.toml"), named);
   const dry = await run(cwd, ["scripts/deploy.mjs", "--dry-run"]);
   assert.equal(dry.code, 0, dry.printed);
   assert.match(dry.printed, /index_bg\.wasm/);

@@ -53,6 +53,8 @@ function print(line) {
 `);
 }
 var Fault = class extends Error {
+  /** Exit code of the command. */
+  code = 1;
 };
 var Help = class extends Error {
 };
@@ -65,7 +67,7 @@ async function main(act) {
     process.stderr.write(`
 ${error.message}
 `);
-    process.exitCode = 1;
+    process.exitCode = error.code;
   }
 }
 
@@ -315,23 +317,23 @@ function quoted(text) {
 // src/project.mjs
 var TEMPLATE = path2.join(import.meta.dirname, "../template");
 var REPLACED = ["build", "scripts"];
-function writeProject(folder, answers, { template = TEMPLATE, withSecrets = true } = {}) {
+function writeProject(folder, answers) {
   mkdirSync(folder, { recursive: true });
   for (const name of REPLACED)
-    cpSync(path2.join(template, name), path2.join(folder, name), { recursive: true });
+    cpSync(path2.join(TEMPLATE, name), path2.join(folder, name), { recursive: true });
   const write = (name, text, mode = 420) => writeFileSync(path2.join(folder, name), text, { mode });
   write(
     "wrangler.toml",
-    configuration(readFileSync2(path2.join(template, "wrangler.toml"), "utf8"), answers)
+    configuration(readFileSync2(path2.join(TEMPLATE, "wrangler.toml"), "utf8"), answers)
   );
-  write("package.json", `${JSON.stringify(manifest(template, answers.name), null, 2)}
+  write("package.json", `${JSON.stringify(manifest(answers.name), null, 2)}
 `);
   write(".gitignore", "node_modules/\n.wrangler/\n.dev.vars\n");
   write(".dev.vars.example", example(answers));
   write("README.md", readme(answers));
-  if (withSecrets) write(".dev.vars", secrets(answers), 384);
+  write(".dev.vars", secrets(answers), 384);
 }
-function replaceWorker(folder, template = TEMPLATE) {
+function replaceWorker(folder) {
   const file = path2.join(folder, "package.json");
   const isProject = existsSync(file) && REPLACED.every((name) => existsSync(path2.join(folder, name)));
   if (!isProject)
@@ -340,10 +342,10 @@ function replaceWorker(folder, template = TEMPLATE) {
     );
   for (const name of REPLACED) {
     rmSync(path2.join(folder, name), { recursive: true });
-    cpSync(path2.join(template, name), path2.join(folder, name), { recursive: true });
+    cpSync(path2.join(TEMPLATE, name), path2.join(folder, name), { recursive: true });
   }
   const before = JSON.parse(readFileSync2(file, "utf8"));
-  const { vestibule, engines: engines2, devDependencies } = manifest(template, before.name);
+  const { vestibule, engines: engines2, devDependencies } = manifest(before.name);
   const after = {
     ...before,
     vestibule,
@@ -354,9 +356,9 @@ function replaceWorker(folder, template = TEMPLATE) {
 `);
   return vestibule.release;
 }
-function manifest(template, name) {
+function manifest(name) {
   const { release, engines: engines2, dependencies } = JSON.parse(
-    readFileSync2(path2.join(template, "release.json"), "utf8")
+    readFileSync2(path2.join(TEMPLATE, "release.json"), "utf8")
   );
   return {
     name,

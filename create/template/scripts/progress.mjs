@@ -22,7 +22,10 @@ export async function step(what, usually, act) {
 }
 
 /** A fault that a message explains: printed without a stack trace. */
-export class Fault extends Error {}
+export class Fault extends Error {
+  /** Exit code of the command. */
+  code = 1;
+}
 
 /** What `--help` prints, in place of everything else. */
 export class Help extends Error {}
@@ -38,6 +41,6 @@ export async function main(act) {
     if (error instanceof Help) return print(error.message);
     if (!(error instanceof Fault)) throw error;
     process.stderr.write(`\n${error.message}\n`);
-    process.exitCode = 1;
+    process.exitCode = error.code;
   }
 }

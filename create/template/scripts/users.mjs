@@ -35,7 +35,7 @@ const TEXT = /** @type {const} */ ({ type: "string" });
 const SHAPE = {
   name: "npm run users",
   usage: `Usage: npm run users -- COMMAND TENANT [NAME] [options]
-  add TENANT NAME       creates an account, with --email, --name and --groups a,b
+  add TENANT NAME       creates an account
   password TENANT NAME  sets a new password
   list TENANT           lists the accounts
   show TENANT NAME      prints the account without the password hash
@@ -43,6 +43,10 @@ const SHAPE = {
   enable TENANT NAME    allows them again
   delete TENANT NAME    deletes the account
 The password is asked for, or comes from standard input. It is never an argument.
+Options of add:
+  --email ADDRESS  the user's email address
+  --name NAME      the display name
+  --groups a,b     groups, with commas between them
 Options:
 ${STORE_USAGE}`,
   options: { ...STORE_OPTIONS, email: TEXT, name: TEXT, groups: TEXT },
