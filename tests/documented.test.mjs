@@ -79,27 +79,15 @@ test("README: two Chainlit processes keep a conversation across a lost connectio
   }
 });
 
-test(
-  "the deploy steps create a key, and a namespace once Cloudflare can reach the servers",
-  SLOW,
-  async (t) => {
-    const api = await CloudflareApi.start(t);
-    const checkout = Checkout.make(t, api.env);
-    const { text } = documented.block("docs/operate/deploy.md", "npm run deploy");
-    const { printed } = await checkout.run(text);
-    assert.match(api.secrets.get("SESSION_KEYS") ?? "", /^[\w-]{43}$/);
-    assert.match(printed, /missing: chat servers that Cloudflare can reach/);
-    assert.doesNotMatch(printed, /missing: the secret/);
-    assert.equal(api.deployed.size, 0);
-
-    const settings = checkout.read("wrangler.toml");
-    const named = settings.replace(/^ORIGINS = .*$/m, 'ORIGINS = "https://chat-1.example"');
-    checkout.write("wrangler.toml", named);
-    const deployed = await checkout.run("npm run --silent deploy");
-    assert.equal(deployed.code, 0, deployed.printed);
-    assert.deepEqual(api.namespaces, ["vestibule-sessions"]);
-  },
-);
+test("the deploy steps create a key, and say which servers Cloudflare cannot reach", async (t) => {
+  const api = await CloudflareApi.start(t);
+  const checkout = Checkout.make(t, api.env);
+  const { text } = documented.block("docs/operate/deploy.md", "npm run deploy");
+  const { printed } = await checkout.run(text);
+  assert.match(api.secrets.get("SESSION_KEYS") ?? "", /^[\w-]{43}$/);
+  assert.match(printed, /missing: chat servers that Cloudflare can reach/);
+  assert.doesNotMatch(printed, /missing: the secret/);
+});
 
 test("the documented commands create the console's token and store it as a secret", async (t) => {
   const api = await CloudflareApi.start(t);
