@@ -12,10 +12,11 @@ import { ROOT } from "./setup.mjs";
 import { whenStarted } from "./started.mjs";
 
 const FOLDER = path.join(ROOT, "build/console");
-const FILES = ["index.html", "console.js", "console.css", "tenant.schema.json"];
+const FILES = ["index.html", "console.js", "console.css", "tenant.schema.json", "openapi.json"];
 const SOURCES = [
   "www/console",
   "www/tenant.schema.json",
+  "www/openapi.json",
   "scripts/console.mjs",
   "package-lock.json",
 ];
@@ -50,6 +51,7 @@ export async function buildConsole() {
   const copied = [
     ["index.html", readFileSync(path.join(ROOT, "www/console/index.html"))],
     ["tenant.schema.json", readFileSync(path.join(ROOT, "www/tenant.schema.json"))],
+    ["openapi.json", minified("www/openapi.json")],
   ];
   mkdirSync(FOLDER, { recursive: true });
   const sizes = /** @type {[string, Uint8Array][]} */ ([...made, ...copied]).map(
@@ -65,8 +67,17 @@ export async function buildConsole() {
     throw new Fault(`The console has ${size} bytes gzipped; at most ${BUDGET} are allowed.`);
 }
 
+<<<<<<< HEAD
 await whenStarted(
   import.meta.filename,
   { does: "Builds the console into build/console/, if its sources changed." },
   buildConsole,
 );
+=======
+/** Returns a JSON file without blanks. @param {string} file */
+function minified(file) {
+  return Buffer.from(JSON.stringify(JSON.parse(readFileSync(path.join(ROOT, file), "utf8"))));
+}
+
+if (isStarted(import.meta.filename)) await main(buildConsole);
+>>>>>>> d5e5c009 (Describe all reserved paths with OpenAPI 3.1, and hold the code to the description)

@@ -22,20 +22,13 @@ pub(super) fn respond_about_origins(
         return Err(Problem::NeedsObjects.into());
     }
     if route.is_empty() {
-        return match context.request.method {
-            "GET" | "HEAD" => list_origins(gateway, context),
-            _ => Err(Problem::MethodNotAllowed("GET, HEAD").into()),
-        };
+        return list_origins(gateway, context);
     }
     let (name, act) = route
         .strip_prefix('/')
         .and_then(|rest| rest.rsplit_once('/'))
         .ok_or(Problem::NotFound)?;
-    let drained = match act {
-        "drain" => true,
-        "undrain" => false,
-        _ => return Err(Problem::NotFound.into()),
-    };
+    let drained = act == "drain";
     command_pool(gateway, name, context, |origin| Command::Drain {
         drained,
         origin,

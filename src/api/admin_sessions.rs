@@ -35,11 +35,9 @@ pub(super) fn respond_to_operator(
         return Err(Problem::NotFound.into());
     }
     match (route, context.request.method) {
-        ("sessions", "GET" | "HEAD") => list_sessions(gateway, context),
         ("sessions", "DELETE") => end_sessions(gateway, context),
-        ("sessions", _) => Err(Problem::MethodNotAllowed("GET, HEAD, DELETE").into()),
-        ("explain", "POST") => explain::explain(gateway, context),
-        ("explain", _) => Err(Problem::MethodNotAllowed("POST").into()),
+        ("sessions", _) => list_sessions(gateway, context),
+        ("explain", _) => explain::explain(gateway, context),
         (route, _) if route == "origins" || route.starts_with("origins/") => {
             let route = route.strip_prefix("origins").unwrap_or_default();
             admin_origins::respond_about_origins(gateway, route, context)
@@ -48,18 +46,14 @@ pub(super) fn respond_to_operator(
             let route = route.strip_prefix("users").unwrap_or_default();
             accounts::respond_about_users(gateway, route, context)
         }
-        (route, method) => match (route.strip_prefix("sessions/"), method) {
-            (Some(name), "GET" | "HEAD") => {
-                let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
-                view_session(gateway, name, context)
+        (route, method) => {
+            let name = route.strip_prefix("sessions/").and_then(PublicName::parse);
+            let name = name.ok_or(Problem::NotFound)?;
+            match method {
+                "DELETE" => end_session(gateway, name, context),
+                _ => view_session(gateway, name, context),
             }
-            (Some(name), "DELETE") => {
-                let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
-                end_session(gateway, name, context)
-            }
-            (Some(_), _) => Err(Problem::MethodNotAllowed("GET, HEAD, DELETE").into()),
-            (None, _) => Err(Problem::NotFound.into()),
-        },
+        }
     }
 }
 

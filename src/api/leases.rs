@@ -115,8 +115,11 @@ pub(super) fn release_lease(
 ) -> Result<Answer, Interrupt> {
     require_objects(gateway)?;
     let body = body::object(context)?;
-    let Some(token) = body.get("token").and_then(Value::as_u64) else {
-        return Err(invalid("The body must hold `token`: that of the lease."));
+    let token = body.get("token").and_then(Value::as_u64);
+    let Some(token) = token.filter(|_| body.len() == 1) else {
+        return Err(invalid(
+            "The body must hold `token`, that of the lease, and nothing else.",
+        ));
     };
     // A lease that has expired is released already.
     let reply = send(gateway, name, Operation::Release { token }, REPLY, context)?;

@@ -3,11 +3,15 @@
 mod admin_origins;
 mod admin_sessions;
 mod body;
+pub(crate) mod built_file;
+#[cfg(test)]
+pub(crate) mod described;
 mod explain;
 mod leases;
 mod login;
 mod my_sessions;
 mod origins;
+pub(crate) mod routes;
 mod session;
 mod summary;
 
@@ -30,32 +34,43 @@ pub(crate) fn respond(
     route: &str,
     context: &RequestContext<'_>,
 ) -> Interrupt {
+    let interrupt = try_respond(gateway, route, context);
+    #[cfg(test)]
+    match &interrupt {
+        Interrupt::Reject { problem, .. } => {
+            described::check_problem(route, context.request.method, problem);
+        }
+        Interrupt::Respond(answer) | Interrupt::RespondFile(answer) => {
+            described::check_answer(route, context.request.method, answer);
+        }
+        Interrupt::Pending(_) => {}
+    }
+    interrupt
+}
+
+fn try_respond(gateway: &mut Gateway, route: &str, context: &RequestContext<'_>) -> Interrupt {
     let method = context.request.method;
+    if let Err(problem) = routes::check(route, method) {
+        return problem.into();
+    }
     let outcome = match (route, method) {
-        ("/healthz", "GET" | "HEAD") => Ok(Answer::json(200, &json!({ "status": "ok" }))),
-        ("/readyz", "GET" | "HEAD") => readiness(gateway, context),
-        ("/me", "GET" | "HEAD") => me(gateway, context),
-        ("/login", "GET" | "HEAD") => login::start_login::login(gateway, context),
+        ("/healthz", _) => Ok(Answer::json(200, &json!({ "status": "ok" }))),
+        ("/readyz", _) => readiness(gateway, context),
+        ("/openapi.json", _) => return built_file::description(context),
+        ("/me", _) => me(gateway, context),
         ("/login", "POST") => login::password::login_by_password(gateway, context),
-        ("/callback", "GET") => login::callback::callback(gateway, context),
-        ("/popup", "GET" | "HEAD") => login::popup::popup(gateway, context),
+        ("/login", _) => login::start_login::login(gateway, context),
+        ("/callback", _) => login::callback::callback(gateway, context),
         ("/popup", "POST") => login::popup::redeem(gateway, context),
-        ("/token", "POST") => login::exchange::exchange_token(gateway, context),
-        ("/password", "GET" | "HEAD" | "POST") => login::password::password(gateway, context),
-        ("/jwks.json", "GET" | "HEAD") => gateway.assertions.public_keys(context),
-        ("/logout", "GET" | "HEAD") => login::sign_out::confirm_sign_out(gateway, context),
+        ("/popup", _) => login::popup::popup(gateway, context),
+        ("/token", _) => login::exchange::exchange_token(gateway, context),
+        ("/password", _) => login::password::password(gateway, context),
+        ("/jwks.json", _) => gateway.assertions.public_keys(context),
         ("/logout", "POST") => login::sign_out::logout(gateway, context),
-        ("/signed-out", "GET" | "HEAD") => Ok(login::sign_out::signed_out_page(gateway, context)),
-        ("/backchannel-logout", "POST") => login::backchannel::backchannel_logout(gateway, context),
-        ("/sessions", "GET" | "HEAD") => my_sessions::list_my_sessions(gateway, context),
-        ("/healthz" | "/readyz" | "/me" | "/sessions" | "/signed-out" | "/jwks.json", _) => {
-            Err(Problem::MethodNotAllowed("GET, HEAD").into())
-        }
-        ("/callback", _) => Err(Problem::MethodNotAllowed("GET").into()),
-        ("/login" | "/popup" | "/password" | "/logout", _) => {
-            Err(Problem::MethodNotAllowed("GET, HEAD, POST").into())
-        }
-        ("/token" | "/backchannel-logout", _) => Err(Problem::MethodNotAllowed("POST").into()),
+        ("/logout", _) => login::sign_out::confirm_sign_out(gateway, context),
+        ("/signed-out", _) => Ok(login::sign_out::signed_out_page(gateway, context)),
+        ("/backchannel-logout", _) => login::backchannel::backchannel_logout(gateway, context),
+        ("/sessions", _) => my_sessions::list_my_sessions(gateway, context),
         _ => reserved_below(gateway, route, context),
     };
     match outcome {
@@ -82,10 +97,7 @@ fn reserved_below(
     } else if let Some(route) = route.strip_prefix("/admin/") {
         admin_sessions::respond_to_operator(gateway, route, context)
     } else if let Some(handle) = route.strip_prefix("/sessions/") {
-        match context.request.method {
-            "DELETE" => my_sessions::end_my_session(gateway, handle, context),
-            _ => Err(Problem::MethodNotAllowed("DELETE").into()),
-        }
+        my_sessions::end_my_session(gateway, handle, context)
     } else {
         Err(Problem::NotFound.into())
     }

@@ -21,11 +21,7 @@ pub(super) fn respond_to_origin(
 ) -> Result<Answer, Interrupt> {
     check_origin_key(&mut gateway.limits, &mut gateway.recorder, context)?;
     let (name, act) = route.rsplit_once('/').ok_or(Problem::NotFound)?;
-    let ready = match act {
-        "ready" => true,
-        "unready" => false,
-        _ => return Err(Problem::NotFound.into()),
-    };
+    let ready = act == "ready";
     command_pool(gateway, name, context, |origin| Command::Checked {
         origin,
         ready,
@@ -53,9 +49,6 @@ pub(super) fn command_pool(
     }
     if tenant.pools.named(name).is_none() {
         return Err(Problem::NotFound.into());
-    }
-    if context.request.method != "POST" {
-        return Err(Problem::MethodNotAllowed("POST").into());
     }
     match context.answers.found(POOL) {
         None => {

@@ -51,11 +51,8 @@ pub(super) fn session_api(
             gateway.recorder.note_ended(name.handle, "origin_api");
             Ok(Answer::empty(204))
         }
-        ("", _) => Err(Problem::MethodNotAllowed("GET, HEAD, PATCH, DELETE").into()),
         ("lease", "POST") => leases::take_lease(gateway, name, context),
-        ("lease", "DELETE") => leases::release_lease(gateway, name, context),
-        ("lease", _) => Err(Problem::MethodNotAllowed("POST, DELETE").into()),
-        _ => Err(Problem::NotFound.into()),
+        _ => leases::release_lease(gateway, name, context),
     }
 }
 

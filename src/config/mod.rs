@@ -39,6 +39,10 @@ pub(crate) fn schema() -> Value {
     if let Some(members) = schema.as_object_mut() {
         let dialect = "https://json-schema.org/draft/2020-12/schema";
         members.insert("$schema".to_owned(), dialect.into());
+        members.insert(
+            "$id".to_owned(),
+            "https://vestibule.dev/schemas/tenant.json".into(),
+        );
         members.insert("title".to_owned(), "A tenant of Vestibule".into());
     }
     schema

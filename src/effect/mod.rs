@@ -146,10 +146,10 @@ pub(crate) enum Need {
         /// URL, or document key, of the file.
         source: String,
     },
-    /// Get a file of the console. The answer has its hash and length, and is stored under the file's name like a
+    /// Get a file of the build. The answer has its hash and length, and is stored under the file's name like a
     /// tenant's file under its source.
-    ConsoleFile {
-        /// Name of the file.
+    BuiltFile {
+        /// Name in `src/worker/js/runtime.js`.
         name: &'static str,
         /// Content coding to read.
         coding: Coding,

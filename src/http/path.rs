@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use super::percent::Decoded;
 use super::{canonical, percent};
 
+/// Paths below the prefix that end with the name of an account, which may hold any character.
+const OF_ACCOUNTS: &str = "/admin/users/";
+
 /// Class of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PathClass<'a> {
@@ -26,7 +29,7 @@ pub(crate) fn classify<'a>(path: &'a str, prefix: &str) -> PathClass<'a> {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~".contains(&b);
             let odd = !rest.bytes().all(plain) || rest.contains("//") || rest.ends_with('.');
-            if odd {
+            if odd && !rest.strip_prefix(OF_ACCOUNTS).is_some_and(is_name) {
                 PathClass::Ambiguous
             } else {
                 PathClass::Reserved(rest)
@@ -35,6 +38,13 @@ pub(crate) fn classify<'a>(path: &'a str, prefix: &str) -> PathClass<'a> {
         _ if hides_reserved_path(path, prefix) => PathClass::Ambiguous,
         _ => PathClass::Origin,
     }
+}
+
+/// Returns whether all readers find the same name in the last segment of a path.
+fn is_name(segment: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~%@".contains(&b);
+    let read = || reading(segment).is_some_and(|name| !trim_dots(name.as_bytes()).is_empty());
+    segment.bytes().all(allowed) && read()
 }
 
 /// Decodes the escapes of a canonical path, if all readers agree on the result. Returns `None` for an escaped slash,
@@ -180,6 +190,14 @@ mod tests {
                 "/_session/sessions/AbC-_9",
                 PathClass::Reserved("/sessions/AbC-_9"),
             ),
+            (
+                "/_session/admin/users/ada%40acme.example",
+                PathClass::Reserved("/admin/users/ada%40acme.example"),
+            ),
+            (
+                "/_session/admin/users/%E7%8E%8B%20%E8%8A%B3",
+                PathClass::Reserved("/admin/users/%E7%8E%8B%20%E8%8A%B3"),
+            ),
             ("/", PathClass::Origin),
             ("/_sessions", PathClass::Origin),
             ("/a/_session/me", PathClass::Origin),
@@ -215,6 +233,17 @@ mod tests {
             "/_session/me;x",
             "/_session/me.",
             "/_session/\u{e9}",
+            "/_session/admin/users/%2e%2e",
+            "/_session/admin/users/a%2fb",
+            "/_session/admin/users/a%5cb",
+            "/_session/admin/users/a%2540b",
+            "/_session/admin/users/a%00b",
+            "/_session/admin/users/a;b",
+            "/_session/admin/users/a+b",
+            "/_session/admin/users/%ff",
+            "/_session/admin/users/a/%40",
+            "/_session/admin/%75sers/a",
+            "/_session/admin/sessions/a%40b",
         ] {
             assert_eq!(classify(path, PREFIX), PathClass::Ambiguous, "{path}");
         }

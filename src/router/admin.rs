@@ -44,11 +44,9 @@ impl Router {
             return refused(Problem::NotFound);
         }
         match (route, request.method) {
-            ("tenants", "GET" | "HEAD") => list(answers),
-            ("tenants", _) => refused(Problem::MethodNotAllowed("GET, HEAD")),
-            (VALIDATE, "POST") => self.validate(request, answers),
-            (PREVIEW, "POST") => self.preview(request, answers),
-            (VALIDATE | PREVIEW, _) => refused(Problem::MethodNotAllowed("POST")),
+            ("tenants", _) => list(answers),
+            (VALIDATE, _) => self.validate(request, answers),
+            (PREVIEW, _) => self.preview(request, answers),
             (route, method) => {
                 let route = route.strip_prefix("tenants/").unwrap_or_default();
                 let (id, rest) = route.split_once('/').unwrap_or((route, ""));
@@ -56,19 +54,14 @@ impl Router {
                     return refused(Problem::NotFound);
                 };
                 match (rest, rest.strip_prefix("history/"), method) {
-                    ("", _, "GET" | "HEAD") => {
+                    ("", _, "PUT") => self.put(&id, request, now, answers),
+                    ("", _, "DELETE") => self.delete(&id, request, now, answers),
+                    ("", ..) => {
                         let document = stored(document_key(&id), answers)?;
                         Ok(text(&document).with("etag", etag(&document)))
                     }
-                    ("", _, "PUT") => self.put(&id, request, now, answers),
-                    ("", _, "DELETE") => self.delete(&id, request, now, answers),
-                    ("", ..) => refused(Problem::MethodNotAllowed("GET, HEAD, PUT, DELETE")),
-                    ("history", _, "GET" | "HEAD") => history::list(&id, answers),
-                    (_, Some(version), "GET" | "HEAD") => history::get(&id, version, answers),
-                    ("history", ..) | (_, Some(_), _) => {
-                        refused(Problem::MethodNotAllowed("GET, HEAD"))
-                    }
-                    _ => refused(Problem::NotFound),
+                    (_, Some(version), _) => history::get(&id, version, answers),
+                    _ => history::list(&id, answers),
                 }
             }
         }

@@ -1,10 +1,10 @@
 //! Serves the console's files. They hold no secret and are public; their data comes from the admin API.
 
 use super::Router;
-use crate::effect::asset::{Asset, Coding, FileMetadata};
-use crate::effect::{Answers, Need};
-use crate::gateway::Step;
-use crate::http::conditional::{accepts_gzip, names_etag};
+use crate::api::built_file::{BuiltFile, built_file};
+use crate::api::routes;
+use crate::effect::Answers;
+use crate::gateway::{self, Step};
 use crate::http::host::Host;
 use crate::http::request::Request;
 use crate::response::Answer;
@@ -17,12 +17,12 @@ const CONSOLE_HOST: &str = "CONSOLE_HOST";
 /// Content security policy: own resources only, no inline script or style, no embedding.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Files by name, with their media types.
-const FILES: [(&str, &str); 4] = [
-    ("index.html", "text/html; charset=utf-8"),
-    ("console.js", "text/javascript; charset=utf-8"),
-    ("console.css", "text/css; charset=utf-8"),
-    ("tenant.schema.json", "application/schema+json"),
+/// Files by name, with their names in the build and their media types.
+const FILES: [(&str, &str, &str); 4] = [
+    ("index.html", "page", "text/html; charset=utf-8"),
+    ("console.js", "script", "text/javascript; charset=utf-8"),
+    ("console.css", "style", "text/css; charset=utf-8"),
+    ("tenant.schema.json", "schema", "application/schema+json"),
 ];
 
 impl Router {
@@ -36,30 +36,33 @@ impl Router {
         if let Err(problem) = self.check_console_host(request) {
             return self.refused(&problem);
         }
-        if !matches!(request.method, "GET" | "HEAD") {
-            return self.refused(&Problem::MethodNotAllowed("GET, HEAD"));
+        let path = request.location.path.strip_prefix(&self.deployment.prefix);
+        if let Err(problem) = routes::check(path.unwrap_or_default(), request.method) {
+            return self.refused(&problem);
         }
         if route.is_empty() {
             // The page refers to its files by relative names.
             let location = format!("{}/console/", self.deployment.prefix);
             return Step::Answer(Answer::empty(308).with("location", location));
         }
-        let name = match route.trim_start_matches('/') {
+        let wanted = match route.trim_start_matches('/') {
             "" => "index.html",
-            name => name,
+            wanted => wanted,
         };
-        let file = FILES.iter().find(|(known, _)| *known == name);
-        let Some((name, media_type)) = file else {
+        let file = FILES.iter().find(|(known, ..)| *known == wanted);
+        let Some((_, name, media_type)) = file else {
             return self.refused(&Problem::NotFound);
         };
-        let coding = match request.header("accept-encoding") {
-            Some(accepted) if accepts_gzip(accepted) => Coding::Gzip,
-            _ => Coding::Identity,
+        let file = BuiltFile {
+            name,
+            media_type,
+            policy: POLICY,
         };
-        match answers.asset(name) {
-            None => Step::Await(vec![Need::ConsoleFile { name, coding }]),
-            Some(Asset::Missing(_)) => self.refused(&Problem::NotFound),
-            Some(Asset::Available(metadata)) => shown(request, media_type, metadata, coding),
+        match built_file(&file, request, answers) {
+            gateway::Interrupt::Pending(needs) => Step::Await(needs),
+            gateway::Interrupt::Respond(answer) => Step::Answer(*answer),
+            gateway::Interrupt::RespondFile(answer) => Step::Asset(*answer),
+            gateway::Interrupt::Reject { problem, .. } => self.refused(&problem),
         }
     }
 
@@ -98,30 +101,6 @@ impl Router {
     pub(super) fn refused(&mut self, problem: &Problem) -> Step {
         self.labels.reason = problem.code();
         Step::Answer(problem.answer(Audience::Program, ""))
-    }
-}
-
-/// Returns a file, or 304 if the client has it.
-fn shown(request: &Request<'_>, media_type: &str, metadata: &FileMetadata, coding: Coding) -> Step {
-    let etag = format!("\"{}\"", metadata.hash);
-    let is_known = request
-        .header("if-none-match")
-        .is_some_and(|known| names_etag(known, &etag));
-    let answer = Answer {
-        status: if is_known { 304 } else { 200 },
-        headers: vec![("cache-control", "no-cache".to_owned()), ("etag", etag)],
-        ..Answer::empty(200)
-    };
-    let answer = answer
-        .with("content-type", media_type)
-        .with("x-content-type-options", "nosniff")
-        .with("referrer-policy", "no-referrer")
-        .with("cross-origin-opener-policy", "same-origin")
-        .with("content-security-policy", POLICY);
-    match coding {
-        _ if is_known => Step::Answer(answer),
-        Coding::Identity => Step::Asset(answer),
-        Coding::Gzip => Step::Asset(answer.with("content-encoding", "gzip")),
     }
 }
 

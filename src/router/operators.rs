@@ -7,6 +7,9 @@
 
 use super::console_session::IDLE;
 use super::{Interrupt, Router};
+#[cfg(test)]
+use crate::api;
+use crate::api::routes;
 use crate::clock::UnixMillis;
 use crate::effect::Answers;
 use crate::encoding::json;
@@ -59,7 +62,21 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Step {
-        match self.try_operate(route, request, now, answers) {
+        let result = self.try_operate(route, request, now, answers);
+        #[cfg(test)]
+        match (
+            &result,
+            request.location.path.strip_prefix(&self.deployment.prefix),
+        ) {
+            (Err(Interrupt::Reject(problem)), Some(path)) => {
+                api::described::check_problem(path, request.method, problem);
+            }
+            (Ok(Step::Answer(answer)), Some(path)) => {
+                api::described::check_answer(path, request.method, answer);
+            }
+            _ => {}
+        }
+        match result {
             Ok(step) => step,
             Err(Interrupt::Pending(needs)) => Step::Await(needs),
             Err(Interrupt::Reject(problem)) => {
@@ -76,27 +93,25 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Step, Interrupt> {
+        let path = request.location.path.strip_prefix(&self.deployment.prefix);
+        let served = routes::check(path.unwrap_or_default(), request.method);
         if matches!(route, "sign-in" | "sign-out") {
-            allow("POST", request)?;
+            served.map_err(Interrupt::Reject)?;
             if !request.is_same_site() {
                 return Err(Interrupt::Reject(Problem::CrossSite));
             }
-        }
-        if route == "sign-in" {
-            return self.sign_in(request, now, answers).map(Step::Answer);
-        }
-        if route == "sign-out" {
-            return self.sign_out(request, now, answers).map(Step::Answer);
+            let answer = match route {
+                "sign-in" => self.sign_in(request, now, answers),
+                _ => self.sign_out(request, now, answers),
+            };
+            return answer.map(Step::Answer);
         }
         let operator = self.operator(request, now, answers)?;
+        served.map_err(Interrupt::Reject)?;
         let tenant = self.selected_tenant(&operator, request)?;
         let step = match route {
-            "whoami" => {
-                allow("GET, HEAD", request)?;
-                Ok(Step::Answer(self.whoami(&operator)))
-            }
+            "whoami" => Ok(Step::Answer(self.whoami(&operator))),
             "metrics" | "overview" | "logs" => {
-                allow("GET, HEAD", request)?;
                 let answer = self.serve_telemetry(route, tenant.as_ref(), request, now, answers);
                 answer.map(Step::Answer)
             }
@@ -313,14 +328,6 @@ impl Router {
         });
         Answer::json(200, &body)
     }
-}
-
-/// Refuses every method except these.
-fn allow(methods: &'static str, request: &Request<'_>) -> Result<(), Interrupt> {
-    let is_allowed = methods.split(", ").any(|method| method == request.method);
-    is_allowed
-        .then_some(())
-        .ok_or(Interrupt::Reject(Problem::MethodNotAllowed(methods)))
 }
 
 /// Returns whether a route manages the tenants themselves.

@@ -216,7 +216,11 @@ fn shown(request: &Request<'_>, answers: &Answers) -> Result<String, Interrupt> 
             let body = json::object(request, bytes, json::MAX_UNAUTHENTICATED_LENGTH);
             let body = body.map_err(|bad| Interrupt::Reject(Problem::from(bad)))?;
             let token = body.get("token").and_then(Value::as_str);
-            Ok(format!("Bearer {}", token.unwrap_or_default()))
+            let token = token.filter(|_| body.len() == 1).ok_or_else(|| {
+                let what = "The body must hold `token`, and nothing else.";
+                Interrupt::Reject(Problem::Invalid(what.to_owned()))
+            })?;
+            Ok(format!("Bearer {token}"))
         }
     }
 }

@@ -143,7 +143,7 @@ impl FakeIo {
                 let missing = || Asset::Missing(Trouble::Status(404));
                 answers.set_asset(source, asset.unwrap_or_else(missing));
             }
-            Need::ConsoleFile { name, .. } => {
+            Need::BuiltFile { name, .. } => {
                 let asset = self.assets.get(*name).cloned();
                 answers.set_asset(name, asset.unwrap_or(Asset::Missing(Trouble::Absent)));
             }

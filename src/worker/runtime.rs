@@ -237,9 +237,9 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = waitUntil)]
     pub fn wait_until(work: &Promise) -> Result<(), JsValue>;
 
-    /// Returns a file of the console, as the build has compressed it.
-    #[wasm_bindgen(js_name = consoleFile)]
-    pub fn console_file(name: &str) -> Option<Uint8Array>;
+    /// Returns a file of the build, compressed.
+    #[wasm_bindgen(js_name = builtFile)]
+    pub fn built_file(name: &str) -> Option<Uint8Array>;
 
     /// Stores a value after the response, in this instance or a later one; `ttl_s` is in seconds.
     #[wasm_bindgen(js_name = storeLater)]

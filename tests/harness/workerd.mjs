@@ -37,9 +37,13 @@ export const WORKERD = workerdProgram();
 export const SCHEME = "X-Test-Scheme";
 
 /** The built files of the console. */
-export const CONSOLE_FILES = ["index.html", "console.js", "console.css", "tenant.schema.json"].map(
-  (file) => `${file}.bin`,
-);
+export const CONSOLE_FILES = [
+  "index.html",
+  "console.js",
+  "console.css",
+  "tenant.schema.json",
+  "openapi.json",
+].map((file) => `${file}.bin`);
 
 /** @returns {string} a new deployment key */
 export function freshKey() {

@@ -28,25 +28,21 @@ pub(in crate::api) fn respond_about_users(
 ) -> Result<Answer, Interrupt> {
     let method = context.request.method;
     if route.is_empty() {
-        return match method {
-            "GET" | "HEAD" => list_users(gateway, context),
-            _ => Err(Problem::MethodNotAllowed("GET, HEAD").into()),
-        };
+        return list_users(gateway, context);
     }
     let name = route.strip_prefix('/').and_then(crate::http::query::decode);
     let name = account_name(&name.ok_or(Problem::NotFound)?, context)?;
     let name = name.ok_or(Problem::NotFound)?;
     match method {
-        "GET" | "HEAD" => {
+        "PUT" => put_user(gateway, &name, context),
+        "DELETE" => delete_user(gateway, &name, context),
+        _ => {
             let account = gateway
                 .logins
                 .account_now(&mut gateway.recorder, &name, context)?;
             let account = account.ok_or(Problem::NotFound)?;
             Ok(Answer::json(200, &account.summary()))
         }
-        "PUT" => put_user(gateway, &name, context),
-        "DELETE" => delete_user(gateway, &name, context),
-        _ => Err(Problem::MethodNotAllowed("GET, HEAD, PUT, DELETE").into()),
     }
 }
 

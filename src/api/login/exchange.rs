@@ -244,6 +244,9 @@ fn presented(context: &RequestContext<'_>) -> Result<String, Interrupt> {
     if header.is_some_and(|header| header.trim().eq_ignore_ascii_case("bearer")) {
         return Err(Problem::from(SignInProblem::Token).into());
     }
+    if context.request.header("content-type").is_none() {
+        return Err(Problem::from(SignInProblem::Token).into());
+    }
     let body = body::unauthenticated_object(context)?;
     match body.get("token") {
         Some(Value::String(token)) if body.len() == 1 => Ok(token.clone()),

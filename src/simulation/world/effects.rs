@@ -34,7 +34,7 @@ impl World {
                 takes += u64::from(ms);
                 Reply::Found(key, Found::Absent, asked)
             }
-            Need::Keep { .. } | Need::Asset { .. } | Need::ConsoleFile { .. } => {
+            Need::Keep { .. } | Need::Asset { .. } | Need::BuiltFile { .. } => {
                 Reply::Written(false)
             }
             Need::Limit { key } => Reply::Found(key, Found::Bytes(b"1".to_vec()), asked),

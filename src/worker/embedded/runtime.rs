@@ -108,8 +108,8 @@ pub(super) fn wait_until(_work: &Promise) -> Result<(), JsValue> {
     Ok(())
 }
 
-/// Returns nothing: a library has no console.
-pub(super) fn console_file(_name: &str) -> Option<Uint8Array> {
+/// Returns nothing: a library has no files of the build.
+pub(super) fn built_file(_name: &str) -> Option<Uint8Array> {
     None
 }
 

@@ -2,7 +2,7 @@
 
 mod assets;
 pub(super) mod body;
-mod console_files;
+mod built_files;
 mod documents;
 pub(super) mod fetch;
 mod kv;
@@ -119,7 +119,7 @@ fn stage(need: &Need) -> Option<&'static str> {
         | Need::PublicKey { .. }
         | Need::Fold { .. }
         | Need::Note { .. }
-        | Need::ConsoleFile { .. }
+        | Need::BuiltFile { .. }
         | Need::Body { .. }
         | Need::Pause { .. } => None,
     }
@@ -247,7 +247,7 @@ async fn answer(
         Need::Documents { prefix } => documents::list(&context.env(), prefix).await,
         Need::Keep { puts, deletes } => documents::keep(&context.env(), &puts, &deletes).await,
         Need::Asset { tenant, source } => assets::answer(&context.env(), &tenant, source).await,
-        Need::ConsoleFile { name, coding } => console_files::answer(name, coding).await,
+        Need::BuiltFile { name, coding } => built_files::answer(name, coding).await,
         Need::Fetch { key, call } => {
             let (outcome, answer_asked) = provider::answer(&call, context).await;
             let asked = if outcome.is_ok() { answer_asked } else { asked };

@@ -6,6 +6,7 @@ import argon2 from "./argon2.wasm";
 import style from "./console/console.css.bin";
 import script from "./console/console.js.bin";
 import page from "./console/index.html.bin";
+import openapi from "./console/openapi.json.bin";
 import schema from "./console/tenant.schema.json.bin";
 
 export { waitUntil } from "cloudflare:workers";
@@ -14,19 +15,14 @@ export { attribute, guard, stateChanged } from "./instance.js";
 export { recorder } from "./telemetry/window.js";
 
 /** @type {Record<string, ArrayBuffer>} */
-const CONSOLE_FILES = {
-  "index.html": page,
-  "console.js": script,
-  "console.css": style,
-  "tenant.schema.json": schema,
-};
+const BUILT_FILES = { openapi, page, schema, script, style };
 
 /** Returns the module that hashes passwords. */
 export function argon2Module() {
   return argon2;
 }
 
-/** Returns a file of the console, compressed by the build; the core chooses its headers. @param {string} name */
-export function consoleFile(name) {
-  return Object.hasOwn(CONSOLE_FILES, name) ? new Uint8Array(CONSOLE_FILES[name]) : undefined;
+/** Returns a file, compressed by the build; the core chooses its headers. @param {string} name */
+export function builtFile(name) {
+  return Object.hasOwn(BUILT_FILES, name) ? new Uint8Array(BUILT_FILES[name]) : undefined;
 }

@@ -1,4 +1,4 @@
-//! Loads the console's files, which the build compressed, from the data plane.
+//! Loads files that the build compressed, such as the console's, from the data plane.
 
 use core::cell::RefCell;
 
@@ -56,7 +56,7 @@ async fn found(
     name: &'static str,
     coding: Coding,
 ) -> Result<Option<(String, Uint8Array)>, JsValue> {
-    let Some(compressed) = runtime::console_file(name) else {
+    let Some(compressed) = runtime::built_file(name) else {
         return Ok(None);
     };
     let known = HASHES.with_borrow(|hashes| hashes.get(name).cloned());
