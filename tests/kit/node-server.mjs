@@ -35,6 +35,12 @@ export async function openNodeKit(t, example, names, options) {
   return openServers(t, names, () => [NODE, file], options);
 }
 
+/** Loads a part of the compiled kit by its name. @param {string} name */
+export async function loadNodeKitPart(name) {
+  await buildNodeKit();
+  return import(pathToFileURL(path.join(NODE_KIT, `dist/${name}.js`)).href);
+}
+
 /** @returns {Promise<typeof import("../../kits/node/dist/index.js")>} the compiled kit */
 export async function loadNodeKit() {
   await buildNodeKit();

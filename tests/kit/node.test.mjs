@@ -30,6 +30,7 @@ import { createServer } from "node:http";
 import { Hono } from "hono";
 import { Server } from "socket.io";
 import { LeaseHeld, OriginApi, type Session } from "vestibule-session";
+import { AdminApi, NotFound } from "vestibule-session/admin";
 import { sessionMiddleware } from "vestibule-session/express";
 import { withSession } from "vestibule-session/fetch";
 import { sessionMiddleware as honoMiddleware } from "vestibule-session/hono";
@@ -58,6 +59,15 @@ export async function use(session: Session): Promise<string | null> {
   return session.user;
 }
 
+export async function groupsOf(admin: AdminApi, user: string): Promise<readonly string[]> {
+  try {
+    return (await admin.getUser(user)).groups ?? [];
+  } catch (error) {
+    if (error instanceof NotFound) return [error.code];
+    throw error;
+  }
+}
+
 const middleware = sessionMiddleware({ openPaths: ["/healthz"] });
 createServer((request, response) => {
   middleware(request, response, () => use(request.vestibuleSession));
@@ -76,7 +86,7 @@ io.on("connection", (socket) => use(socket.data.session));
 const PLAIN = `
 import { readFileSync } from "node:fs";
 import { ProofVerifier } from "vestibule-session";
-for (const name of ["express", "fetch", "hono", "socket.io"])
+for (const name of ["admin", "express", "fetch", "hono", "socket.io"])
   await import(\`vestibule-session/\${name}\`);
 const { valid, invalid } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const accepts = (vector) => {
