@@ -7,11 +7,14 @@
 import "./node-version.mjs";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { ensureGradio } from "../tests/apps/gradio.mjs";
+import { ensureOpenWebUi } from "../tests/apps/open-webui.mjs";
 import { ensureStreamlit } from "../tests/apps/streamlit.mjs";
 import { ensureChainlit } from "../tests/chainlit/venv.mjs";
 import { collectorMissing } from "../tests/harness/collector.mjs";
 import { ensureLossyNetwork } from "../tests/harness/lossy-network.mjs";
 import { ensureKit } from "../tests/kit/venv.mjs";
+import { ensureSchemathesis } from "../tests/openapi/venv.mjs";
 import { ensureChromium, ensureFirefoxAndWebKit } from "./browsers.mjs";
 import { buildEmbed, buildPlanted } from "./build.mjs";
 import { readCommandLine } from "./command-line.mjs";
@@ -42,6 +45,9 @@ const BY_APT = [
 const BY_PIP = [
   ["tests/chainlit/venv.mjs", ensureChainlit],
   ["tests/apps/streamlit.mjs", ensureStreamlit],
+  ["tests/apps/gradio.mjs", ensureGradio],
+  ["tests/apps/open-webui.mjs", ensureOpenWebUi],
+  ["tests/openapi/venv.mjs", ensureSchemathesis],
   ["tests/kit/venv.mjs", ensureKit],
 ];
 

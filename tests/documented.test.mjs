@@ -19,6 +19,7 @@ import { Checkout } from "./harness/checkout.mjs";
 import { CloudflareApi } from "./harness/cloudflare-api.mjs";
 import { assertPrinted, Documented, steps } from "./harness/documented.mjs";
 import { KvServer } from "./harness/kv.mjs";
+import { Origin } from "./harness/origin.mjs";
 import { freePort, listen } from "./harness/ports.mjs";
 import { until } from "./harness/until.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
@@ -119,6 +120,38 @@ test(
     assert.match(made.printed, /ada: added/);
     const shown = await checkout.run("npm run --silent users -- show acme ada");
     assert.match(shown.printed, /"groups": \[\s*"editors",\s*"staff"\s*\]/);
+  },
+);
+
+test(
+  "Open WebUI: the documented start hands on the accounts' addresses and names",
+  SLOW,
+  async (t) => {
+    const page = "docs/guide/open-webui.md";
+    const origin = new Origin((_, reply) => void reply.end("ok"));
+    await new Promise((resolve) => origin.server.listen(8080, "127.0.0.1", () => resolve(null)));
+    t.after(() => origin.stop());
+    const checkout = Checkout.make(t);
+    const added = await checkout.run(documented.block(page, "npm run users -- add").text);
+    assert.equal(added.code, 0, added.printed);
+    const start = checkout.start(documented.block(page, "npm start -- --origin").text);
+    await start.prints("Press Ctrl-C to stop", PATIENCE_MS);
+    const site = "http://localhost:8787";
+    const browser = new Browser(site);
+    const answer = await browser.fetch("/_session/login", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ username: "ada", password: "correct horse" }),
+    });
+    assert.equal(answer.status, 200, await answer.text());
+    await browser.fetch("/");
+    for (const [name, value] of [
+      ["x-user-email", "ada@acme.example"],
+      ["x-user-name", "Ada L."],
+      ["x-user-groups", "staff"],
+    ]) {
+      assert.deepEqual(origin.received(name), [value], name);
+    }
   },
 );
 

@@ -1,10 +1,8 @@
 /** Runs a real Streamlit process. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import path from "node:path";
 import { freePort } from "../harness/ports.mjs";
-import { until } from "../harness/until.mjs";
 import { commandOf, ensureVenv } from "../harness/venv.mjs";
+import { startApp } from "./python-app.mjs";
 import { HOST } from "./site.mjs";
 
 const APPLICATION = {
@@ -36,31 +34,13 @@ export async function startStreamlit(t) {
     "browser.gatherUsageStats": false,
   };
   const args = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
-  const child = spawn(
-    commandOf(APPLICATION),
-    ["run", path.join(import.meta.dirname, "app.py"), ...args],
-    { stdio: ["ignore", "pipe", "pipe"] },
-  );
-  t.after(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.kill("SIGKILL");
-    await gone;
-  });
-  let printed = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk) => {
-      printed += chunk;
-    });
-  }
   const url = `http://127.0.0.1:${port}`;
-  const answers = async () => {
-    if (child.exitCode !== null) throw new Error(`Streamlit ended: ${printed}`);
-    return fetch(`${url}/_stcore/health`).then(
-      (response) => response.ok,
-      () => false,
-    );
-  };
-  await until(answers, { within: PATIENCE_MS, what: "Streamlit answering" });
+  await startApp(t, {
+    title: "Streamlit",
+    command: commandOf(APPLICATION),
+    args: ["run", path.join(import.meta.dirname, "app.py"), ...args],
+    health: `${url}/_stcore/health`,
+    patience: PATIENCE_MS,
+  });
   return url;
 }

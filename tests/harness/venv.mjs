@@ -13,6 +13,9 @@ const TARGET = path.resolve(import.meta.dirname, "../../target");
  * @property {string} name also its command
  * @property {string} title
  * @property {string} requirements the file that pins it
+ * @property {string[]} [pythons] commands of suitable versions of Python, best first; `python3` by default
+ * @property {string} [needs] the versions that suit, for people; 3.10 or newer by default
+ * @property {string} [takes] how long the installation takes; a minute by default
  * @property {string} [project] a folder of this repository that is installed as it is, with its extra `test`
  */
 
@@ -26,20 +29,23 @@ export function commandOf({ name }, command = name) {
 }
 
 /** @param {Application} application */
-export async function ensureVenv({ name, title, requirements, project }) {
+export async function ensureVenv(application) {
+  const { name, title, requirements, project, takes = "1 min" } = application;
   const venv = path.join(TARGET, `${name}-venv`);
   const hash = createHash("sha256").update(readFileSync(requirements));
   if (project) hash.update(readFileSync(path.join(project, "pyproject.toml")));
   const wanted = hash.digest("hex");
   const stamp = path.join(venv, "installed");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  if (output("python3", ["--version"]) === null) {
+  const { pythons = ["python3"], needs = "3.10 or newer" } = application;
+  const python = pythons.find((one) => output(one, ["--version"]) !== null);
+  if (python === undefined) {
     throw new Fault(
-      `python3 is missing; the tests run a real ${title}. Install Python 3.10 or newer.`,
+      `${pythons.join(" and ")} are missing; the tests run a real ${title}. Install Python ${needs}.`,
     );
   }
-  await step(`Installing ${title} from PyPI for the tests`, "1 min", async () => {
-    await run("python3", ["-m", "venv", venv]);
+  await step(`Installing ${title} from PyPI for the tests`, takes, async () => {
+    await run(python, ["-m", "venv", venv]);
     await run(path.join(venv, "bin/pip"), [
       "install",
       "--quiet",
