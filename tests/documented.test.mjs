@@ -9,6 +9,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { createServer } from "node:tls";
 import { io } from "socket.io-client";
+import { handsOnIdentity } from "./apps/documented-start.mjs";
 import { sendMessage } from "./browser/chainlit-page.mjs";
 import { NO_THIRD_PARTY_COOKIES, openPage } from "./browser/chromium.mjs";
 import { conversations } from "./chainlit/conversations.mjs";
@@ -19,7 +20,6 @@ import { Checkout } from "./harness/checkout.mjs";
 import { CloudflareApi } from "./harness/cloudflare-api.mjs";
 import { assertPrinted, Documented, steps } from "./harness/documented.mjs";
 import { KvServer } from "./harness/kv.mjs";
-import { Origin } from "./harness/origin.mjs";
 import { freePort, listen } from "./harness/ports.mjs";
 import { until } from "./harness/until.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
@@ -123,37 +123,11 @@ test(
   },
 );
 
-test(
-  "Open WebUI: the documented start hands on the accounts' addresses and names",
-  SLOW,
-  async (t) => {
-    const page = "docs/guide/open-webui.md";
-    const origin = new Origin((_, reply) => void reply.end("ok"));
-    await new Promise((resolve) => origin.server.listen(8080, "127.0.0.1", () => resolve(null)));
-    t.after(() => origin.stop());
-    const checkout = Checkout.make(t);
-    const added = await checkout.run(documented.block(page, "npm run users -- add").text);
-    assert.equal(added.code, 0, added.printed);
-    const start = checkout.start(documented.block(page, "npm start -- --origin").text);
-    await start.prints("Press Ctrl-C to stop", PATIENCE_MS);
-    const site = "http://localhost:8787";
-    const browser = new Browser(site);
-    const answer = await browser.fetch("/_session/login", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ username: "ada", password: "correct horse" }),
-    });
-    assert.equal(answer.status, 200, await answer.text());
-    await browser.fetch("/");
-    for (const [name, value] of [
-      ["x-user-email", "ada@acme.example"],
-      ["x-user-name", "Ada L."],
-      ["x-user-groups", "staff"],
-    ]) {
-      assert.deepEqual(origin.received(name), [value], name);
-    }
-  },
-);
+test("Open WebUI: the documented start hands on addresses and names", SLOW, async (t) => {
+  const block = (/** @type {string} */ part) =>
+    documented.block("docs/guide/open-webui.md", part).text;
+  await handsOnIdentity(t, block("npm run users -- add"), block("npm start -- --origin"));
+});
 
 test("the documented curl command explains a request's route", async (t) => {
   const tenants = new KvServer();
