@@ -67,17 +67,13 @@ export async function buildConsole() {
     throw new Fault(`The console has ${size} bytes gzipped; at most ${BUDGET} are allowed.`);
 }
 
-<<<<<<< HEAD
-await whenStarted(
-  import.meta.filename,
-  { does: "Builds the console into build/console/, if its sources changed." },
-  buildConsole,
-);
-=======
 /** Returns a JSON file without blanks. @param {string} file */
 function minified(file) {
   return Buffer.from(JSON.stringify(JSON.parse(readFileSync(path.join(ROOT, file), "utf8"))));
 }
 
-if (isStarted(import.meta.filename)) await main(buildConsole);
->>>>>>> d5e5c009 (Describe all reserved paths with OpenAPI 3.1, and hold the code to the description)
+await whenStarted(
+  import.meta.filename,
+  { does: "Builds the console into build/console/, if its sources changed." },
+  buildConsole,
+);
