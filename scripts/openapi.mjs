@@ -2,6 +2,7 @@
  * Writes www/openapi.json, the OpenAPI 3.1 description of all reserved paths, from www/openapi/ and the schema of a
  * tenant's document. `node scripts/openapi.mjs`
  */
+import "./node-version.mjs";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { OPERATORS } from "../www/openapi/operators.mjs";
@@ -11,7 +12,7 @@ import { SERVERS } from "../www/openapi/servers.mjs";
 import { TENANTS } from "../www/openapi/tenants.mjs";
 import { VISITORS } from "../www/openapi/visitors.mjs";
 import { ROOT } from "./setup.mjs";
-import { isStarted } from "./started.mjs";
+import { whenStarted } from "./started.mjs";
 
 /** The description, from the root. */
 export const DESCRIPTION = "www/openapi.json";
@@ -157,6 +158,10 @@ function text(value) {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-if (isStarted(import.meta.filename)) {
-  for (const [file, content] of files()) writeFileSync(path.join(ROOT, file), content);
-}
+await whenStarted(
+  import.meta.filename,
+  { does: "Writes www/openapi.json and the schemas beside it, from www/openapi/." },
+  async () => {
+    for (const [file, content] of files()) writeFileSync(path.join(ROOT, file), content);
+  },
+);

@@ -10,18 +10,19 @@ const PATIENCE_MS = 300_000;
 
 /**
  * @param {import("node:test").TestContext} t
- * @param {string} accounts the commands that make accounts
- * @param {string} start the command that starts Vestibule
+ * @param {import("../harness/documented.mjs").Documented} documented
  */
-export async function handsOnIdentity(t, accounts, start) {
+export async function handsOnIdentity(t, documented) {
+  const block = (/** @type {string} */ part) =>
+    documented.block("docs/guide/open-webui.md", part).text;
   const origin = new Origin((_, reply) => void reply.end("ok"));
   t.after(() => origin.stop());
   origin.server.listen(8080, "127.0.0.1");
   await once(origin.server, "listening");
   const checkout = Checkout.make(t);
-  const added = await checkout.run(accounts);
+  const added = await checkout.run(block("npm run users -- add"));
   assert.equal(added.code, 0, added.printed);
-  await checkout.start(start).prints("Press Ctrl-C to stop", PATIENCE_MS);
+  await checkout.start(block("npm start -- --origin")).prints("Press Ctrl-C to stop", PATIENCE_MS);
   const browser = new Browser("http://localhost:8787");
   const answer = await browser.fetch("/_session/login", {
     method: "POST",
