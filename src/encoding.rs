@@ -23,10 +23,15 @@ pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
 #[must_use]
 pub(crate) fn from_base64url_exact<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-        Ok(length) if length == N => Some(bytes),
-        _ => None,
-    }
+    let length = from_base64url_into(text, &mut bytes)?.len();
+    (length == N).then_some(bytes)
+}
+
+/// Decodes base64url like [`from_base64url`] into a buffer, and returns the part that it fills.
+#[must_use]
+pub(crate) fn from_base64url_into<'b>(text: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let length = URL_SAFE_NO_PAD.decode_slice(text, buffer).ok()?;
+    buffer.get(..length)
 }
 
 /// Encodes bytes as base64 with padding (RFC 4648 section 4), the form of hashes in security policies.

@@ -24,6 +24,23 @@ pub(crate) const MIN_KEY_BYTES: usize = 32;
 /// Id of a key: the first bytes of a hash of the key, which reveal nothing about it.
 pub(crate) type KeyId = [u8; KEY_ID_BYTES];
 
+/// Length of a [`Voucher`], in bytes.
+pub(crate) const VOUCHER_BYTES: usize = 1 + VOUCHER_MAC_BYTES;
+const VOUCHER_MAC_BYTES: usize = 3;
+
+/// Statement of a listed key that the list of an epoch is signed with another one: the epoch's low byte and a MAC.
+///
+/// A location with an earlier list verifies it if the two lists share that key. It then knows that a key it has not
+/// seen is genuine and newer, although it cannot verify what that key signs. All cookies of a list carry the same
+/// voucher, so a copied one is possible; it only turns "forged" into "try again shortly".
+pub(crate) type Voucher = [u8; VOUCHER_BYTES];
+
+/// Domain separator, so that no cookie signed with this key passes for a voucher.
+const VOUCHER_PURPOSE: &[u8] = b"vestibule/v1/voucher";
+
+/// Prefix of the entry of a key list that numbers it.
+const EPOCH: &str = "epoch=";
+
 /// Fault of the configured keys. Never holds key material.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadKeys {
@@ -46,21 +63,30 @@ pub(crate) enum BadKeys {
         /// Length in bytes.
         bytes: usize,
     },
+    /// The list's epoch is no number, or is set twice.
+    #[error(
+        "the epoch of the secret SESSION_KEYS cannot be used; write it once, such as epoch=1, and count up with each change of the list"
+    )]
+    Epoch,
 }
 
 /// Secret keys of the deployment. `Debug` shows only their number.
 #[derive(Clone)]
-pub(crate) struct DeploymentKeys(Vec<Vec<u8>>);
+pub(crate) struct DeploymentKeys {
+    keys: Vec<Vec<u8>>,
+    /// Number of the list, which later lists exceed; 0 if it has none.
+    epoch: u32,
+}
 
 impl fmt::Debug for DeploymentKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DeploymentKeys({} keys)", self.0.len())
+        write!(f, "DeploymentKeys({} keys)", self.keys.len())
     }
 }
 
 impl DeploymentKeys {
-    /// Parses a comma-separated list of base64url keys; the first is the signing key. Blanks and line breaks around an
-    /// entry are allowed.
+    /// Parses a comma-separated list of base64url keys; the first is the signing key. One more entry may number the
+    /// list, such as `epoch=2`. Blanks and line breaks around an entry are allowed.
     ///
     /// # Errors
     /// Returns [`BadKeys`], which names the entry by position, never by content.
@@ -70,8 +96,19 @@ impl DeploymentKeys {
             .map(str::trim)
             .filter(|entry| !entry.is_empty());
         let mut keys = Vec::new();
-        for (index, entry) in entries.enumerate() {
-            let position = index + 1;
+        let mut epoch = 0;
+        for entry in entries {
+            if let Some(number) = entry.strip_prefix(EPOCH) {
+                if epoch != 0 {
+                    return Err(BadKeys::Epoch);
+                }
+                epoch = number.parse().map_err(|_| BadKeys::Epoch)?;
+                if epoch == 0 {
+                    return Err(BadKeys::Epoch);
+                }
+                continue;
+            }
+            let position = keys.len() + 1;
             let key = encoding::from_base64url(entry.trim_end_matches('='))
                 .ok_or(BadKeys::NotBase64Url { position })?;
             if key.len() < MIN_KEY_BYTES {
@@ -85,7 +122,7 @@ impl DeploymentKeys {
         if keys.is_empty() {
             Err(BadKeys::Missing)
         } else {
-            Ok(Self(keys))
+            Ok(Self { keys, epoch })
         }
     }
 }
@@ -112,6 +149,8 @@ pub(crate) type UserTag = [u8; 16];
 pub(crate) struct KeyRing {
     signing: TenantKey,
     retired: Vec<TenantKey>,
+    epoch: u32,
+    voucher: Option<Voucher>,
 }
 
 impl KeyRing {
@@ -119,11 +158,18 @@ impl KeyRing {
     /// [`DeploymentKeys::parse`] rejects.
     #[must_use]
     pub(crate) fn derive(keys: &DeploymentKeys, tenant: &TenantId) -> Option<Self> {
-        let mut derived = keys.0.iter().filter_map(|key| derive_one(key, tenant));
+        let mut derived = keys.keys.iter().filter_map(|key| derive_one(key, tenant));
         let signing = derived.next()?;
+        let retired: Vec<TenantKey> = derived.collect();
+        let epoch = keys.epoch;
+        // The next key is the one that signed before, which every location with an earlier list has.
+        let previous = retired.first().unwrap_or(&signing);
+        let voucher = (epoch > 0).then(|| previous.vouch(&signing.id, epoch));
         Some(Self {
             signing,
-            retired: derived.collect(),
+            retired,
+            epoch,
+            voucher,
         })
     }
 
@@ -131,6 +177,25 @@ impl KeyRing {
     #[must_use]
     pub(crate) fn signing(&self) -> &TenantKey {
         &self.signing
+    }
+
+    /// Returns the voucher of the signing key, if the list has an epoch.
+    #[must_use]
+    pub(crate) fn voucher(&self) -> Option<&Voucher> {
+        self.voucher.as_ref()
+    }
+
+    /// Returns whether a listed key vouches that a later list than this one is signed with the key `id`.
+    ///
+    /// A voucher of this epoch or an earlier one says nothing: a key that is missing here was removed.
+    #[must_use]
+    pub(crate) fn vouches(&self, id: &KeyId, voucher: &Voucher) -> bool {
+        let [own, ..] = self.epoch.to_le_bytes();
+        let [low, ..] = *voucher;
+        // The nearest epoch with this low byte, as in serial number arithmetic (RFC 1982).
+        let ahead = low.wrapping_sub(own);
+        let epoch = self.epoch.wrapping_add(ahead.into());
+        (1..=127).contains(&ahead) && self.all().any(|key| key.vouch(id, epoch) == *voucher)
     }
 
     /// Finds a listed key by its id.
@@ -161,6 +226,20 @@ impl KeyRing {
     #[must_use]
     pub(crate) fn is_signing(&self, id: &KeyId) -> bool {
         self.signing.id == *id
+    }
+}
+
+impl TenantKey {
+    fn vouch(&self, id: &KeyId, epoch: u32) -> Voucher {
+        let mac = self.cookie_mac.clone().chain_update(VOUCHER_PURPOSE);
+        let mac = mac.chain_update(id).chain_update(epoch.to_be_bytes());
+        let mac = mac.finalize();
+        let [low, ..] = epoch.to_le_bytes();
+        let mut voucher = [low; VOUCHER_BYTES];
+        for (to, from) in voucher.iter_mut().skip(1).zip(mac.as_bytes()) {
+            *to = *from;
+        }
+        voucher
     }
 }
 
@@ -211,6 +290,17 @@ mod tests {
         let short = encoding::base64url(&[7; 31]);
         assert!(DeploymentKeys::parse(&good).is_ok());
         assert!(DeploymentKeys::parse(&format!(" {good} ,\n{good}")).is_ok());
+        assert!(DeploymentKeys::parse(&format!("epoch=2, {good}")).is_ok());
+        for epoch in [
+            "epoch=",
+            "epoch=0",
+            "epoch=x",
+            "epoch=4294967296",
+            "epoch=1,epoch=2",
+        ] {
+            let error = DeploymentKeys::parse(&format!("{epoch},{good}")).unwrap_err();
+            assert_eq!(error, BadKeys::Epoch, "{epoch}");
+        }
         for (list, expected) in [
             (String::new(), BadKeys::Missing),
             (" , ".to_owned(), BadKeys::Missing),
@@ -218,8 +308,9 @@ mod tests {
                 "not base64!".to_owned(),
                 BadKeys::NotBase64Url { position: 1 },
             ),
+            ("epoch=1".to_owned(), BadKeys::Missing),
             (
-                format!("{good},{short}"),
+                format!("{good},epoch=1,{short}"),
                 BadKeys::TooShort {
                     position: 2,
                     bytes: 31,
@@ -229,6 +320,7 @@ mod tests {
             let error = DeploymentKeys::parse(&list).unwrap_err();
             assert_eq!(error, expected, "{list}");
             assert!(list.trim_matches([' ', ',']).is_empty() || !error.to_string().contains(&list));
+            assert!(!error.to_string().contains(&short));
         }
     }
 

@@ -18,7 +18,10 @@ pub(crate) enum Presented<'a> {
     /// No value verifies.
     Forged,
     /// No value verifies, but a key that this location does not know yet may have signed one.
-    UnknownKey,
+    UnknownKey {
+        /// Whether a listed key vouches for the unknown one.
+        vouched: bool,
+    },
     /// A value has passed the MAC.
     Genuine {
         /// Value as sent.
@@ -40,7 +43,7 @@ impl<'a> Presented<'a> {
     fn verify(value: &'a str, ring: &KeyRing, now: UnixSeconds) -> Self {
         match Token::verify(value, ring, now) {
             Ok(verified) => Self::Genuine { value, verified },
-            Err(Unverified::UnknownKey) => Self::UnknownKey,
+            Err(Unverified::UnknownKey { vouched }) => Self::UnknownKey { vouched },
             Err(Unverified::Forged) => Self::Forged,
         }
     }
@@ -58,7 +61,7 @@ impl<'a> Presented<'a> {
         match self {
             Self::Absent => (0, 0, 0),
             Self::Forged => (1, 0, 0),
-            Self::UnknownKey => (2, 0, 0),
+            Self::UnknownKey { vouched } => (2, u64::from(*vouched), 0),
             Self::Genuine { verified, .. } => {
                 let token = &verified.token;
                 (3, token.issued.0, token.least_version.0)
@@ -122,7 +125,7 @@ mod tests {
         assert_eq!(found("s=x; s="), Presented::Forged);
         assert_eq!(
             found(&format!("s=x; s={foreign}; s=y")),
-            Presented::UnknownKey
+            Presented::UnknownKey { vouched: false }
         );
         let genuine = issued(5, 1);
         assert!(is_found(&format!("s={foreign}; s={genuine}"), &genuine));
@@ -133,7 +136,7 @@ mod tests {
         let invalid = format!("s={}; ", issued(5, 2)).repeat(jar::MAX_CANDIDATES);
         assert_eq!(
             found(&format!("{invalid}s={}", issued(5, 1))),
-            Presented::UnknownKey
+            Presented::UnknownKey { vouched: false }
         );
     }
 

@@ -80,7 +80,7 @@ impl Gateway {
         let caller = match credential(&self.tenant, context) {
             Presented::Absent => self.sessions.authenticate_by_route(context),
             Presented::Forged => self.forged(context)?,
-            Presented::UnknownKey => return Err(self.unknown_key(context)),
+            Presented::UnknownKey { vouched } => return Err(self.unknown_key(vouched, context)),
             Presented::Genuine { value, verified } => {
                 self.sessions
                     .authenticate_genuine(&mut self.recorder, verified, value, context)?
@@ -95,7 +95,10 @@ impl Gateway {
         &mut self,
         context: &RequestContext<'_>,
     ) -> Result<Caller, Interrupt> {
-        if !matches!(credential(&self.tenant, context), Presented::UnknownKey) {
+        if !matches!(
+            credential(&self.tenant, context),
+            Presented::UnknownKey { .. }
+        ) {
             return Ok(self.authenticate(context)?.caller);
         }
         self.limits
@@ -114,14 +117,20 @@ impl Gateway {
     }
 
     /// Refuses a cookie that a location with newer keys may have signed. The browser keeps it, and storage is not read.
-    /// Any client can invent such a cookie, so it counts as a forgery, too.
-    fn unknown_key(&mut self, context: &RequestContext<'_>) -> Interrupt {
-        match self
+    /// Any client can invent such a cookie, so it counts as a forgery, unless a known key vouches for the unknown one.
+    fn unknown_key(&mut self, vouched: bool, context: &RequestContext<'_>) -> Interrupt {
+        // Counted in both cases, because the count also limits the log lines.
+        let over = self
             .limits
-            .count_forgery(&mut self.recorder, "cookie_key_unknown", context)
-        {
-            None => Problem::KeyUnknown.into(),
-            Some(wait) => Problem::TooManyForgeries(wait).into(),
+            .count_forgery(&mut self.recorder, "cookie_key_unknown", context);
+        match over {
+            Some(wait) if !vouched => Problem::TooManyForgeries(wait).into(),
+            _ => {
+                if vouched {
+                    self.recorder.labels.lookup = Lookup::KeyUnknown;
+                }
+                Problem::KeyUnknown.into()
+            }
         }
     }
 }
@@ -150,7 +159,7 @@ pub(crate) fn bearer<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Pr
     let value = value.trim();
     match Token::verify(value, &tenant.keys, context.now.seconds()) {
         Ok(verified) => Presented::Genuine { value, verified },
-        Err(Unverified::UnknownKey) => Presented::UnknownKey,
+        Err(Unverified::UnknownKey { vouched }) => Presented::UnknownKey { vouched },
         Err(Unverified::Forged) => Presented::Absent,
     }
 }

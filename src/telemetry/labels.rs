@@ -18,6 +18,8 @@ pub(crate) enum Lookup {
     None,
     /// Forged cookie.
     Forged,
+    /// Cookie of a key that is not listed here, for which a listed one vouches.
+    KeyUnknown,
     /// Guest without a stored record.
     Guest,
     /// Isolate's cache.
@@ -39,6 +41,7 @@ impl Lookup {
         match self {
             Self::None => "none",
             Self::Forged => "forged",
+            Self::KeyUnknown => "key_unknown",
             Self::Guest => "guest",
             Self::Hit => "hit",
             Self::Stale => "stale",

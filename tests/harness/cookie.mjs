@@ -4,8 +4,6 @@
  */
 import { createHash, createHmac, hkdfSync, randomBytes } from "node:crypto";
 
-const SIGNED_BYTES = 52;
-
 /**
  * @typedef {object} Fields
  * @property {Buffer} [id]
@@ -15,6 +13,8 @@ const SIGNED_BYTES = 52;
  * @property {number} [leastVersion]
  * @property {string} [tenant]
  * @property {string} key base64url
+ * @property {{ epoch: number, key: string }} [list] the number of the key list, and the key in it that vouches for
+ *   `key`: format 3
  */
 
 /**
@@ -29,26 +29,53 @@ export function mint({
   leastVersion = 0,
   tenant = "default",
   key,
+  list,
 }) {
   const now = Math.floor(Date.now() / 1000);
-  const keyBytes = Buffer.from(key, "base64url");
-  const signed = Buffer.alloc(SIGNED_BYTES);
-  signed.writeUInt8(2, 0);
-  createHash("sha256")
-    .update("vestibule/v1/key-id")
-    .update(keyBytes)
+  const name = keyId(key);
+  const hash = createHash("sha256")
+    .update(`v1/handle/${tenant}/`)
+    .update(id)
     .digest()
-    .copy(signed, 1, 0, 4);
-  const hash = createHash("sha256").update(`v1/handle/${tenant}/`).update(id).digest();
-  (handle ?? hash).copy(signed, 5, 0, 16);
-  id.copy(signed, 21);
-  signed.writeUInt32BE((created ?? now) % 2 ** 32, 37);
-  signed.writeUInt32BE((issued ?? now) % 2 ** 32, 41);
-  signed.writeUIntBE(leastVersion, 46, 6);
-  const mac = Buffer.from(hkdfSync("sha256", keyBytes, "", `vestibule/v1/cookie/${tenant}`, 32));
-  return Buffer.concat([signed, createHmac("sha256", mac).update(signed).digest()]).toString(
-    "base64url",
-  );
+    .subarray(0, 16);
+  const signed = Buffer.concat([
+    Buffer.from([list ? 3 : 2]),
+    name,
+    list ? voucher(name, tenant, list) : Buffer.alloc(0),
+    handle ?? hash,
+    id,
+    number(4, (created ?? now) % 2 ** 32),
+    number(4, (issued ?? now) % 2 ** 32),
+    Buffer.alloc(list ? 0 : 1),
+    number(6, leastVersion),
+  ]);
+  return Buffer.concat([signed, mac(key, tenant, signed)]).toString("base64url");
+}
+
+/** @param {string} key */
+function keyId(key) {
+  const bytes = Buffer.from(key, "base64url");
+  return createHash("sha256").update("vestibule/v1/key-id").update(bytes).digest().subarray(0, 4);
+}
+
+/** @param {Buffer} name @param {string} tenant @param {{ epoch: number, key: string }} list */
+function voucher(name, tenant, { epoch, key }) {
+  const text = Buffer.concat([Buffer.from("vestibule/v1/voucher"), name, number(4, epoch)]);
+  return Buffer.concat([Buffer.from([epoch % 256]), mac(key, tenant, text).subarray(0, 3)]);
+}
+
+/** @param {string} key @param {string} tenant @param {Buffer} text */
+function mac(key, tenant, text) {
+  const bytes = Buffer.from(key, "base64url");
+  const own = hkdfSync("sha256", bytes, "", `vestibule/v1/cookie/${tenant}`, 32);
+  return createHmac("sha256", Buffer.from(own)).update(text).digest();
+}
+
+/** @param {number} length @param {number} value */
+function number(length, value) {
+  const bytes = Buffer.alloc(length);
+  bytes.writeUIntBE(value, 0, length);
+  return bytes;
 }
 
 /**
@@ -57,11 +84,13 @@ export function mint({
  */
 export function read(value) {
   const bytes = Buffer.from(value, "base64url");
+  // Format 3 has a voucher of four bytes after the key id.
+  const at = bytes[0] === 3 ? 9 : 5;
   return {
-    handle: bytes.subarray(5, 21),
-    id: bytes.subarray(21, 37),
-    created: bytes.readUInt32BE(37),
-    issued: bytes.readUInt32BE(41),
-    leastVersion: bytes.readUIntBE(46, 6),
+    handle: bytes.subarray(at, at + 16),
+    id: bytes.subarray(at + 16, at + 32),
+    created: bytes.readUInt32BE(at + 32),
+    issued: bytes.readUInt32BE(at + 36),
+    leastVersion: bytes.readUIntBE(at === 9 ? 49 : 46, 6),
   };
 }

@@ -45,8 +45,12 @@ pub(super) fn explain_presented(
             explanation.cookie = verdict("forged", because);
             Ok(Caller::Anonymous { forged: true })
         }
-        Presented::UnknownKey => {
-            let because = "A key that is not in SESSION_KEYS here signed it within the last hour. The key is new and has not arrived, was removed too early, or the cookie is forged.";
+        Presented::UnknownKey { vouched } => {
+            let because = if vouched {
+                "A key that is not in SESSION_KEYS here signed it, and a key that is vouches for that one. A later list has the key: add it here, or give this list a higher epoch to give up the sessions of that key."
+            } else {
+                "A key that is not in SESSION_KEYS here signed it within the last hour. The key is new and has not arrived, was removed too early, or the cookie is forged."
+            };
             explanation.cookie = verdict("unknown key", because);
             Err(Problem::KeyUnknown.into())
         }

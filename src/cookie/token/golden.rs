@@ -9,7 +9,18 @@ use crate::tenant_id::TenantId;
 
 #[test]
 fn golden_cookies_are_written_and_read() {
-    let keys = DeploymentKeys::parse(&encoding::base64url(&[1; 32])).unwrap();
+    check("cookies.json", &encoding::base64url(&[1; 32]));
+}
+
+#[test]
+fn golden_cookies_of_numbered_key_lists_are_written_and_read() {
+    let [signing, previous] = [1, 9].map(|byte| encoding::base64url(&[byte; 32]));
+    let list = format!("epoch=258,{signing},{previous}");
+    check("cookies-of-numbered-lists.json", &list);
+}
+
+fn check(file: &str, list: &str) {
+    let keys = DeploymentKeys::parse(list).unwrap();
     let ring = KeyRing::derive(&keys, &TenantId::parse("acme").unwrap()).unwrap();
     let guest = Token {
         handle: Handle([1; 16]),
@@ -24,7 +35,7 @@ fn golden_cookies_are_written_and_read() {
         ..guest
     };
     golden::check(
-        "cookies.json",
+        file,
         &[("guest's", guest), ("recorded session's", recorded)],
         |token| json!(token.mint(&ring)),
         |value| Token::opened(value.as_str()?, &ring),

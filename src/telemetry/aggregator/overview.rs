@@ -208,7 +208,7 @@ fn totals(series: &Series, figures: &Figures) -> Value {
         own.map(|(_, by)| by).sum()
     };
     let all = |_: &str| true;
-    let sought = |labels: &str| !matches!(last(labels), "none" | "forged");
+    let sought = |labels: &str| !matches!(last(labels), "none" | "forged" | "key_unknown");
     let at_hand = |labels: &str| matches!(last(labels), "guest" | "hit" | "stale");
     json!({
         "requests": figures.requests,
