@@ -2,6 +2,29 @@
 
 use crate::clock::Seconds;
 
+/// Data of a site that a browser deletes (Clear Site Data section 3.1). Cookies are not among them: ours is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SiteData {
+    /// `localStorage`, IndexedDB, service workers and the like.
+    Storage,
+    /// Copies of files.
+    Cache,
+    /// Open pages, which are loaded again.
+    ExecutionContexts,
+}
+
+impl SiteData {
+    /// Returns the word in the header, with its quotes.
+    #[must_use]
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Storage => "\"storage\"",
+            Self::Cache => "\"cache\"",
+            Self::ExecutionContexts => "\"executionContexts\"",
+        }
+    }
+}
+
 /// Policy for visitors without an identity, ordered from lax to strict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LoginMode {

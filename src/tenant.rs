@@ -195,6 +195,8 @@ pub(crate) struct Tenant {
     pub methods: Methods,
     /// Origins' cookies that are cleared when a user signs in or out.
     pub clear_cookies: Vec<CookiePattern>,
+    /// Value of `Clear-Site-Data` when a user signs out or another signs in; empty for none.
+    pub clear_site_data: String,
     /// Origins' cookies that are kept in the session instead of the browser.
     pub vault: Vec<CookiePattern>,
     /// Limits on the lifetime of sessions.

@@ -13,13 +13,15 @@ pub(crate) struct Methods {
     pub oidc: Vec<Provider>,
     /// Issuers whose tokens can be exchanged for sessions.
     pub token: Vec<Issuer>,
+    /// Cloudflare Access before the site.
+    pub access: Option<AccessTeam>,
 }
 
 impl Methods {
     /// Returns whether people have no way to sign in.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
-        !self.password && self.oidc.is_empty()
+        !self.password && self.oidc.is_empty() && self.access.is_none()
     }
 
     /// Returns the providers' names and titles, for display.
@@ -36,6 +38,21 @@ impl Methods {
     pub(crate) fn provider(&self, name: &str) -> Option<&Provider> {
         self.oidc.iter().find(|provider| provider.name == name)
     }
+}
+
+/// Team of Cloudflare Access, with this tenant's applications.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AccessTeam {
+    /// Value of `iss`: the team domain, without a slash at its end.
+    pub issuer: String,
+    /// Audience tags of the applications, one of which `aud` must contain.
+    pub audiences: Vec<String>,
+    /// Names of the claims that hold the identity.
+    pub claims: ClaimNames,
+    /// Users who are admitted.
+    pub allow: Allow,
+    /// Whether origins receive the assertion, too.
+    pub forward: bool,
 }
 
 /// OpenID provider, with this tenant's registration.

@@ -20,7 +20,7 @@ use crate::clock::Seconds;
 use crate::encoding::json;
 use crate::flat_map::FlatMap;
 use crate::http::host::HostPattern;
-use crate::policy::{Consistency, HeaderSource, LoginMode, Streams};
+use crate::policy::{Consistency, HeaderSource, LoginMode, SiteData, Streams};
 use crate::tenant_id::TenantId;
 
 object! {
@@ -84,6 +84,8 @@ object! {
         methods: LoginMethods,
         /// Names of the chat servers' cookies that Vestibule removes from the browser at each sign-in and sign-out.
         clear_cookies: Vec<CookiePattern>,
+        /// What a browser deletes of this site at each sign-out and change of user: storage for localStorage, IndexedDB and the like, cache for its copies of files.
+        clear_site_data: Vec<SiteData>,
     }
 }
 
@@ -96,6 +98,24 @@ object! {
         oidc: Vec<OidcProvider>,
         /// Sign-in with tokens of other issuers, exchanged at POST /_session/token.
         token: Vec<TokenIssuer>,
+        /// Sign-in by Cloudflare Access, which stands before this site.
+        access: Option<Access>,
+    }
+}
+
+object! {
+    /// Cloudflare Access before this site.
+    pub(crate) struct Access {
+        /// Team domain, such as https://TEAM.cloudflareaccess.com: the value of iss in its assertions.
+        team_domain: Issuer,
+        /// Audience (AUD) tags of the Access applications for this site.
+        audiences: Vec<String>,
+        /// Claims that hold the identity.
+        claims: Claims,
+        /// Which users may enter; all by default.
+        allow: AllowedUsers,
+        /// true: chat servers receive the assertion and its cookie, too.
+        forward: bool = false,
     }
 }
 
@@ -371,6 +391,7 @@ pub(crate) enum FailMode {
 
 choice! { FailMode { "closed" => Closed, "grace" => Grace } }
 choice! { ClientAuthentication { "basic" => Basic, "post" => Post } }
+choice! { SiteData { "storage" => Storage, "cache" => Cache, "executionContexts" => ExecutionContexts } }
 choice! { LoginMode { "off" => Off, "optional" => Optional, "required" => Required } }
 choice! { Consistency { "strong" => Strong, "eventual" => Eventual } }
 choice! { Streams { "pass-through" => PassThrough, "revocable" => Revocable } }

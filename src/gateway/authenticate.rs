@@ -77,7 +77,16 @@ impl Gateway {
         &mut self,
         context: &'a RequestContext<'a>,
     ) -> Result<Authenticated<'a>, Interrupt> {
-        let caller = match credential(&self.tenant, context) {
+        let caller = self.authenticate_by_credential(context)?;
+        let caller = self.confirm_by_access(caller, context)?;
+        Ok(Authenticated { caller, context })
+    }
+
+    fn authenticate_by_credential(
+        &mut self,
+        context: &RequestContext<'_>,
+    ) -> Result<Caller, Interrupt> {
+        Ok(match credential(&self.tenant, context) {
             Presented::Absent => self.sessions.authenticate_by_route(context),
             Presented::Forged => self.forged(context)?,
             Presented::UnknownKey { vouched } => return Err(self.unknown_key(vouched, context)),
@@ -85,12 +94,12 @@ impl Gateway {
                 self.sessions
                     .authenticate_genuine(&mut self.recorder, verified, value, context)?
             }
-        };
-        Ok(Authenticated { caller, context })
+        })
     }
 
     /// Authenticates the caller for a response that deletes or replaces the cookie. A cookie with an unknown key counts
-    /// as anonymous here, so its owner can sign in again as soon as the key was removed.
+    /// as anonymous here, so its owner can sign in again as soon as the key was removed. Access need not confirm a session
+    /// that is about to end.
     pub(crate) fn authenticate_to_replace(
         &mut self,
         context: &RequestContext<'_>,
@@ -99,7 +108,7 @@ impl Gateway {
             credential(&self.tenant, context),
             Presented::UnknownKey { .. }
         ) {
-            return Ok(self.authenticate(context)?.caller);
+            return self.authenticate_by_credential(context);
         }
         self.limits
             .count_forgery(&mut self.recorder, "cookie_key_unknown", context);

@@ -180,6 +180,11 @@ fn is_stale(visitor: &Visitor, access_rule: &AccessRule, context: &RequestContex
             .is_some_and(|most| context.now.seconds().since(authenticated) > most)
 }
 
+/// Builds the URL of the login page that returns to the page of this request.
+pub(super) fn login_url_back(prefix: &str, request: &Request<'_>) -> String {
+    login_url(prefix, way_back(request))
+}
+
 /// Builds the URL of the login page with the way back: path and query of this site, nothing else.
 fn login_url(prefix: &str, way_back: &str) -> String {
     let mut url = format!("{prefix}/login?return_to=");

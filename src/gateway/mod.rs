@@ -30,6 +30,7 @@ pub(crate) mod authenticate;
 pub(crate) mod authorize;
 mod background;
 pub(crate) mod client_info;
+pub(crate) mod cloudflare_access;
 mod cross_site;
 mod decision_cache;
 pub(crate) mod end_session;
@@ -294,6 +295,7 @@ impl Gateway {
             return self.forward_anonymous(kind, context);
         }
         let authenticated = self.authenticate(context)?;
+        self.sign_in_by_access(&authenticated.caller, context)?;
         let authorized = self.authorize(authenticated)?;
         self.recorder.labels.handle = Some(authorized.visitor.token.handle);
         let authorized = self.refresh_access_token(authorized)?;

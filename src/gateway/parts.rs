@@ -9,6 +9,7 @@ use std::rc::Rc;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, TryCryptoRng, TryRng};
 
+use super::cloudflare_access::AccessUser;
 use super::opening::Openings;
 use super::providers::Providers;
 use super::session_quota::StoredSessions;
@@ -164,6 +165,8 @@ impl Balancer {
 pub(crate) struct Logins {
     pub(crate) tenant: Rc<Tenant>,
     pub(crate) providers: Providers,
+    /// Verified assertions of Cloudflare Access by their hash, each with the settings that it was verified for.
+    pub(crate) access_users: HashMap<String, (Rc<AccessUser>, Rc<Tenant>)>,
     /// Times of the last requests for new access tokens, by session.
     pub(crate) refreshing: HashMap<Handle, UnixMillis>,
     /// End times of expired access tokens that were logged, by session.
@@ -182,6 +185,7 @@ impl Logins {
     pub(crate) fn new(tenant: Rc<Tenant>, random: SharedRandom) -> Self {
         Self {
             providers: Providers::default(),
+            access_users: HashMap::new(),
             refreshing: HashMap::new(),
             expired_tokens: HashMap::new(),
             guesses: RateLimit::new(10, 60_000),

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::Gateway;
 use super::authenticate::{self, Visitor};
 use super::client_info::Client;
+use super::cloudflare_access;
 use super::decision_cache::CachePolicy;
 use super::opening::Noting;
 use super::response_context::ResponseContext;
@@ -135,10 +136,25 @@ impl Gateway {
             vaulted: &vaulted,
             access_token,
             assertion: assertion.as_deref(),
+            hides_access: tenant
+                .methods
+                .access
+                .as_ref()
+                .is_some_and(|team| !team.forward),
             proof,
             mapped: &tenant.mapped_headers,
         };
         let mut headers = Outgoing::new(context.request, context.cookie, &identity, context.trace);
+        if tenant
+            .methods
+            .access
+            .as_ref()
+            .is_some_and(|team| team.forward)
+            && cloudflare_access::began(record)
+            && let Some(verified) = context.request.header(cloudflare_access::HEADER)
+        {
+            headers.add(cloudflare_access::HEADER, verified);
+        }
         let patches = self.patches_response(context.request);
         if patches {
             headers.ask_for_whole(context.request);

@@ -119,6 +119,7 @@ impl Tenant {
             login: document.login.mode,
             methods,
             clear_cookies: document.login.clear_cookies.clone(),
+            clear_site_data: super::sign_in::clear_site_data(document),
             vault: document.vault.clone(),
             login_exceptions: document.login.exceptions.clone(),
             lifetime,

@@ -3,8 +3,9 @@
 use super::faults::{Faults, OWN_SECRETS};
 use crate::auth::authorization;
 use crate::auth::claimed;
-use crate::auth::methods::{Allow, ClaimNames, Issuer, Methods, Provider};
-use crate::config::model::{AllowedUsers, Claims, Document, OidcProvider, TokenIssuer};
+use crate::auth::methods::{AccessTeam, Allow, ClaimNames, Issuer, Methods, Provider};
+use crate::config::model::{Access, AllowedUsers, Claims, Document, OidcProvider, TokenIssuer};
+use crate::policy::SiteData;
 use crate::secrets::{Secrets, binding};
 use crate::tenant_id::TenantId;
 
@@ -31,8 +32,18 @@ pub(super) fn methods(document: &Document, secrets: &Secrets, faults: &mut Fault
         }
         oidc.push(provider);
     }
+    if let Some(access) = &written.access
+        && access.audiences.iter().all(String::is_empty)
+    {
+        let problem = "name the audience (AUD) tag of the Access application; without it every application of the team would do";
+        faults.add("login.methods.access.audiences", problem);
+    }
     Methods {
         password: written.password,
+        access: written
+            .access
+            .as_ref()
+            .map(|entry| access_team(entry, &rule_groups)),
         oidc,
         token: written
             .token
@@ -132,6 +143,28 @@ fn issuer(entry: &TokenIssuer, rule_groups: &[String]) -> Issuer {
         allow: allow(&entry.allow, rule_groups),
         longest: entry.longest,
     }
+}
+
+fn access_team(entry: &Access, rule_groups: &[String]) -> AccessTeam {
+    let audiences = entry.audiences.iter();
+    AccessTeam {
+        issuer: entry.team_domain.0.trim_end_matches('/').to_owned(),
+        audiences: audiences.filter(|tag| !tag.is_empty()).cloned().collect(),
+        claims: claims(&entry.claims),
+        allow: Allow {
+            // Access makes no statement about an address. It took the address from the team's own provider.
+            unverified_email: true,
+            ..allow(&entry.allow, rule_groups)
+        },
+        forward: entry.forward,
+    }
+}
+
+/// Returns the value of `Clear-Site-Data`.
+pub(super) fn clear_site_data(document: &Document) -> String {
+    let words = document.login.clear_site_data.iter();
+    let words: Vec<&str> = words.map(|data| SiteData::as_str(*data)).collect();
+    words.join(", ")
 }
 
 fn claims(names: &Claims) -> ClaimNames {

@@ -70,6 +70,8 @@ pub(crate) struct IdentityHeaders<'a> {
     pub access_token: Option<&'a str>,
     /// Value of `X-Session-Assertion`, if the tenant uses it.
     pub assertion: Option<&'a str>,
+    /// Whether the cookie of Cloudflare Access is withheld: it is the user's assertion.
+    pub hides_access: bool,
     /// Value of `X-Session-Proof`, if the tenant uses it.
     pub proof: Option<String>,
     /// Additional headers of the tenant: lower-case name and source.
@@ -116,6 +118,9 @@ pub(crate) const FORWARDED_HEADERS: [&str; 22] = [
 
 /// Header with a JWT that identifies the user, for origins that verify it.
 pub(crate) const ASSERTION: &str = "x-session-assertion";
+
+/// Cookie in which Cloudflare Access keeps its assertion.
+const ACCESS_COOKIE: &str = "CF_Authorization";
 
 /// Headers that an origin receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -292,7 +297,8 @@ impl Outgoing {
         cookie: CookieName,
         identity_headers: &IdentityHeaders<'_>,
     ) {
-        let is_ours = |name: &str| cookie.is_ours(name);
+        let hides = identity_headers.hides_access;
+        let is_ours = |name: &str| cookie.is_ours(name) || (hides && name == ACCESS_COOKIE);
         let is_kept_here = |name: &str| {
             identity_headers
                 .vault
@@ -339,6 +345,11 @@ impl Outgoing {
     fn set(&mut self, value: &str) {
         self.own.push_str(value);
         self.own.push('\n');
+    }
+
+    /// Adds a further header of ours.
+    pub(crate) fn add(&mut self, name: &str, value: &str) {
+        self.set_two(name, value);
     }
 
     fn set_two(&mut self, first: &str, second: &str) {

@@ -114,6 +114,7 @@ export class HostileProvider {
 const ROUTES = {
   ".well-known/openid-configuration": "discovery",
   jwks: "jwks",
+  "cdn-cgi/access/certs": "jwks",
   authorize: "authorize",
   token: "token",
   userinfo: "userinfo",

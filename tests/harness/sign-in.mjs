@@ -79,6 +79,8 @@ export class Browser {
   #page;
   /** All responses, in order. @type {Answer[]} */
   trail = [];
+  /** Headers that a proxy before the site adds to every request. @type {Record<string, string>} */
+  proxied = {};
 
   /**
    * Opens a URL like a link on the current page, or like a typed address if there is none, and
@@ -256,7 +258,14 @@ export class Browser {
       .join("; ");
     // Node sets the length only for methods that usually have a body.
     const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
-    const all = { ...usual, ...length, ...(cookie && { cookie }), ...headers, host: url.host };
+    const all = {
+      ...usual,
+      ...this.proxied,
+      ...length,
+      ...(cookie && { cookie }),
+      ...headers,
+      host: url.host,
+    };
     // Every host is this machine, also if names below localhost do not resolve.
     const options = { host: "127.0.0.1", port: url.port, path: url.pathname + url.search, method };
     return new Promise((resolve, reject) => {

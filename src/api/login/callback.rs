@@ -167,9 +167,7 @@ fn finish(
         return super::popup::offer(gateway, proof, challenge, context);
     }
     let signed_in = super::finish_login::sign_in(gateway, &proof, context)?;
-    let answer = redirect_to(&begun.return_to);
-    let cookies = signed_in.cookies.into_iter();
-    Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
+    Ok(signed_in.onto(redirect_to(&begun.return_to)))
 }
 
 /// Handles a callback that was used before, for example by the Back button: if its sign-in is this session's,

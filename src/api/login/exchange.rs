@@ -108,8 +108,7 @@ pub(in crate::api) fn exchange_token(
         "user": identity.map(|who| who.user.as_str()),
     });
     let answer = Answer::json(200, &body).with("vary", "Cookie");
-    let cookies = signed_in.cookies.into_iter();
-    Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
+    Ok(signed_in.onto(answer))
 }
 
 /// Checks a token's claims for an exchange with this issuer's settings.

@@ -16,6 +16,7 @@ use crate::gateway::authenticate::Caller;
 use crate::gateway::client_info::Client;
 use crate::gateway::update::{Update, UpdateError, UpdateOutcome};
 use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::session::change::Change;
 use crate::session::id::Handle;
@@ -55,6 +56,25 @@ pub(super) struct SignedIn {
     pub(super) token: Token,
     /// `Set-Cookie` lines: our cookie, and removals of the origin's cookies.
     pub(super) cookies: Vec<String>,
+    /// Value of `Clear-Site-Data`; empty for none.
+    clear_site_data: String,
+}
+
+impl SignedIn {
+    /// Adds to a response what the browser needs of the sign-in.
+    pub(super) fn onto(self, answer: Answer) -> Answer {
+        let answer = with_site_data(answer, &self.clear_site_data);
+        let cookies = self.cookies.into_iter();
+        cookies.fold(answer, |answer, line| answer.with("set-cookie", line))
+    }
+}
+
+/// Adds `Clear-Site-Data`, unless it is empty.
+pub(super) fn with_site_data(answer: Answer, clear: &str) -> Answer {
+    if clear.is_empty() {
+        return answer;
+    }
+    answer.with("clear-site-data", clear)
 }
 
 /// Signs a user in.
@@ -74,7 +94,9 @@ pub(super) fn sign_in(
         _ => None,
     };
     let chosen = core::str::from_utf8(second_choice.unwrap_or(chosen)).unwrap_or_default();
-    let (token, other) = chosen.split_once('\t').unwrap_or((chosen, ""));
+    let mut fields = chosen.split('\t');
+    let mut field = || fields.next().unwrap_or_default();
+    let (token, other, again) = (field(), field(), !field().is_empty());
     let token = Token::opened(token, &gateway.tenant.keys).ok_or(Problem::Internal)?;
     match answers.written() {
         Some(false) => return Err(Problem::StoreUnavailable.into()),
@@ -88,7 +110,7 @@ pub(super) fn sign_in(
             let Some(Known::Live(session)) = known else {
                 return Err(Problem::StoreUnavailable.into());
             };
-            return Ok(signed_in(gateway, session, token, proof, context));
+            return Ok(signed_in(gateway, session, token, (proof, again), context));
         }
         _ => {}
     }
@@ -135,7 +157,7 @@ pub(super) fn sign_in(
             Err(Interrupt::Pending(vec![Need::Store]))
         }
         UpdateOutcome::Live { session, .. } => {
-            Ok(signed_in(gateway, session, token, proof, context))
+            Ok(signed_in(gateway, session, token, (proof, again), context))
         }
         // The session's id is no longer valid, so a new session begins.
         UpdateOutcome::Ended | UpdateOutcome::Not(UpdateError::Outdated)
@@ -150,17 +172,22 @@ pub(super) fn sign_in(
     }
 }
 
-/// Chooses the session to sign in, and one to end with that. Returns a cookie's value, a tab, and a handle.
+/// Chooses the session to sign in, and one to end with that. Returns, separated by tabs, a cookie's value, a handle, and
+/// a mark if the browser is signed in as this user already.
 fn choose_session(
     gateway: &mut Gateway,
     identity: &Value,
     context: &RequestContext<'_>,
 ) -> Result<String, Interrupt> {
     let user = identity.get("user").and_then(Value::as_str);
+    let mut again = "";
     let (own, other) = match gateway.authenticate_to_replace(context)? {
         Caller::Visitor(visitor) => {
             let before = visitor.session.record.identity.as_ref();
             let is_own = before.is_none_or(|before| Some(before.user.as_str()) == user);
+            if is_own && before.is_some() {
+                again = "again";
+            }
             // A request with an id from before the last rotation must not gain rights.
             if is_own && !visitor.in_grace {
                 (Some(visitor.token), None)
@@ -175,7 +202,8 @@ fn choose_session(
         None => new_token(gateway, context)?,
     };
     let other = other.map(Handle::to_text).unwrap_or_default();
-    Ok(format!("{}\t{other}", token.mint(&gateway.tenant.keys)))
+    let value = token.mint(&gateway.tenant.keys);
+    Ok([&value, "\t", &other, "\t", again].concat())
 }
 
 fn new_token(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Token, Interrupt> {
@@ -194,7 +222,7 @@ fn signed_in(
     gateway: &mut Gateway,
     session: Rc<Prepared>,
     token: Token,
-    proof: &Proof,
+    (proof, again): (&Proof, bool),
     context: &RequestContext<'_>,
 ) -> SignedIn {
     let record = &session.record;
@@ -217,6 +245,12 @@ fn signed_in(
         session,
         token,
         cookies,
+        // Of the user before nothing may be left, whether or not that session is known here. The same user keeps it.
+        clear_site_data: if again {
+            String::new()
+        } else {
+            gateway.tenant.clear_site_data.clone()
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod accounts;
 pub(super) mod backchannel;
+pub(super) mod by_access;
 pub(super) mod callback;
 pub(super) mod exchange;
 pub(super) mod finish_login;

@@ -66,9 +66,7 @@ pub(in crate::api) fn login_by_password(
     } else {
         Answer::json(200, &json!({ "return_to": return_to }))
     };
-    let cookies = signed_in.cookies.into_iter();
-    let answer = answer.with("vary", "Cookie");
-    Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
+    Ok(signed_in.onto(answer.with("vary", "Cookie")))
 }
 
 fn login_failed(

@@ -1,5 +1,6 @@
 //! Serves `/logout` and `/signed-out`: ends this session or all of the user's, and signs out at the provider too.
 
+use super::finish_login;
 use super::form;
 use super::theme;
 use crate::auth::authorization;
@@ -9,6 +10,7 @@ use crate::effect::{Found, Need};
 use crate::encoding;
 use crate::encoding::json;
 use crate::gateway::authenticate::Caller;
+use crate::gateway::cloudflare_access;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::http::request::Location;
 use crate::keys::UserTag;
@@ -23,6 +25,9 @@ use crate::store::revocations::Subject;
 
 /// Key of the recorded sign-out.
 const DEPARTURE: &str = "signs out";
+
+/// Path at which Cloudflare Access signs out; Cloudflare serves it on every host that is behind Access.
+const ACCESS_SIGN_OUT: &str = "/cdn-cgi/access/logout";
 
 /// Maximum length of a claim that is used as a hint, in bytes.
 const MAX_HINT_LENGTH: usize = 512;
@@ -182,6 +187,10 @@ fn provider_url(
     let Some(grant) = &session.record.grant else {
         return Ok(None);
     };
+    if cloudflare_access::began(&session.record) {
+        // Access would sign the user in again with the next page.
+        return Ok(Some(ACCESS_SIGN_OUT.to_owned()));
+    }
     let Some(provider) = gateway.tenant.methods.provider(&grant.provider).cloned() else {
         return Ok(None);
     };
@@ -226,7 +235,8 @@ fn signed_out(
         (false, None) => Answer::empty(204),
     };
     let answer = answer.with_cookie(Some(gateway.tenant.clear_cookie(context.cookie)));
-    let foreign = super::finish_login::foreign_cookies(gateway, context).into_iter();
+    let answer = finish_login::with_site_data(answer, &gateway.tenant.clear_site_data);
+    let foreign = finish_login::foreign_cookies(gateway, context).into_iter();
     foreign.fold(answer, |answer, line| answer.with("set-cookie", line))
 }
 

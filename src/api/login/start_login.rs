@@ -15,6 +15,7 @@ use crate::http::query::Query;
 use crate::response::Answer;
 use crate::response::page::{self, LoginFault, LoginPage, Popup};
 use crate::response::problem::Problem;
+use crate::response::sign_in::SignInProblem;
 use crate::sorted;
 use crate::tenant::Tenant;
 
@@ -53,11 +54,20 @@ pub(in crate::api) fn login(
     let frame = query
         .get("challenge")
         .filter(|text| !gateway.tenant.embed_sites.is_empty() && handover::is_challenge(text));
+    let user = match query.get("provider") {
+        None if context.request.is_navigation() => gateway.access_user(context)?,
+        _ => None,
+    };
+    let methods = &gateway.tenant.methods;
     let provider = match query.get("provider") {
         // A provider's page would stay empty in a frame. The sign-in page opens a window for it.
         _ if gateway.tenant.shows_in_frame(context.request) => None,
         Some(name) => Some(methods.provider(name).ok_or(Problem::NotFound)?),
         None if !context.request.is_navigation() => return Ok(describe_methods(gateway)),
+        None if user.is_none() && !methods.password && methods.oidc.is_empty() => {
+            // Access alone signs in here, and does not vouch for anybody.
+            return Err(Problem::from(SignInProblem::Denied).into());
+        }
         None => match &methods.oidc[..] {
             [only] if !methods.password => Some(only),
             _ => None,
@@ -65,8 +75,9 @@ pub(in crate::api) fn login(
     };
     let provider = provider.cloned();
     let ticket = gateway.wait_to_sign_in(context)?;
-    let answer = match provider {
-        Some(provider) => {
+    let answer = match (provider, user) {
+        (_, Some(user)) => super::by_access::sign_in(gateway, &user, &return_to, max_age, context)?,
+        (Some(provider), None) => {
             let now = context.now.seconds();
             let random = &mut gateway.random;
             let begun = Transaction {
@@ -75,7 +86,7 @@ pub(in crate::api) fn login(
             };
             begin(gateway, &provider, &begun, context)?
         }
-        None => {
+        (None, None) => {
             let page = Shown {
                 return_to: &return_to,
                 max_age,

@@ -28,6 +28,7 @@ fn written(packed: &str, data: &str, max_data: usize) -> Vec<(String, String)> {
         vaulted: "",
         access_token: None,
         assertion: None,
+        hides_access: false,
         proof: None,
         mapped: &[],
     };
