@@ -323,28 +323,10 @@ test("recipe: a chat with Express and socket.io continues in another process", S
   assert.match(await talk()("me"), /^\d+\. ada: me/);
 });
 
-for (const [what, part, isRefusing] of /** @type {[string, string, boolean][]} */ ([
-  ["a key rotation under load signs nobody out and refuses nothing", "rotation.mjs\n", false],
-  ["a rollback of the key list under load signs nobody out", "--steps rollback", true],
-])) {
-  test(what, SLOW, async (t) => {
-    const [{ command, prints }] = steps(documented.block("docs/operate/keys.md", part));
-    const { printed, code } = await Checkout.make(t).run(command);
-    assert.equal(code, 0, printed);
-    // The columns are as wide as their numbers.
-    const narrow = (/** @type {string} */ text) => text.replaceAll(/ +/g, " ");
-    assertPrinted(narrow(printed), prints.map(narrow));
-    const rows = printed.split("\n").filter((line) => line.includes("epoch="));
-    const sum = (/** @type {number} */ column) =>
-      rows.reduce((total, line) => total + Number(line.trim().split(/\s+/).at(column)), 0);
-    assert.equal(sum(-1), 0, printed);
-    assert.equal(sum(-2) > 0, isRefusing, printed);
-  });
-}
-
 test("every block of commands in README and docs/ is run by a test", () => {
-  // `self-host.test.mjs` runs those of this page.
-  const left = documented.left.filter((place) => !place.startsWith("docs/operate/self-host.md:"));
+  // `self-host.test.mjs` and `key-rotation.test.mjs` run those of these pages.
+  const isElsewhere = /^docs\/operate\/(?:self-host|keys)\.md:/;
+  const left = documented.left.filter((place) => !isElsewhere.test(place));
   assert.deepEqual(left, []);
 });
 
