@@ -102,8 +102,8 @@ enum SettingError {
 pub struct Misconfigured(pub Vec<String>);
 
 impl Deployment {
-    /// Reads the settings from a JSON object of the Worker's bindings: text as it is, and `true` for every other
-    /// binding.
+    /// Reads the settings from a JSON object of the Worker's bindings: text as it is, an object for a binding that can
+    /// send requests, and `true` for every other one.
     ///
     /// # Errors
     /// Returns [`Misconfigured`] with every fault found.

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::tenant_id::TenantId;
 
-/// Bindings of the Worker, which hold the secrets that no document may contain. Has no `Debug`.
+/// Bindings of the Worker, which hold the secrets that no document may contain: texts as they are, an object for a
+/// binding that can send requests, `true` for any other. Has no `Debug`.
 #[derive(Clone)]
 pub(crate) struct Secrets(Map<String, Value>);
 
@@ -55,7 +56,7 @@ impl Secrets {
         })
     }
 
-    /// Iterates over the tenants that have a binding of this name, with its value: a text, or `true` for another kind.
+    /// Iterates over the tenants that have a binding of this name, with its value: a text, or another value for another kind.
     pub(crate) fn tenants_with<'s>(
         &'s self,
         name: &'s str,
@@ -65,6 +66,12 @@ impl Secrets {
             let id = TenantId::parse(&tenant.to_ascii_lowercase().replace('_', "-"))?;
             (binding(&id, name) == *bound).then_some((id, value))
         })
+    }
+
+    /// Returns whether a binding of this name can send requests, as service bindings can.
+    #[must_use]
+    pub(crate) fn is_fetcher(&self, binding: &str) -> bool {
+        self.0.get(binding).is_some_and(Value::is_object)
     }
 
     /// Iterates over the names of all bindings.

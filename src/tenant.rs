@@ -9,6 +9,7 @@ mod origins;
 pub(crate) mod patches;
 pub(crate) mod proof_key;
 mod releases;
+mod services;
 mod sign_in;
 
 use std::borrow::Cow;

@@ -24,7 +24,9 @@ test("variables of every block of wrangler.toml", async (t) => {
     const vars = Object.fromEntries(
       Array.from(text.matchAll(/^([A-Z_]+) *= *"([^"]*)"/gm), ([, name, value]) => [name, value]),
     );
-    const { url } = await Vestibule.start(t, { origins: ["https://chat.example"], vars });
+    const bound = text.matchAll(/^\[\[services\]\]\nbinding = "(\w+)"/gm);
+    const services = Object.fromEntries(Array.from(bound, ([, name]) => [name, 9]));
+    const { url } = await Vestibule.start(t, { origins: ["https://chat.example"], services, vars });
     const response = await fetch(`${url}/_session/healthz`);
     assert.equal(response.status, 200, `${file}:${line}: ${await response.text()}`);
   }

@@ -11,6 +11,7 @@ pub(crate) mod pool_aggregate;
 pub(crate) mod pools;
 pub(crate) mod probe;
 pub(crate) mod releases;
+pub(crate) mod service;
 pub(crate) mod waiting_queue;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::balancer::path_prefix::PathPrefix;
 use crate::balancer::releases::Releases;
+use crate::balancer::service;
 use crate::clock::UnixSeconds;
 use crate::flat_map::FlatMap;
 use crate::session::id::Handle;
@@ -21,7 +22,8 @@ use crate::session::id::Handle;
 pub(crate) struct Origin {
     /// Name, by which sessions are pinned; never sent to a client.
     pub name: String,
-    /// Scheme and authority, without a trailing slash: `http://127.0.0.1:8000`.
+    /// Scheme and authority, without a trailing slash: `http://127.0.0.1:8000`. Or a service binding: see
+    /// [`service`].
     pub base: String,
     /// Share of the sessions, relative to the other origins' weights.
     pub weight: u32,
@@ -55,7 +57,7 @@ pub(crate) enum OriginState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OriginName(String);
 
-/// Scheme and authority of an origin, without a trailing slash: `http://127.0.0.1:8000`.
+/// Scheme and authority of an origin, without a trailing slash: `http://127.0.0.1:8000`; or `service:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base(String);
 
@@ -63,7 +65,7 @@ pub(crate) struct Base(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadOrigin {
     /// The base is not an `http` or `https` URL of a host and an optional port.
-    #[error("use http(s)://host[:port], nothing behind it")]
+    #[error("use http(s)://host[:port], nothing behind it; or service:NAME for another Worker")]
     Base,
     /// The name has other characters than [`OriginName`] allows.
     #[error("a name may hold letters, digits and ._:- only")]
@@ -90,6 +92,12 @@ impl Base {
     /// # Errors
     /// Returns [`BadOrigin::Base`].
     pub(crate) fn parse(text: &str) -> Result<Self, BadOrigin> {
+        if let Some(name) = service::named(text) {
+            let is_name = service::is_binding_name(name);
+            return is_name
+                .then(|| Self(text.to_owned()))
+                .ok_or(BadOrigin::Base);
+        }
         let url = text.trim_end_matches('/').to_ascii_lowercase();
         let authority = authority(&url);
         let is_plain = !authority.is_empty()
@@ -98,10 +106,11 @@ impl Base {
         is_plain.then_some(Self(url)).ok_or(BadOrigin::Base)
     }
 
-    /// Returns the default name: host and port, so that adding an origin renames no other.
+    /// Returns the default name: host and port, or the binding, so that adding an origin renames no other.
     #[must_use]
     pub(crate) fn to_name(&self) -> OriginName {
-        OriginName(authority(&self.0).to_owned())
+        let name = service::named(&self.0).unwrap_or_else(|| authority(&self.0));
+        OriginName(name.to_owned())
     }
 }
 

@@ -254,7 +254,7 @@ object! {
     pub(crate) struct OriginEntry {
         /// Name in logs, metrics and pins; host and port by default.
         name: Option<OriginName>,
-        /// Address: http(s)://host or http(s)://host:port.
+        /// Address: http(s)://host or http(s)://host:port; or service:NAME for another Worker, by its service binding.
         url: Base,
         /// Share of new sessions relative to the other servers, 1 to 1000.
         weight: Weight = 1,

@@ -6,7 +6,7 @@ use super::variables;
 use crate::secrets::Secrets;
 
 /// Settings that no document has, and bindings.
-const OTHERS: [&str; 23] = [
+const OTHERS: [&str; 24] = [
     "ADMIN_TOKEN",
     "ANALYTICS",
     "ATTEMPT_OBJECTS",
@@ -15,6 +15,7 @@ const OTHERS: [&str; 23] = [
     "METRICS_BUCKETS",
     "NEW_SESSION_LIMITER",
     "ORIGIN_KEY",
+    "ORIGIN_SERVICES",
     "OTLP_ENDPOINT",
     "OTLP_HEADERS",
     "POOL_OBJECTS",

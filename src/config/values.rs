@@ -31,7 +31,11 @@ text!(
     "^(/[A-Za-z0-9._~!$&()+,=:@-]+)+/?$",
     PathPrefix::parse
 );
-text!(Base, "^https?://[^/?#@\\\\ \"]+/*$", Base::parse);
+text!(
+    Base,
+    "^(https?://[^/?#@\\\\ \"]+/*|service:[A-Za-z_][A-Za-z0-9_]*)$",
+    Base::parse
+);
 
 checked! {
     /// Path at a server.

@@ -16,6 +16,7 @@ use super::guest::unstored;
 use super::response_context::ResponseContext;
 use super::upstream_request::Forward;
 use super::{Gateway, Interrupt, RequestContext};
+use crate::balancer::service;
 use crate::cookie::token::Token;
 use crate::http::path;
 use crate::http::request::Request;
@@ -143,7 +144,11 @@ impl Gateway {
             opens: false,
             repeat: None,
             visit: None,
-            url: [selected.base.as_str(), location.target].concat(),
+            url: service::url(
+                &selected.base,
+                (location.scheme, location.authority),
+                location.target,
+            ),
             sid_suffix: String::new(),
             headers,
             response_context: response_context.to_text(),

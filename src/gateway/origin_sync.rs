@@ -7,6 +7,7 @@ use crate::balancer::cluster_view::{ClusterView, LocalView};
 use crate::balancer::health_check::HealthCheck;
 use crate::balancer::path_prefix::PathPrefix;
 use crate::balancer::pool::{Origin, OriginState};
+use crate::balancer::service;
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
 use crate::encoding::json;
@@ -51,7 +52,7 @@ impl Balancer {
             Some(HealthCheck {
                 tenant: tenant.id.clone(),
                 origin: origin.name.clone(),
-                url: format!("{}{path}", origin.base),
+                url: service::own_url(&origin.base, path),
             })
         })
     }

@@ -4,6 +4,7 @@ use super::authenticate;
 use super::parts::{Balancer, Recorder};
 use super::{Interrupt, RequestContext};
 use crate::balancer::probe::{Probe, Verdict};
+use crate::balancer::service;
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
 use crate::effect::{Failed, Failure, Need};
@@ -72,7 +73,7 @@ impl Balancer {
             return false;
         };
         let path = known.health_path.as_deref().unwrap_or("/");
-        let url = [&known.base, path].concat();
+        let url = service::own_url(&known.base, path);
         let begins = self.health.suspect(origin, reason, now);
         if begins {
             self.probes.push(Probe {

@@ -12,6 +12,7 @@ use super::decision_cache::CachePolicy;
 use super::opening::Noting;
 use super::response_context::ResponseContext;
 use super::select_origin::{Routed, SelectedOrigin};
+use crate::balancer::service;
 use crate::clock::UnixSeconds;
 use crate::cookie::presented::Presented;
 use crate::cookie::sid_route::Route;
@@ -236,7 +237,11 @@ impl Gateway {
                 state,
                 expires,
             }),
-            url: [selected.base.as_str(), target].concat(),
+            url: service::url(
+                &selected.base,
+                (location.scheme, location.authority),
+                target,
+            ),
             sid_suffix,
             headers,
             response_context: response_context.to_text(),

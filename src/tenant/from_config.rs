@@ -69,8 +69,7 @@ impl Tenant {
             faults.add("routing.overload.queue_timeout", "use 3s to 1h");
         }
         let rules = super::releases::rules(routing, &mut faults);
-        let reserved = secrets.prefix();
-        let pools = super::origins::pools(&document.origins.0, &rules, reserved, &mut faults);
+        let pools = super::origins::pools(&document.origins.0, &rules, (id, secrets), &mut faults);
         let needs_objects = session.consistency == Consistency::Strong;
         for objects in ["SESSION_OBJECTS", "DIRECTORY_OBJECTS", "POOL_OBJECTS"] {
             if needs_objects && !secrets.has(objects) {

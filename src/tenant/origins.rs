@@ -1,13 +1,15 @@
 //! Converts the chat servers of a document into pools, and finds the pool of a path.
 
-use super::Tenant;
 use super::faults::Faults;
+use super::{Tenant, services};
 use crate::balancer::path_prefix::PathPrefix;
 use crate::balancer::pool::Origin;
 use crate::balancer::pools::{Pools, are_equal};
 use crate::balancer::releases::rules::ReleaseRule;
 use crate::config::model::OriginEntry;
 use crate::http::path::{self, PathClass};
+use crate::secrets::Secrets;
+use crate::tenant_id::TenantId;
 
 /// Maximum number of paths of an origin: each request is compared with all.
 const MAX_PATHS: usize = 32;
@@ -21,14 +23,18 @@ impl Tenant {
     }
 }
 
-/// Converts the origins. `reserved` is the prefix of the reserved paths.
+/// Converts the origins of a tenant.
 pub(super) fn pools(
     entries: &[OriginEntry],
     rules: &[ReleaseRule],
-    reserved: &str,
+    (id, secrets): (&TenantId, &Secrets),
     faults: &mut Faults,
 ) -> Option<Pools> {
-    let origins: Vec<Origin> = entries.iter().map(origin_of).collect();
+    let reserved = secrets.prefix();
+    let mut origins: Vec<Origin> = entries.iter().map(origin_of).collect();
+    for (at, origin) in origins.iter_mut().enumerate() {
+        services::resolve(origin, &format!("origins[{at}]"), (id, secrets), faults);
+    }
     for (at, origin) in origins.iter().enumerate() {
         let mut earlier = origins.iter().take(at);
         if earlier.clone().any(|other| other.name == origin.name) {

@@ -9,6 +9,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use super::io::fetch::{FetchError, Request, Response};
 use super::{drain, futures, io, millis, runtime, with_ready};
 use crate::balancer::probe::{DEADLINE_MS, Probe, Verdict};
+use crate::balancer::service;
 use crate::router::Router;
 use crate::tenant_id::TenantId;
 
@@ -41,6 +42,10 @@ async fn send(tenant: &TenantId, probe: &Probe) {
         answer = ask(&probe.url, DEADLINE_MS.saturating_sub(spent)).await;
     }
     let verdict = match &answer {
+        // Another Worker that answers was reached, whatever it relays.
+        Ok(answer) if service::split(&probe.url).is_some() => {
+            Verdict::of_answer(answer.status(), None)
+        }
         Ok(answer) => Verdict::of_answer(answer.status(), answer.header("server").as_deref()),
         Err(FetchError::Deadline) => Verdict::Silent,
         Err(_) => Verdict::Dead,

@@ -241,6 +241,10 @@ extern "C" {
     #[wasm_bindgen(js_name = builtFile)]
     pub fn built_file(name: &str) -> Option<Uint8Array>;
 
+    /// Sends a request; `service:NAME URL` goes through that service binding. Throws if there is none.
+    #[wasm_bindgen(catch, js_name = send)]
+    pub fn fetch(url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
+
     /// Stores a value after the response, in this instance or a later one; `ttl_s` is in seconds.
     #[wasm_bindgen(js_name = storeLater)]
     pub fn store_later(key: &str, value: Vec<u8>, ttl_s: f64);

@@ -55,6 +55,7 @@ export function freshKey() {
  * @property {string[]} [origins] URLs, or `name=URL`; an embedded Vestibule has none
  * @property {Record<string, string>} [vars]
  * @property {string} [keys] SESSION_KEYS; empty for none
+ * @property {Record<string, string | number>} [services] other Workers by binding: the text of one, or the port of a server
  * @property {KvServer} [kv] shared storage; one of its own otherwise
  * @property {Record<string, KvServer>} [own] namespaces of tenants' own, by binding
  * @property {KvServer} [tenants] storage of tenants' documents
@@ -232,6 +233,7 @@ export class Vestibule {
     mkdirSync(objects, { recursive: true });
     const { lags = [0], mood, tenants, users, cache, zone, builds, limited } = this.#options;
     const own = Object.entries(this.#options.own ?? {});
+    const services = Object.entries(this.#options.services ?? {});
     const ownPorts = await Promise.all(own.map(([, kv]) => kv.listening()));
     const tenantsPort = await tenants?.listening();
     const moodPort = await mood?.listening();
@@ -262,6 +264,13 @@ ${ownPorts
   .map(
     (port, at) =>
       `    (name = "own-${at}", external = (address = "127.0.0.1:${port}", http = ())),`,
+  )
+  .join("\n")}
+${services
+  .map(([name, other]) =>
+    typeof other === "number"
+      ? `    (name = "service-${name}", external = (address = "127.0.0.1:${other}", http = ())),`
+      : `    (name = "service-${name}", worker = (modules = [(name = "other.js", esModule = ${quote(other)})], compatibilityDate = "2026-11-01")),`,
   )
   .join("\n")}
     ${tenants ? `(name = "tenants", external = (address = "127.0.0.1:${tenantsPort}", http = ())),` : ""}
@@ -312,6 +321,7 @@ ${worker("objects", builds?.objects ?? BUILD, "objects-kv", "")}`;
   bindings = [
     (name = "SESSIONS", kvNamespace = "${kv}"),
     ${own.map(([name], at) => `(name = "${name}", kvNamespace = "own-${at}"),`).join(" ")}
+    ${services.map(([name]) => `(name = "${name}", service = "service-${name}"),`).join(" ")}
     ${tenants ? '(name = "TENANTS", kvNamespace = "tenants"),' : ""}
     ${users && accounts ? `(name = "USERS", kvNamespace = "${accounts}"),` : ""}
     ${isFaulty ? '(name = "MOOD", service = "mood"),' : ""}

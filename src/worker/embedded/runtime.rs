@@ -16,7 +16,7 @@ use super::io::body;
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch, js_name = fetch)]
-    fn fetch(url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
+    pub(super) fn fetch(url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
 }
 
 /// Context of a request.

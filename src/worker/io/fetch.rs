@@ -4,23 +4,16 @@
 //! leads to an address that the configuration does not name, and the request may contain secrets.
 
 use js_sys::futures::JsFuture;
-use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Object, Reflect, Uint8Array};
 use thiserror::Error;
-use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::web_sys::{self, AbortSignal, Headers, RequestInit, RequestRedirect};
 
 use super::body::{self, Chunks};
-use crate::worker::runtime::RequestContext;
+use crate::worker::runtime::{self, RequestContext};
 
 /// Product and version in the `User-Agent` of every own request (RFC 9110 section 10.1.5).
 pub(in crate::worker) const USER_AGENT: &str = concat!("Vestibule/", env!("CARGO_PKG_VERSION"));
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(catch, js_name = fetch)]
-    fn fetch(url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
-}
 
 /// Reasons why an own request has no usable response. The texts contain no URL and no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -104,7 +97,7 @@ impl<'a> Request<'a> {
     /// # Errors
     /// Returns [`FetchError::Deadline`] or [`FetchError::Lost`]; any status is a response.
     pub(in crate::worker) async fn send(self) -> Result<Response, FetchError> {
-        let sent = fetch(self.url, &self.init()?)?;
+        let sent = runtime::fetch(self.url, &self.init()?)?;
         let response: web_sys::Response = JsFuture::from(sent).await?.dyn_into()?;
         Ok(Response(response))
     }

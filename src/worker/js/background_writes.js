@@ -1,7 +1,4 @@
-/**
- * Stores values after the response. The control plane (`store/write_queue.rs`) decides when and how often a key is
- * put; this module keeps the values when an instance dies.
- */
+/** Keeps values to store after the response although an instance dies. `store/write_queue.rs` decides when a key is put. */
 import { waitUntil } from "cloudflare:workers";
 import { bindings, glue, outlive, warn } from "./instance.js";
 

@@ -120,7 +120,8 @@ export class Exchange extends RequestContext {
     trace.sent = Date.now();
     trace.answered = 0;
     const attempt = begin(place, trace.sent + firstByteMs);
-    const cf = flags.includes(wire.FLAGS.shared) ? undefined : UNCACHED;
+    const own = url.startsWith("service:") ? request.cf : UNCACHED;
+    const cf = flags.includes(wire.FLAGS.shared) ? undefined : own;
 
     return new Promise((resolve, reject) => {
       let isWaiting = true;
@@ -137,7 +138,7 @@ export class Exchange extends RequestContext {
           : (source ?? undefined);
       // The timer is never cleared: the runtime drops it with the request, which costs less.
       setTimeout(() => giveUp("timed-out"), firstByteMs);
-      fetch(url, { method, headers, body, redirect: "manual", cf }).then(
+      core.send(url, { method, headers, body, redirect: "manual", cf }).then(
         (response) => {
           // The client has a response already.
           if (!isWaiting) return void response.body?.cancel();
@@ -161,9 +162,10 @@ export class Exchange extends RequestContext {
    * Passes the origin's response on, unchanged unless something in it concerns the core.
    * @param {Response} response @param {ForwardDecision} forward @returns {Response | Promise<Response>}
    */
-  #receive(response, { flags, pauses, place, responseContext, session }) {
+  #receive(response, { url, flags, pauses, place, responseContext, session }) {
     const { status, headers, webSocket } = response;
-    const server = status < 520 ? null : headers.get("server");
+    // Another Worker that answers was reached, whatever it relays.
+    const server = status < 520 || url.startsWith("service:") ? null : headers.get("server");
     if (server && this.request.body === null && core.isUnsent(status, server)) {
       return this.#retry(place, "unsent");
     }

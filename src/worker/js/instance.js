@@ -30,9 +30,6 @@ const NOTHING = [0, 0];
 /** Callbacks that report the instance's death to the calls that wait for it. @type {Set<() => void>} */
 const waiting = new Set();
 
-/** Whether this instance died and the next one does not exist yet. */
-let isDead = false;
-
 /** Number of instances so far. Objects of an earlier instance are unusable. */
 export let instances = 0;
 
@@ -45,8 +42,8 @@ export let generation = 0;
 /** The deployment's bindings; undefined before the first request. @type {Env | undefined} */
 export let bindings;
 
-/** The same bindings as JSON for the core. */
-let settings = "";
+/** Whether this instance died and the next one does not exist yet; and the same bindings as JSON for the core. */
+let [isDead, settings] = [false, ""];
 
 /** Text that every reserved path contains, in lower case (empty before the first request), and the name in log lines. */
 export let [reservedWord, serviceName] = ["", "vestibule"];
@@ -93,18 +90,26 @@ export const warn = entering(glue.warn, nothing);
 /** Reports the counts when a window closes. @param {Env} env */
 export const reportWindow = (env) => survive(() => glue.reportWindow(env)).catch(() => {});
 
-/** Gives the bindings to the core, once: settings with their values, other bindings only by name. @param {Env} env */
+/** Gives the bindings to the core, once: texts, an object for each that can send requests, `true` for others. @param {any} env */
 export function configure(env) {
   if (bindings) return;
   bindings = env;
+  const kind = (/** @type {any} */ value) => (typeof value?.fetch === "function" ? {} : true);
   const entries = Object.entries(env).map(([name, value]) => [
     name,
-    typeof value === "string" ? value : true,
+    typeof value === "string" ? value : kind(value),
   ]);
   settings = JSON.stringify(Object.fromEntries(entries));
   glue.configure(settings);
   reservedWord = glue.reservedPrefix().slice(1).toLowerCase();
   serviceName = glue.serviceName();
+}
+
+/** Sends a request; `service:NAME URL` goes through that service binding. @type {(url: string, init: RequestInit) => Promise<Response>} */
+export function send(url, init) {
+  if (!url.startsWith("service:")) return fetch(url, init);
+  const [service, target] = url.slice(8).split(" ");
+  return /** @type {any} */ (bindings)[service].fetch(target, init);
 }
 
 /** Makes a decision: synchronously if it lacks nothing. @type {Decide} */

@@ -11,7 +11,7 @@ import schema from "./console/tenant.schema.json.bin";
 
 export { waitUntil } from "cloudflare:workers";
 export { storeLater, superseded } from "./background_writes.js";
-export { attribute, guard, stateChanged } from "./instance.js";
+export { attribute, guard, send, stateChanged } from "./instance.js";
 export { recorder } from "./telemetry/window.js";
 
 /** @type {Record<string, ArrayBuffer>} */

@@ -1,5 +1,3 @@
-/** Detects whether the client or the origin broke off an upload. */
-
 /**
  * Returns a chunked body to send, and reports if the client breaks off or sends invalid HTTP. Without the pipe that
  * looks like an origin that dies. The pipe is the runtime's own: no JavaScript runs per chunk. It still costs a fifth

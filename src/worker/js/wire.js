@@ -18,8 +18,7 @@ export const FLAGS = {};
 let ours = [];
 
 /** Line numbers where the values of our headers begin, and the headers of a response. */
-let oursAt = 0;
-let headersAt = 0;
+let [oursAt, headersAt] = [0, 0];
 
 /** Sets the format from its description: see `description` in `worker/protocol.rs`. @param {string} description */
 export function describe(description) {

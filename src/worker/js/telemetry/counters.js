@@ -1,5 +1,4 @@
 /** Counts requests, active sessions, events and open connections until the control plane takes the counts. */
-
 /** Maximum number of label sets plus sessions, and of requests; then the counts are taken early. */
 const [MAX_KINDS, MAX_REQUESTS] = [5_000, 50_000];
 
