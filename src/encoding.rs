@@ -52,14 +52,19 @@ pub(crate) fn push_percent_encoded(url: &mut String, text: &str) {
     }
 }
 
+/// Returns the lower-case digit of a number below 16.
+fn hex_digit(nibble: u8) -> u8 {
+    nibble + if nibble < 10 { b'0' } else { b'a' - 10 }
+}
+
 /// Appends bytes as lower-case hex.
 pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
-    let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
-    for part in bytes.chunks(8) {
-        let mut digits = [0; 16];
+    // At once up to a trace id's length.
+    for part in bytes.chunks(16) {
+        let mut digits = [0; 32];
         let (pairs, _) = digits.as_chunks_mut::<2>();
         for (pair, byte) in pairs.iter_mut().zip(part) {
-            *pair = [digit(byte >> 4), digit(byte & 15)];
+            *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];
         }
         let digits = digits.get(..2 * part.len()).unwrap_or_default();
         out.push_str(core::str::from_utf8(digits).unwrap_or_default());

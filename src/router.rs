@@ -32,7 +32,7 @@ use crate::config::unknown_variables;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Need, Seed, Write};
 use crate::encoding::json;
-use crate::gateway::{Asker, Forward, Gateway, Step};
+use crate::gateway::{Asker, Gateway, Step};
 use crate::http::canonical::{TwoReadings, canonical};
 use crate::http::header_names::KnownNames;
 use crate::http::limits;
@@ -169,10 +169,10 @@ impl Router {
                 match self.direct(&request, now, answers) {
                     // The decision cache compares URLs as the client wrote them, but this decision is for the rewritten
                     // URL.
-                    Step::Forward(forward) => Step::Forward(Forward {
-                        repeat: None,
-                        ..forward
-                    }),
+                    Step::Forward(mut forward) => {
+                        forward.repeat = None;
+                        Step::Forward(forward)
+                    }
                     step => step,
                 }
             }

@@ -1,4 +1,6 @@
-//! Defines span ids, by which the parts of a trace refer to each other.
+//! Defines the ids of a trace and of its spans, by which its parts refer to each other.
+
+use core::fmt;
 
 use crate::encoding;
 
@@ -36,6 +38,34 @@ impl SpanId {
         let mut hex = String::with_capacity(16);
         self.push_hex(&mut hex);
         hex
+    }
+}
+
+/// Id of a trace, as 32 hex digits; the default is none.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TraceId(Option<[u8; 32]>);
+
+impl TraceId {
+    /// Takes 32 ASCII characters as they are; `None` for other texts.
+    #[must_use]
+    pub(crate) fn parse(hex: &str) -> Option<Self> {
+        let digits = hex.as_bytes().try_into().ok()?;
+        hex.is_ascii().then_some(Self(Some(digits)))
+    }
+
+    /// Returns the hex digits; empty if there is none.
+    #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        let digits = self.0.as_ref();
+        digits.map_or("", |digits| {
+            core::str::from_utf8(digits).unwrap_or_default()
+        })
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -2,10 +2,11 @@
 //! at another.
 
 use core::fmt;
+use std::sync::Arc;
 
-/// Id of a tenant: 1 to 63 of `a-z`, `0-9` and `-`.
+/// Id of a tenant: 1 to 63 of `a-z`, `0-9` and `-`. Copies share the text; native tools use several threads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TenantId(String);
+pub(crate) struct TenantId(Arc<str>);
 
 /// Maximum length of a tenant id: that of a DNS label.
 const MAX_ID_LENGTH: usize = 63;
@@ -16,7 +17,7 @@ impl TenantId {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let fits = !text.is_empty() && text.len() <= MAX_ID_LENGTH && text.bytes().all(plain);
-        fits.then(|| Self(text.to_owned()))
+        fits.then(|| Self(text.into()))
     }
 
     /// Returns the id as text.

@@ -40,7 +40,8 @@ pub(crate) fn without(
         kept.push_str(part);
     };
     for pair in pairs(header) {
-        if pair.is_empty() || is_kept_here(name_of(pair)) {
+        let name = name_of(pair);
+        if pair.is_empty() || is_kept_here(name) {
             continue;
         }
         let mut parts = split(pair, b',');
@@ -49,7 +50,7 @@ pub(crate) fn without(
         let has_our_names =
             split_once(pair, b',').is_some() && has_part(pair, shortest, is_our_part);
         if !has_our_names {
-            if !is_ours(name_of(pair)) {
+            if !is_ours(name) {
                 keep(separator, pair);
             }
             continue;

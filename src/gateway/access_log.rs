@@ -7,6 +7,7 @@ use super::Gateway;
 use crate::effect::Seed;
 use crate::http::request::Request;
 use crate::policy::LogLevel;
+use crate::span_id::TraceId;
 use crate::telemetry::event_metrics;
 use crate::telemetry::labels::{RequestLabels, Route, method_label};
 use crate::telemetry::log::{Event, Level};
@@ -38,8 +39,8 @@ impl Recorder {
     ) -> RequestLabels {
         RequestLabels {
             seed,
-            trace_id: trace.id().to_owned(),
-            span_id: trace.span.to_hex(),
+            trace_id: TraceId::parse(trace.id()).unwrap_or_default(),
+            span_id: Some(trace.span),
             parent_id: trace.caller.to_owned(),
             method: method_label(request.method),
             sampled: trace.is_sampled,
@@ -62,7 +63,9 @@ impl Recorder {
     }
 
     pub(crate) fn emit(&mut self, event: Event) {
-        let event = event.of(&self.tenant.id).during(&self.labels.trace_id);
+        let event = event
+            .of(&self.tenant.id)
+            .during(self.labels.trace_id.as_str());
         event_metrics::count(&mut self.series, &event);
         if let Some((method, result)) = event_metrics::sign_in_of(&event) {
             self.labels.sign_in = Some((method.to_owned(), result));

@@ -8,6 +8,7 @@ use super::session_lookup::{MaxAge, SessionLookup};
 use super::{Gateway, Interrupt, RequestContext};
 use crate::cookie::presented::Presented;
 use crate::cookie::token::{Token, Unverified, Verified};
+use crate::http::header_names::CommonHeader;
 use crate::http::rate_limit::Verdict;
 use crate::response::problem::Problem;
 use crate::session::prepared::Prepared;
@@ -146,7 +147,10 @@ impl Gateway {
 
 /// Finds the session credential of a request. Counts nothing and reads nothing from storage.
 pub(crate) fn credential<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Presented<'p> {
-    let header = context.request.header("cookie").unwrap_or_default();
+    let header = context
+        .request
+        .common(CommonHeader::Cookie)
+        .unwrap_or_default();
     let (keys, now) = (&tenant.keys, context.now.seconds());
     let name = tenant.cookie_name(context.cookie);
     match Presented::find(header, &name, keys, now) {
@@ -158,7 +162,7 @@ pub(crate) fn credential<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -
 /// Finds the session that a client without cookies names in `Authorization: Bearer` (RFC 6750), where tokens are
 /// exchanged for sessions. Ignores all other bearer tokens.
 pub(crate) fn bearer<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Presented<'p> {
-    let header = context.request.header("authorization");
+    let header = context.request.common(CommonHeader::Authorization);
     let Some((scheme, value)) = header.and_then(|header| header.split_once(' ')) else {
         return Presented::Absent;
     };

@@ -11,6 +11,7 @@ use super::select_origin::SelectedOrigin;
 use super::{Gateway, RequestContext};
 use crate::balancer::pool::Origin;
 use crate::clock::UnixMillis;
+use crate::http::header_names::CommonHeader;
 use crate::http::path::PathClass;
 use crate::http::request::Request;
 use crate::policy::PROPAGATION;
@@ -165,6 +166,6 @@ fn is_plain(request: &Request<'_>) -> bool {
         && !request.is_websocket()
         && request.headers.len() <= MAX_HEADERS
         && request.location.target.len() + request.header_bytes <= MAX_BYTES
-        && request.header("traceparent").is_none()
+        && request.common(CommonHeader::TraceParent).is_none()
         && !request.location.query().contains("EIO=")
 }

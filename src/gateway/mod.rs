@@ -80,6 +80,7 @@ use crate::clock::UnixMillis;
 use crate::cookie::name::CookieName;
 use crate::effect::{Answers, Need};
 use crate::http::canonical::canonical;
+use crate::http::header_names::CommonHeader;
 use crate::http::path::{self, PathClass};
 use crate::http::request::{Location, Request};
 use crate::http::{limits, websocket};
@@ -105,8 +106,8 @@ pub(crate) use upstream_request::{Forward, Visit};
 /// Next action for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Send it to an origin.
-    Forward(Forward),
+    /// Send it to an origin. Boxed, because a step is handed on several times.
+    Forward(Box<Forward>),
     /// Send this response.
     Answer(Answer),
     /// Send this response with the bytes of the requested file.
@@ -230,8 +231,8 @@ impl Gateway {
     ) -> Step {
         let seed = answers.seed().unwrap_or_else(|| self.draw_seed());
         let trace = Trace::follow(
-            request.header("traceparent"),
-            request.header("tracestate"),
+            request.common(CommonHeader::TraceParent),
+            request.common(CommonHeader::TraceState),
             &seed,
             self.tenant.telemetry.sampling,
         );
@@ -269,7 +270,7 @@ impl Gateway {
     }
 
     /// Runs the stages of a request in order. Each takes the result of the one before, so none can be left out.
-    fn forward(&mut self, context: &RequestContext<'_>) -> Result<Forward, Interrupt> {
+    fn forward(&mut self, context: &RequestContext<'_>) -> Result<Box<Forward>, Interrupt> {
         limits::check(context.request).map_err(Problem::from)?;
         self.check_sender(context)?;
         match self.classify(&context.request.location) {
@@ -292,7 +293,7 @@ impl Gateway {
                 .map_err(Problem::from)?;
         }
         if let Some(kind) = anonymous::kind(&self.tenant, context) {
-            return self.forward_anonymous(kind, context);
+            return self.forward_anonymous(kind, context).map(Box::new);
         }
         let authenticated = self.authenticate(context)?;
         self.sign_in_by_access(&authenticated.caller, context)?;

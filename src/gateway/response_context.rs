@@ -3,11 +3,10 @@
 //! The instance keeps nothing in memory for a request under way. So a request that never returns leaks nothing, and a
 //! replaced instance loses nothing.
 
-use core::fmt::Write as _;
-
 use super::anonymous::Anonymous;
 use super::client_info::Client;
 use crate::cookie::name::CookieName;
+use crate::span_id::TraceId;
 use crate::telemetry::labels::RequestLabels;
 
 /// Number of fields.
@@ -67,32 +66,33 @@ impl<'a> ResponseContext<'a> {
     /// Returns the labels for all work after the request: its trace id.
     pub(crate) fn request_labels(&self) -> RequestLabels {
         RequestLabels {
-            trace_id: self.trace_id.to_owned(),
+            trace_id: TraceId::parse(self.trace_id).unwrap_or_default(),
             ..RequestLabels::default()
         }
     }
 
     pub(crate) fn to_text(self) -> String {
-        let flag = |set: bool, letter: char| if set { letter } else { '-' };
-        let mut text = String::with_capacity(256);
-        text.push_str(self.cookie);
-        text.push('\t');
-        text.push(flag(self.set_cookie, 'c'));
-        text.push(flag(self.pin, 'p'));
-        text.push(flag(self.in_grace, 'g'));
-        text.push(flag(self.touch, 't'));
-        text.push(flag(self.reread, 'r'));
-        text.push(flag(self.refeed, 'f'));
-        text.push(flag(self.refresh, 'n'));
-        text.push(flag(self.sync_origins, 's'));
-        text.push(flag(self.opens, 'h'));
-        text.push(flag(self.engine_id, 'e'));
-        text.push(flag(self.patches, 'b'));
-        text.push(flag(self.framed, 'i'));
-        text.push(flag(self.name == CookieName::Loopback, 'l'));
-        text.push(flag(self.anonymous == Some(Anonymous::Preflight), 'o'));
-        text.push(flag(self.anonymous == Some(Anonymous::Public), 'k'));
-        for field in [
+        let flags = [
+            (self.set_cookie, b'c'),
+            (self.pin, b'p'),
+            (self.in_grace, b'g'),
+            (self.touch, b't'),
+            (self.reread, b'r'),
+            (self.refeed, b'f'),
+            (self.refresh, b'n'),
+            (self.sync_origins, b's'),
+            (self.opens, b'h'),
+            (self.engine_id, b'e'),
+            (self.patches, b'b'),
+            (self.framed, b'i'),
+            (self.name == CookieName::Loopback, b'l'),
+            (self.anonymous == Some(Anonymous::Preflight), b'o'),
+            (self.anonymous == Some(Anonymous::Public), b'k'),
+        ]
+        .map(|(is_set, letter)| if is_set { letter } else { b'-' });
+        [
+            self.cookie,
+            core::str::from_utf8(&flags).unwrap_or_default(),
             self.origin,
             self.public_base.0,
             self.public_base.1,
@@ -100,13 +100,11 @@ impl<'a> ResponseContext<'a> {
             self.methods,
             self.trace_id,
             self.client.country,
-        ] {
-            text.push('\t');
-            text.push_str(field);
-        }
-        // The client's text may contain a tab, so it comes last.
-        let _ = write!(text, "\t{}\t{}", self.cookie_age, self.client.agent);
-        text
+            itoa::Buffer::new().format(self.cookie_age),
+            // The client's text may contain a tab, so it comes last.
+            self.client.agent,
+        ]
+        .join("\t")
     }
 
     pub(crate) fn parse(text: &'a str) -> Option<Self> {

@@ -71,7 +71,7 @@ pub(crate) struct Forward {
 
 impl Gateway {
     /// Builds the request to the origin, and the context that its response needs.
-    pub(super) fn upstream_request(&mut self, request: &Routed<'_>) -> Forward {
+    pub(super) fn upstream_request(&mut self, request: &Routed<'_>) -> Box<Forward> {
         let Routed {
             visitor,
             context,
@@ -230,7 +230,7 @@ impl Gateway {
             || patches
             || opening_note != Noting::None
             || !disbelieved.is_none();
-        Forward {
+        Box::new(Forward {
             repeat: repeat.filter(|_| !is_once),
             visit: Some(Visit {
                 session: Rc::clone(&visitor.session),
@@ -267,7 +267,7 @@ impl Gateway {
             revocable,
             shared: false,
             opens: opening_note == Noting::Record,
-        }
+        })
     }
 }
 

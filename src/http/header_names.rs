@@ -18,6 +18,45 @@ const MAX_BYTES: usize = 2_048;
 /// Number of lists that are kept: enough for the kinds of requests of the usual browsers, in at most 200 kB.
 const LISTS: usize = 64;
 
+/// Headers that nearly every request is asked for. Their places are found once for all requests with the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CommonHeader {
+    /// `authorization`
+    Authorization,
+    /// `cf-connecting-ip`
+    ClientAddress,
+    /// `connection`
+    Connection,
+    /// `content-length`
+    ContentLength,
+    /// `cookie`
+    Cookie,
+    /// `host`
+    Host,
+    /// `traceparent`
+    TraceParent,
+    /// `tracestate`
+    TraceState,
+    /// `transfer-encoding`
+    TransferEncoding,
+    /// `upgrade`
+    Upgrade,
+}
+
+/// Name of each [`CommonHeader`], in their order.
+const COMMON: [&str; 10] = [
+    "authorization",
+    "cf-connecting-ip",
+    "connection",
+    "content-length",
+    "cookie",
+    "host",
+    "traceparent",
+    "tracestate",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// Name and value of a header.
 type Header<'a> = (&'a str, &'a str);
 
@@ -30,6 +69,8 @@ pub(crate) struct HeaderNames {
     ends: Vec<u32>,
     /// Positions of names, plus one, at the [`place`] of each name or the next free one; empty for too many names.
     index: Vec<u8>,
+    /// Position of each [`CommonHeader`].
+    common: [Option<u16>; COMMON.len()],
     /// Length of the longest name, in bytes.
     pub longest: usize,
     /// One character per name: `-` if it is reserved, so that no client's header of this name reaches an origin, else `+`.
@@ -83,6 +124,12 @@ impl HeaderNames {
         for (name, _) in headers {
             this.add(name);
         }
+        for (place, name) in COMMON.iter().enumerate() {
+            let position = this.position(name).and_then(|at| u16::try_from(at).ok());
+            if let Some(common) = this.common.get_mut(place) {
+                *common = position;
+            }
+        }
         this
     }
 
@@ -115,6 +162,13 @@ impl HeaderNames {
             }
             None => true,
         }
+    }
+
+    /// Returns the position of the first header of a common name. A request with so many headers that their number does
+    /// not fit is refused.
+    #[must_use]
+    pub(crate) fn position_of(&self, common: CommonHeader) -> Option<usize> {
+        self.common.get(common as usize)?.map(usize::from)
     }
 
     /// Returns the position of the first header of this lower-case name.

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::http::header_names::CommonHeader;
 use crate::http::request::{Location, Request};
 use crate::split;
 
@@ -67,7 +68,9 @@ pub(crate) fn check(request: &Request<'_>) -> Result<(), Excess> {
     if are_excessive(request) {
         return Err(Excess::Headers);
     }
-    if request.header("content-length").is_some() && request.header("transfer-encoding").is_some() {
+    if request.common(CommonHeader::ContentLength).is_some()
+        && request.common(CommonHeader::TransferEncoding).is_some()
+    {
         return Err(Excess::Framing);
     }
     Ok(())
@@ -75,8 +78,8 @@ pub(crate) fn check(request: &Request<'_>) -> Result<(), Excess> {
 
 /// Returns whether the headers are too many or too large, or one of the lists in them is.
 fn are_excessive(request: &Request<'_>) -> bool {
-    let is_longer = |name: &str, separator: u8, most: usize| {
-        let list = request.header(name);
+    let is_longer = |header: CommonHeader, separator: u8, most: usize| {
+        let list = request.common(header);
         list.is_some_and(|list| split::count(list, separator) > most)
     };
     // A long value makes the headers long, so most requests need no look at each.
@@ -88,8 +91,8 @@ fn are_excessive(request: &Request<'_>) -> bool {
         || request.header_bytes > HEADER_BYTES
         || request.names.longest > NAME_BYTES
         || (request.header_bytes > VALUE_BYTES && has_long_value())
-        || is_longer("connection", b',', CONNECTION_COUNT)
-        || is_longer("cookie", b';', COOKIE_COUNT)
+        || is_longer(CommonHeader::Connection, b',', CONNECTION_COUNT)
+        || is_longer(CommonHeader::Cookie, b';', COOKIE_COUNT)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use super::header_names::{HeaderNames, KnownNames};
+use super::header_names::{CommonHeader, HeaderNames, KnownNames};
 use super::host;
 use super::network::Network;
 use crate::split::{split, split_once};
@@ -94,7 +94,8 @@ impl<'a> Request<'a> {
     /// and builds a URL from the result.
     #[must_use]
     pub(crate) fn has_one_host(&self) -> bool {
-        self.header("host").is_none_or(host::is_authority)
+        self.common(CommonHeader::Host)
+            .is_none_or(host::is_authority)
             && host::is_authority(self.location.authority)
     }
 
@@ -105,10 +106,17 @@ impl<'a> Request<'a> {
         self.headers.get(at).map(|(_, value)| *value)
     }
 
+    /// Returns the value of one of the headers that nearly every request is asked for.
+    #[must_use]
+    pub(crate) fn common(&self, header: CommonHeader) -> Option<&'a str> {
+        let at = self.names.position_of(header)?;
+        self.headers.get(at).map(|(_, value)| *value)
+    }
+
     /// Returns whether this is a WebSocket handshake (RFC 6455 section 4.1).
     #[must_use]
     pub(crate) fn is_websocket(&self) -> bool {
-        self.header("upgrade")
+        self.common(CommonHeader::Upgrade)
             .is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
     }
 
@@ -156,7 +164,7 @@ impl<'a> Request<'a> {
     /// plain http the client may have set it.
     #[must_use]
     pub(crate) fn client_address(&self) -> Option<&'a str> {
-        let address = self.header("cf-connecting-ip")?;
+        let address = self.common(CommonHeader::ClientAddress)?;
         let plain = |b: u8| b.is_ascii_hexdigit() || b == b'.' || b == b':';
         let plausible = !address.is_empty() && address.len() <= 45 && address.bytes().all(plain);
         (self.location.scheme == "https" && plausible).then_some(address)

@@ -81,7 +81,7 @@ impl Router {
             Err(Interrupt::Pending(needs)) => Step::Await(needs),
             Err(Interrupt::Reject(problem)) => {
                 self.labels.reason = problem.code();
-                Step::Answer(problem.answer(Audience::Program, &self.labels.trace_id))
+                Step::Answer(problem.answer(Audience::Program, self.labels.trace_id.as_str()))
             }
         }
     }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use crate::effect::Seed;
 use crate::policy::LogLevel;
 use crate::session::id::Handle;
+use crate::span_id::{SpanId, TraceId};
 
 /// Place where the session was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,10 +100,10 @@ pub(crate) fn method_label(method: &str) -> &'static str {
 pub(crate) struct RequestLabels {
     /// Tenant.
     pub tenant: String,
-    /// Trace id, as hex.
-    pub trace_id: String,
-    /// Our span id, as hex.
-    pub span_id: String,
+    /// Trace id.
+    pub trace_id: TraceId,
+    /// Our span id.
+    pub span_id: Option<SpanId>,
     /// Client's span id, if it sent one.
     pub parent_id: String,
     /// Method.
@@ -185,11 +186,12 @@ impl RequestLabels {
             Some((method, result)) => (method.as_str(), *result),
             None => ("", ""),
         };
+        let span_id = self.span_id.map(SpanId::to_hex).unwrap_or_default();
         // Only a release can contain characters that JSON escapes.
         for (name, value) in [
             ("tenant", self.tenant.as_str()),
-            ("trace_id", &self.trace_id),
-            ("span_id", &self.span_id),
+            ("trace_id", self.trace_id.as_str()),
+            ("span_id", &span_id),
             ("parent_id", &self.parent_id),
             ("method", self.method),
             ("session", self.lookup.as_str()),
@@ -225,7 +227,7 @@ mod tests {
     fn members_form_a_json_object() {
         let labels = RequestLabels {
             tenant: "acme".to_owned(),
-            trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
+            trace_id: TraceId::parse("0af7651916cd43dd8448eb211c80319c").unwrap(),
             method: method_label("BREW"),
             lookup: Lookup::Hit,
             release: "a\"b".to_owned(),

@@ -345,7 +345,7 @@ fn header_value<'a>(forward: &'a Forward, name: &str) -> Option<&'a str> {
 
 fn forwarded(step: Step) -> Forward {
     match step {
-        Step::Forward(forward) => forward,
+        Step::Forward(forward) => *forward,
         other => panic!("not forwarded: {other:?}"),
     }
 }

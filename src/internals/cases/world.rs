@@ -151,7 +151,7 @@ impl World {
         loop {
             match self.router.admit(packed, NOW, &answers) {
                 Step::Await(needs) => self.satisfy(&needs, &mut answers),
-                Step::Forward(forward) => return forward,
+                Step::Forward(forward) => return *forward,
                 other => panic!("not forwarded: {other:?}"),
             }
         }

@@ -151,7 +151,7 @@ impl World {
 
 pub(super) fn forwarded(step: Step) -> Forward {
     match step {
-        Step::Forward(forward) => forward,
+        Step::Forward(forward) => *forward,
         other => panic!("not forwarded: {other:?}"),
     }
 }

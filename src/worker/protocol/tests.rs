@@ -4,6 +4,7 @@ use super::*;
 use crate::clock::UnixMillis;
 use crate::gateway::CachePolicy;
 use crate::session::id::Handle;
+use crate::span_id::{SpanId, TraceId};
 use crate::telemetry::labels::{Lookup, Route};
 use crate::upstream::response_headers::Edits;
 
@@ -16,8 +17,8 @@ const PATCHED: &str = include_str!("../../../tests/golden/wire/patched.txt");
 fn labels() -> RequestLabels {
     RequestLabels {
         tenant: "acme".to_owned(),
-        trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
-        span_id: "b7ad6b7169203331".to_owned(),
+        trace_id: TraceId::parse("0af7651916cd43dd8448eb211c80319c").unwrap(),
+        span_id: SpanId::parse("b7ad6b7169203331"),
         method: "GET",
         route: Route::Other,
         handle: Some(Handle([7; 16])),
@@ -82,7 +83,7 @@ fn forward_decision_matches_the_golden_file() {
             any_target: true,
         }),
     };
-    assert_eq!(step(&Step::Forward(forward), &labels()), FORWARDED);
+    assert_eq!(step(&Step::Forward(forward.into()), &labels()), FORWARDED);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(super) struct Visits {
 
 pub(super) fn forwarded(step: Step) -> Forward {
     match step {
-        Step::Forward(forward) => forward,
+        Step::Forward(forward) => *forward,
         other => panic!("not forwarded: {other:?}"),
     }
 }
