@@ -1,6 +1,5 @@
 /** Writes a variant's workerd configuration: modules, storage and ports. */
 import path from "node:path";
-import { CONSOLE_FILES } from "../tests/harness/workerd.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 const quote = JSON.stringify;
@@ -115,8 +114,6 @@ function files(embed) {
   return [
     module(embed, "index_bg.wasm", "build/index_bg.wasm", "wasm"),
     module(embed, "argon2.wasm", "build/argon2.wasm", "wasm"),
-    ...CONSOLE_FILES.map((file) =>
-      module(embed, `console/${file}`, `build/console/${file}`, "data"),
-    ),
+    module(embed, "files.bin", "build/files.bin", "data"),
   ];
 }

@@ -19,10 +19,10 @@ import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { readCommandLine } from "./command-line.mjs";
-import { buildConsole } from "./console.mjs";
 import { isCurrent } from "./current.mjs";
 import { buildWhileServing } from "./failed-build.mjs";
 import { named } from "./order.mjs";
+import { buildPackedFiles } from "./packed-files.mjs";
 import { hasSources, TENANTS } from "./places.mjs";
 import { main, print, step } from "./progress.mjs";
 import { run, sideBySide } from "./run.mjs";
@@ -120,7 +120,7 @@ function beginBuild(signal) {
   const worker = isMissing ? buildWorker(ready) : ready;
   // cargo would make it wait for the Worker.
   const hash = Promise.all([compiled, installed]).then(() => buildArgon2(signal));
-  return [worker, hash, installed.then(buildConsole)];
+  return [worker, hash, installed.then(buildPackedFiles)];
 }
 
 /** @param {Promise<unknown>} ready resolves once it is compiled and its tools are installed */
@@ -236,7 +236,7 @@ function bundle(entry, glue, script) {
       "--alias:vestibule-runtime=./src/worker/js/runtime.js",
       "--external:./*_bg.wasm",
       "--external:./argon2.wasm",
-      "--external:./console/*.bin",
+      "--external:./files.bin",
       "--external:cloudflare:workers",
       "--minify",
       "--log-level=warning",

@@ -1,19 +1,14 @@
-/**
- * Builds the console into build/console/, bundled and compressed. The Worker contains the compressed
- * files and sends them unchanged.
- */
-import "./node-version.mjs";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+/** Bundles the console: what a first visit loads, and what only the pages of a tenant's document load. */
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { constants, gzipSync } from "node:zlib";
-import { isCurrent } from "./current.mjs";
 import { Fault, print } from "./progress.mjs";
 import { ROOT } from "./setup.mjs";
-import { whenStarted } from "./started.mjs";
 
-const FOLDER = path.join(ROOT, "build/console");
-const FILES = ["index.html", "console.js", "console.css", "tenant.schema.json", "openapi.json"];
-const SOURCES = [
+/** Files of a first visit. */
+const FIRST = ["index.html", "console.js", "chunk.js", "console.css"];
+
+export const CONSOLE_SOURCES = [
   "www/console",
   "www/tenant.schema.json",
   "www/openapi.json",
@@ -21,22 +16,27 @@ const SOURCES = [
   "package-lock.json",
 ];
 
-/** Maximum gzipped size of a first visit: the page, the script and the style. */
+/** Maximum gzipped size of a first visit: the page, the scripts and the style. */
 const BUDGET = 64 * 1024;
 
-const NOTICE = "/*! Preact (c) Jason Miller, uPlot (c) Leon Sorokin: MIT licence. */";
+/** Maximum gzipped size of the editor, which only the page of a tenant's document loads. */
+const CODE_BUDGET = 128 * 1024;
 
-const product = (/** @type {string} */ file) => path.join(FOLDER, `${file}.bin`);
+const NOTICE =
+  "/*! Preact (c) Jason Miller, uPlot (c) Leon Sorokin, CodeMirror and Lezer (c) Marijn Haverbeke and others: MIT licence. */";
 
-export async function buildConsole() {
-  if (isCurrent(FILES.map(product), SOURCES)) return;
+/** @returns {Promise<[string, Uint8Array][]>} each file's name and contents */
+export async function bundledConsole() {
   // It may have been installed by this very run.
   const { build: bundle } = await import("esbuild");
   const { outputFiles } = await bundle({
     absWorkingDir: ROOT,
-    entryPoints: ["www/console/console.jsx"],
-    outfile: path.join(FOLDER, "console.js"),
+    entryPoints: { console: "www/console/console.jsx" },
+    outdir: "build/console",
     bundle: true,
+    splitting: true,
+    // Names without a hash: the Worker knows its files by name, and browsers ask whether they changed.
+    chunkNames: "[name]",
     minify: true,
     write: false,
     format: "esm",
@@ -47,24 +47,29 @@ export async function buildConsole() {
     banner: { js: NOTICE },
     logLevel: "warning",
   });
-  const made = outputFiles.map(({ path: file, contents }) => [path.basename(file), contents]);
-  const copied = [
+  const made = outputFiles.map(
+    ({ path: file, contents }) =>
+      /** @type {[string, Uint8Array]} */ ([path.basename(file), contents]),
+  );
+  /** @type {[string, Uint8Array][]} */
+  const files = [
     ["index.html", readFileSync(path.join(ROOT, "www/console/index.html"))],
     ["tenant.schema.json", readFileSync(path.join(ROOT, "www/tenant.schema.json"))],
-    ["openapi.json", minified("www/openapi.json")],
+    ["openapi", minified("www/openapi.json")],
+    ...made,
   ];
-  mkdirSync(FOLDER, { recursive: true });
-  const sizes = /** @type {[string, Uint8Array][]} */ ([...made, ...copied]).map(
-    ([file, contents]) => {
-      const packed = gzipSync(contents, { level: constants.Z_BEST_COMPRESSION });
-      writeFileSync(product(file), packed);
-      return file.endsWith(".json") ? 0 : packed.length;
-    },
+  const sizes = files.map(([file, contents]) => ({ file, size: sizeOf(contents) }));
+  checkSize(
+    "first visit",
+    sizes.filter(({ file }) => FIRST.includes(file)),
+    BUDGET,
   );
-  const size = sizes.reduce((sum, one) => sum + one, 0);
-  print(`  console: ${Math.round(size / 1024)} KiB gzipped`);
-  if (size > BUDGET)
-    throw new Fault(`The console has ${size} bytes gzipped; at most ${BUDGET} are allowed.`);
+  checkSize(
+    "editor",
+    sizes.filter(({ file }) => file === "code.js"),
+    CODE_BUDGET,
+  );
+  return files;
 }
 
 /** Returns a JSON file without blanks. @param {string} file */
@@ -72,8 +77,21 @@ function minified(file) {
   return Buffer.from(JSON.stringify(JSON.parse(readFileSync(path.join(ROOT, file), "utf8"))));
 }
 
-await whenStarted(
-  import.meta.filename,
-  { does: "Builds the console into build/console/, if its sources changed." },
-  buildConsole,
-);
+/** @param {Uint8Array} contents */
+function sizeOf(contents) {
+  return gzipSync(contents, { level: constants.Z_BEST_COMPRESSION }).length;
+}
+
+/**
+ * @param {string} what
+ * @param {{ size: number }[]} files
+ * @param {number} most
+ */
+function checkSize(what, files, most) {
+  const size = files.reduce((sum, one) => sum + one.size, 0);
+  print(`  console, ${what}: ${Math.round(size / 1024)} KiB gzipped`);
+  if (size > most)
+    throw new Fault(
+      `The console's ${what} has ${size} bytes gzipped; at most ${most} are allowed.`,
+    );
+}

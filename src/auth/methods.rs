@@ -24,13 +24,19 @@ impl Methods {
         !self.password && self.oidc.is_empty() && self.access.is_none()
     }
 
-    /// Returns the providers' names and titles, for display.
+    /// Returns the providers' names, titles and issuers, for display.
     #[must_use]
-    pub(crate) fn titles(&self) -> Vec<(String, String)> {
-        let providers = self.oidc.iter();
-        providers
-            .map(|provider| (provider.name.clone(), provider.title.clone()))
-            .collect()
+    pub(crate) fn shown(&self) -> Vec<(String, String, String)> {
+        let shown = |provider: &Provider| {
+            let Provider {
+                name,
+                title,
+                issuer,
+                ..
+            } = provider;
+            (name.clone(), title.clone(), issuer.clone())
+        };
+        self.oidc.iter().map(shown).collect()
     }
 
     /// Finds a provider by name.

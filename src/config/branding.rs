@@ -59,9 +59,27 @@ pub(crate) enum LocaleChoice {
     En,
     /// Simplified Chinese.
     Zh,
+    /// Japanese.
+    Ja,
+    /// German.
+    De,
+    /// French.
+    Fr,
+    /// Spanish.
+    Es,
 }
 
-choice! { LocaleChoice { "auto" => Auto, "en" => En, "zh" => Zh } }
+choice! {
+    LocaleChoice {
+        "auto" => Auto,
+        "en" => En,
+        "zh" => Zh,
+        "ja" => Ja,
+        "de" => De,
+        "fr" => Fr,
+        "es" => Es,
+    }
+}
 
 impl LocaleChoice {
     /// Returns the fixed language; `None` if the visitor's language decides.
@@ -71,6 +89,10 @@ impl LocaleChoice {
             Self::Auto => None,
             Self::En => Some(Locale::English),
             Self::Zh => Some(Locale::Chinese),
+            Self::Ja => Some(Locale::Japanese),
+            Self::De => Some(Locale::German),
+            Self::Fr => Some(Locale::French),
+            Self::Es => Some(Locale::Spanish),
         }
     }
 }
@@ -168,7 +190,7 @@ mod tests {
             "colors": { "accent": "red", "backgrund": "#fff" },
             "css": "</style>",
             "links": [{ "text": "", "url": "javascript:alert(1)" }, { "text": "a" }],
-            "locale": "de",
+            "locale": "it",
         });
         assert_eq!(
             faults(&branding),
@@ -181,7 +203,7 @@ mod tests {
                 "links[0].text: use a text of 1 to 80 characters, in one line.",
                 "links[0].url: use a URL that begins with https:// or mailto:, or a path such as /terms.",
                 "links[1].url: is missing.",
-                "locale: use auto, en or zh.",
+                "locale: use auto, en, zh, ja, de, fr or es.",
             ]
         );
     }

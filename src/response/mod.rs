@@ -3,6 +3,7 @@
 pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod sign_in;
+pub(crate) mod texts;
 pub(crate) mod theme;
 
 use crate::clock::UnixMillis;

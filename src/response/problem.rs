@@ -4,7 +4,6 @@
 //! secret, cookie, session id or origin address.
 
 mod kind;
-mod zh;
 
 use kind::Kind;
 
@@ -17,8 +16,7 @@ use crate::http::request::Request;
 use crate::response::page::{Remedy, Theme, Trouble};
 use crate::response::sign_in::SignInProblem;
 use crate::response::theme::Brand;
-use crate::response::theme::locale::Locale;
-use crate::response::{Answer, DATA_POLICY, page};
+use crate::response::{Answer, DATA_POLICY, page, texts};
 
 /// Reader of a response.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +30,7 @@ pub(crate) enum Audience<'a> {
 impl<'a> Audience<'a> {
     /// Returns the audience of a request: a person if it opens a page, else a program.
     #[must_use]
-    pub(crate) fn of(request: &Request<'_>, brand: &'a Brand) -> Self {
+    pub(crate) fn of(request: &Request<'a>, brand: &'a Brand) -> Self {
         if request.is_navigation() {
             Self::Person(Theme::of(brand, request))
         } else {
@@ -209,14 +207,11 @@ impl Problem {
             ..
         } = *kind;
         let detail = self.detail(kind);
-        let (title, detail) = match theme.locale {
-            Locale::English => (title, detail),
-            Locale::Chinese => match zh::translate(code) {
-                None => (title, detail),
-                // Details that differ case by case exist in English only.
-                Some((title, "")) => (title, detail),
-                Some(translated) => translated,
-            },
+        let (title, detail) = match texts::problem(theme.locale, code) {
+            None => (title, detail),
+            // Details that differ case by case exist in English only.
+            Some((title, "")) => (title, detail),
+            Some(for_people) => for_people,
         };
         let remedy = match self {
             Self::Overloaded(_) | Self::TenantFull => Remedy::Waiting(self.place()),

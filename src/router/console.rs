@@ -17,12 +17,19 @@ const CONSOLE_HOST: &str = "CONSOLE_HOST";
 /// Content security policy: own resources only, no inline script or style, no embedding.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Media type of a script.
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 /// Files by name, with their names in the build and their media types.
-const FILES: [(&str, &str, &str); 4] = [
-    ("index.html", "page", "text/html; charset=utf-8"),
-    ("console.js", "script", "text/javascript; charset=utf-8"),
-    ("console.css", "style", "text/css; charset=utf-8"),
-    ("tenant.schema.json", "schema", "application/schema+json"),
+const FILES: [(&str, &str, &str); 7] = [
+    ("index.html", "index.html", "text/html; charset=utf-8"),
+    ("console.js", "console.js", SCRIPT),
+    ("console.css", "console.css", "text/css; charset=utf-8"),
+    // What the scripts share, the page of a tenant's document, and its editor.
+    ("chunk.js", "chunk.js", SCRIPT),
+    ("tenant.js", "tenant.js", SCRIPT),
+    ("code.js", "code.js", SCRIPT),
+    ("tenant.schema.json", "tenant.schema.json", "application/schema+json"),
 ];
 
 impl Router {

@@ -76,6 +76,8 @@ fn serve(deployment: Deployment) -> Result<(), NoRandomSource> {
     getrandom::fill(&mut seed).map_err(|_| NoRandomSource)?;
     SERVICE.replace(deployment.service.clone());
     io::use_namespaces(&deployment.own_namespaces);
+    #[cfg(all(target_arch = "wasm32", feature = "standalone"))]
+    crate::response::texts::load_from(io::packed_files::texts);
     let router = Router::new(deployment, ChaCha20Rng::from_seed(seed));
     ISOLATE.set(Isolate::Ready(Box::new(router)));
     Ok(())

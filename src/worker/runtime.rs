@@ -237,9 +237,9 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = waitUntil)]
     pub fn wait_until(work: &Promise) -> Result<(), JsValue>;
 
-    /// Returns a file of the build, compressed.
-    #[wasm_bindgen(js_name = builtFile)]
-    pub fn built_file(name: &str) -> Option<Uint8Array>;
+    /// Returns the files that the build packed.
+    #[wasm_bindgen(js_name = packedFiles)]
+    pub fn packed_files() -> Uint8Array;
 
     /// Sends a request; `service:NAME URL` goes through that service binding. Throws if there is none.
     #[wasm_bindgen(catch, js_name = send)]

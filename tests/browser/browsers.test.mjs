@@ -194,7 +194,7 @@ test(
     const earlier = new Program();
     await earlier.get(site.url);
     await tab.goto(site.url);
-    await shows(tab, "There is no free place right now");
+    await shows(tab, "All places are taken right now");
     load = 0.1;
     await earlier.get(site.url);
     await handle(tab);

@@ -353,13 +353,13 @@ test("each tenant has its own name and colour", async (t) => {
   const seen = [];
   for (const url of [acme, globex, open]) {
     await page.goto(`${url}/_session/logout`);
-    const button = page.getByRole("button", { name: "Sign out" });
-    const colour = await button.evaluate((element) => getComputedStyle(element).backgroundColor);
+    const link = page.getByRole("link", { name: "Back to the site" });
+    const colour = await link.evaluate((element) => getComputedStyle(element).backgroundColor);
     seen.push([await page.title(), await page.locator("header").textContent(), colour]);
   }
   assert.deepEqual(seen, [
-    ["Sign out? · Acme Help", "Acme Help", "rgb(27, 127, 75)"],
-    ["Sign out? · Globex Desk", "Globex Desk", "rgb(162, 28, 175)"],
-    ["Sign out? · Open House", "Open House", "rgb(29, 78, 216)"],
+    ["You are signed out · Acme Help", "Acme Help", "rgb(27, 127, 75)"],
+    ["You are signed out · Globex Desk", "Globex Desk", "rgb(162, 28, 175)"],
+    ["You are signed out · Open House", "Open House", "rgb(29, 78, 216)"],
   ]);
 });

@@ -29,8 +29,9 @@ export async function loadEdge(contents) {
             path: name,
             namespace: "cloudflare",
           }));
-          onLoad({ filter: /.*/, namespace: "bin" }, () => ({
-            contents: "export default new ArrayBuffer(0);",
+          onLoad({ filter: /.*/, namespace: "bin" }, ({ path: file }) => ({
+            contents: readFileSync(path.join(ROOT, "build", file)),
+            loader: "binary",
           }));
           onLoad({ filter: /.*/, namespace: "cloudflare" }, () => ({
             contents:

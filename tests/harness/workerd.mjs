@@ -36,15 +36,6 @@ export const WORKERD = workerdProgram();
 /** Header that makes a request look to the Worker as if it came over https, with the value `https`. */
 export const SCHEME = "X-Test-Scheme";
 
-/** The built files of the console. */
-export const CONSOLE_FILES = [
-  "index.html",
-  "console.js",
-  "console.css",
-  "tenant.schema.json",
-  "openapi.json",
-].map((file) => `${file}.bin`);
-
 /** @returns {string} a new deployment key */
 export function freshKey() {
   return randomBytes(32).toString("base64url");

@@ -19,7 +19,7 @@ use crate::response::page::Theme;
 use crate::response::problem::{Audience, Problem};
 
 /// Returns the theme of pages for the client of a request.
-pub(super) fn theme<'a>(gateway: &'a Gateway, request: &Request<'_>) -> Theme<'a> {
+pub(super) fn theme<'a>(gateway: &'a Gateway, request: &Request<'a>) -> Theme<'a> {
     Theme::of(&gateway.tenant.brand, request)
 }
 

@@ -49,10 +49,18 @@ pub(in crate::api) fn confirm_sign_out(
     if !context.request.is_navigation() {
         return Err(Problem::MethodNotAllowed("POST").into());
     }
+    // If the session cannot be looked up now, it may be a user's.
+    let is_guest = match gateway.authenticate_to_replace(context) {
+        Err(interrupt @ Interrupt::Pending(_)) => return Err(interrupt),
+        Ok(Caller::Anonymous { .. }) => return Ok(signed_out_page(gateway, context)),
+        Ok(Caller::Visitor(visitor)) => visitor.session.record.identity.is_none(),
+        Ok(Caller::Over(_)) | Err(_) => false,
+    };
     let theme = theme(gateway, context.request);
     Ok(page::confirm_sign_out(
         &theme,
         &gateway.prefix,
+        is_guest,
         &provider_origins(gateway),
     ))
 }

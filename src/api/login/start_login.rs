@@ -132,7 +132,7 @@ pub(super) fn login_page(
         return_to: shown.return_to,
         max_age: shown.max_age.map(|age| age.0),
         has_password: methods.password,
-        providers: &methods.titles(),
+        providers: &methods.shown(),
         username: shown.username,
         fault: shown.fault,
         popup,

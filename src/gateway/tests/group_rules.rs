@@ -68,7 +68,7 @@ fn page_offers_another_sign_in_if_there_is_one() {
     let link = "/_session/login?return_to=/admin/a%3fb";
     for (more, language, text, has_link) in [
         (&methods, "en", "No access for this account", true),
-        (&methods, "zh", "您无法进入", true),
+        (&methods, "zh", "此账号无权访问", true),
         (&json!({}), "en", "No access for this account", false),
     ] {
         let mut world = world_with(&admin(), more);

@@ -1,7 +1,7 @@
 //! Renders Vestibule's own pages: in the tenant's branding, in the visitor's language, and without scripts. Only the
 //! pages of a sign-in in a pop-up window have one.
 
-mod i18n;
+mod icon;
 mod password;
 mod policy;
 mod popup;
@@ -15,7 +15,7 @@ mod tests;
 use crate::http::request::Request;
 use crate::response::theme::Brand;
 use crate::response::theme::locale::Locale;
-use crate::response::{Answer, DATA_POLICY};
+use crate::response::{Answer, DATA_POLICY, texts};
 
 pub(crate) use password::{PasswordState, change_password};
 pub(crate) use policy::FRAMED_BY_SELF;
@@ -37,24 +37,35 @@ pub(crate) struct Theme<'a> {
     pub brand: &'a Brand,
     /// Language of the page.
     pub locale: Locale,
+    /// Host of the page, which names the site if the brand has no title.
+    pub site: &'a str,
 }
 
 impl<'a> Theme<'a> {
     /// Returns the theme for a request: the brand's own language, else the one that the browser prefers.
     #[must_use]
-    pub(crate) fn of(brand: &'a Brand, request: &Request<'_>) -> Self {
+    pub(crate) fn of(brand: &'a Brand, request: &Request<'a>) -> Self {
         let accepted = || Locale::accepted(request.header("accept-language").unwrap_or_default());
         let locale = brand.locale.unwrap_or_else(accepted);
-        Self { brand, locale }
+        let authority = request.location.authority;
+        let without_port = |(host, port): (&'a str, &str)| (!port.ends_with(']')).then_some(host);
+        let host = authority.rsplit_once(':').and_then(without_port);
+        let site = host.unwrap_or(authority);
+        Self {
+            brand,
+            locale,
+            site,
+        }
     }
 
-    fn translate(&self, english: &'static str) -> &'static str {
-        i18n::translate(self.locale, english)
+    /// Returns a text in the page's language.
+    fn text(&self, key: &'static str) -> &'static str {
+        texts::page(self.locale, key)
     }
 
-    /// Translates a text, and puts `what` in place of its `%`.
-    fn translate_with(&self, english: &'static str, what: &str) -> String {
-        let (before, after) = self.translate(english).split_once('%').unwrap_or_default();
+    /// Returns a text with `what` in place of its `%`.
+    fn text_with(&self, key: &'static str, what: &str) -> String {
+        let (before, after) = self.text(key).split_once('%').unwrap_or_default();
         [before, what, after].concat()
     }
 
@@ -67,6 +78,7 @@ impl<'a> Theme<'a> {
         let Brand {
             title, logo, links, ..
         } = self.brand;
+        let title = if title.is_empty() { self.site } else { title };
         let style = [&self.brand.colors, STYLE, &self.brand.css].concat();
         let links: String = links
             .iter()

@@ -29,10 +29,8 @@ pub(crate) fn change_password(
 ) -> Answer {
     let fault = match state {
         PasswordState::Ask => "",
-        PasswordState::Wrong => theme.translate("The current password is wrong."),
-        PasswordState::TooShort => {
-            theme.translate("The new password is too short. Choose a longer one.")
-        }
+        PasswordState::Wrong => theme.text("current_wrong"),
+        PasswordState::TooShort => theme.text("too_short"),
         PasswordState::Done => return theme.show(status, &done(theme)),
     };
     let fillings = [
@@ -42,7 +40,7 @@ pub(crate) fn change_password(
         ("is_short", If(state == PasswordState::TooShort)),
     ];
     let layout = Layout {
-        heading: theme.translate("Change password"),
+        heading: theme.text("change_password"),
         main: theme.fill(PASSWORD, &fillings),
         form: Form::ToUs(&[]),
         script: "",
@@ -52,7 +50,7 @@ pub(crate) fn change_password(
 
 fn done(theme: &Theme<'_>) -> Layout<'static> {
     Layout {
-        heading: theme.translate("Password changed"),
+        heading: theme.text("password_changed"),
         main: theme.fill(CHANGED, &[]),
         form: Form::None,
         script: "",

@@ -18,7 +18,7 @@ pub(crate) fn hand_over(theme: &Theme<'_>, code: &str, challenge: &str, next: &s
         ("next", Text(next)),
     ];
     let layout = Layout {
-        heading: theme.translate("Sign in"),
+        heading: theme.text("sign_in"),
         main: theme.fill(POPUP, &fillings),
         form: Form::None,
         script: SCRIPT,

@@ -34,7 +34,7 @@ pub(in crate::response) enum Remedy<'a> {
 /// Renders the page.
 pub(in crate::response) fn problem(theme: &Theme<'_>, trouble: &Trouble<'_>) -> Answer {
     let (template, heading) = match trouble.remedy {
-        Remedy::Waiting(_) => (WAITING, theme.translate("Please wait a moment")),
+        Remedy::Waiting(_) => (WAITING, theme.text("wait")),
         _ => (PROBLEM, trouble.title),
     };
     let sign_in = match trouble.remedy {
@@ -42,9 +42,7 @@ pub(in crate::response) fn problem(theme: &Theme<'_>, trouble: &Trouble<'_>) -> 
         _ => "",
     };
     let place = match trouble.remedy {
-        Remedy::Waiting(Some(place)) => {
-            theme.translate_with("You are number %.", &place.to_string())
-        }
+        Remedy::Waiting(Some(place)) => theme.text_with("place", &place.to_string()),
         _ => String::new(),
     };
     let fillings = [

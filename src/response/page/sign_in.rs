@@ -1,6 +1,6 @@
 //! Renders the sign-in page: a password form, other providers, or both.
 
-use super::{Form, If, Layout, Markup, Text, Theme};
+use super::{Form, If, Layout, Markup, Text, Theme, icon};
 use crate::encoding::push_percent_encoded;
 use crate::response::Answer;
 
@@ -20,8 +20,8 @@ pub(crate) struct LoginPage<'a> {
     pub max_age: Option<u64>,
     /// Whether the page has a password form.
     pub has_password: bool,
-    /// Identity providers: name and title.
-    pub providers: &'a [(String, String)],
+    /// Identity providers: name, title and issuer.
+    pub providers: &'a [(String, String, String)],
     /// Username of the last attempt; empty at first.
     pub username: &'a str,
     /// Fault of the last attempt.
@@ -53,21 +53,16 @@ pub(crate) enum LoginFault {
 pub(crate) fn login(theme: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Answer {
     let fault = match page.fault {
         None => String::new(),
-        Some(LoginFault::Wrong) => theme
-            .translate("The username or the password is wrong.")
-            .to_owned(),
-        Some(LoginFault::Locked(0..=60)) => theme
-            .translate("Too many attempts. Try again in a minute.")
-            .to_owned(),
-        Some(LoginFault::Locked(seconds)) => theme.translate_with(
-            "Too many attempts. Try again in % minutes.",
-            &seconds.div_ceil(60).to_string(),
-        ),
+        Some(LoginFault::Wrong) => theme.text("login_wrong").to_owned(),
+        Some(LoginFault::Locked(0..=60)) => theme.text("locked_minute").to_owned(),
+        Some(LoginFault::Locked(seconds)) => {
+            theme.text_with("locked_minutes", &seconds.div_ceil(60).to_string())
+        }
     };
     let providers: String = page
         .providers
         .iter()
-        .map(|(name, title)| provider(theme, page, name, title))
+        .map(|(name, title, issuer)| provider(theme, page, (name, title), issuer))
         .collect();
     let fillings = [
         ("prefix", Text(page.prefix)),
@@ -82,7 +77,7 @@ pub(crate) fn login(theme: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Ans
         ("state", Text(page.popup.map_or("", |popup| popup.state))),
     ];
     let layout = Layout {
-        heading: theme.translate("Sign in"),
+        heading: theme.text("sign_in"),
         main: theme.fill(SIGN_IN, &fillings),
         form: if page.has_password || page.popup.is_some() {
             Form::ToUs(&[])
@@ -98,7 +93,12 @@ pub(crate) fn login(theme: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Ans
     }
 }
 
-fn provider(theme: &Theme<'_>, page: &LoginPage<'_>, name: &str, title: &str) -> String {
+fn provider(
+    theme: &Theme<'_>,
+    page: &LoginPage<'_>,
+    (name, title): (&str, &str),
+    issuer: &str,
+) -> String {
     let route = if page.popup.is_some() {
         "/popup?provider="
     } else {
@@ -116,14 +116,16 @@ fn provider(theme: &Theme<'_>, page: &LoginPage<'_>, name: &str, title: &str) ->
         url.push_str("&challenge=");
         url.push_str(popup.challenge);
     }
-    let text = theme.translate_with("Continue with %", title);
+    let text = theme.text_with("continue_with", title);
+    let icon = icon::of_issuer(issuer);
     let fillings = [
         ("url", Text(&url)),
+        ("icon", Markup(&icon)),
         ("text", Text(&text)),
         ("popup", If(page.popup.is_some())),
     ];
     theme.fill(
-        "<li><a class=\"button\" href=\"{url}\"{#popup} target=\"_blank\" rel=\"opener\"{/popup}>{text}</a></li>",
+        "<li><a class=\"button\" href=\"{url}\"{#popup} target=\"_blank\" rel=\"opener\"{/popup}>{icon}{text}</a></li>",
         &fillings,
     )
 }

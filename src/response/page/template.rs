@@ -4,9 +4,9 @@
 //! | --- | --- |
 //! | `{name}` | the value of this slot, in the first list that has it |
 //! | `{#name}…{/name}` | the content, if the slot has a value |
-//! | `[English]` | the text in the page's language |
+//! | `[key]` | the text with this key in the page's language |
 
-use super::i18n::translate;
+use crate::response::texts;
 use crate::response::theme::locale::Locale;
 
 /// Value of a slot.
@@ -69,9 +69,9 @@ fn push(
 
 fn push_translated(page: &mut String, mut template: &'static str, locale: Locale) {
     while let Some((before, words)) = template.split_once('[') {
-        let (english, after) = words.split_once(']').unwrap_or((words, ""));
+        let (key, after) = words.split_once(']').unwrap_or((words, ""));
         page.push_str(before);
-        page.push_str(translate(locale, english));
+        page.push_str(texts::page(locale, key));
         template = after;
     }
     page.push_str(template);
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn placeholders_are_filled_and_sections_rendered_once() {
         let filled = |locale, there| {
-            let template = "<p>{a}{b}{c}{#d} [Sign in] {#a}!{/a}{/d}</p>";
+            let template = "<p>{a}{b}{c}{#d} [sign_in] {#a}!{/a}{/d}</p>";
             let fillings = [
                 ("a", Text("<'\"&>")),
                 ("b", Markup("<b>")),
@@ -126,10 +126,10 @@ mod tests {
 
     #[test]
     fn filled_values_are_not_interpreted_as_templates() {
-        let fillings = [("a", Text("{b}[Sign in]{#b}")), ("b", Markup("b"))];
+        let fillings = [("a", Text("{b}[sign_in]{#b}")), ("b", Markup("b"))];
         assert_eq!(
             fill("{a}{b}", Locale::Chinese, &[&fillings]),
-            "{b}[Sign in]{#b}b"
+            "{b}[sign_in]{#b}b"
         );
     }
 }

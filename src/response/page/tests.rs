@@ -70,6 +70,7 @@ struct Words {
     username: &'static str,
     provider: (&'static str, &'static str),
     trace_id: &'static str,
+    site: &'static str,
 }
 
 const KIND: Words = Words {
@@ -78,14 +79,32 @@ const KIND: Words = Words {
     username: "alice@example.com",
     provider: ("company", "Company account"),
     trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
+    site: "chat.example",
 };
 
 const HOSTILE: &str =
-    "\"'><script>alert(1)</script></style></title><!--&amp;{style}[Sign in]\" onfocus=\"a()";
+    "\"'><script>alert(1)</script></style></title><!--&amp;{style}[sign_in]\" onfocus=\"a()";
 
 fn all(brand: &Brand, locale: Locale, words: &Words) -> Vec<(&'static str, Answer)> {
-    let theme = Theme { brand, locale };
-    let providers = links(&[words.provider, ("second", "Second provider")]);
+    let theme = Theme {
+        brand,
+        locale,
+        site: words.site,
+    };
+    let (name, title) = words.provider;
+    let providers = [
+        (name, title, "https://id.example"),
+        ("second", "Google", "https://accounts.google.com"),
+        ("third", "Microsoft", "https://login.microsoftonline.com/x"),
+    ];
+    let owned = |(name, title, issuer): &(&str, &str, &str)| {
+        (
+            (*name).to_owned(),
+            (*title).to_owned(),
+            (*issuer).to_owned(),
+        )
+    };
+    let providers: Vec<_> = providers.iter().map(owned).collect();
     let both = LoginPage {
         prefix: words.prefix,
         return_to: words.return_to,
@@ -132,7 +151,16 @@ fn all(brand: &Brand, locale: Locale, words: &Words) -> Vec<(&'static str, Answe
         ("sign-in-providers", login(&theme, 400, &only_providers)),
         (
             "sign-out",
-            confirm_sign_out(&theme, words.prefix, &["https://id.example".to_owned()]),
+            confirm_sign_out(
+                &theme,
+                words.prefix,
+                false,
+                &["https://id.example".to_owned()],
+            ),
+        ),
+        (
+            "sign-out-guest",
+            confirm_sign_out(&theme, words.prefix, true, &[]),
         ),
         ("signed-out", signed_out(&theme)),
         ("password", password(PasswordState::Ask)),
@@ -141,6 +169,7 @@ fn all(brand: &Brand, locale: Locale, words: &Words) -> Vec<(&'static str, Answe
         ("password-changed", password(PasswordState::Done)),
         ("waiting", problem(Problem::Overloaded(None))),
         ("problem-retry", problem(Problem::StoreUnavailable)),
+        ("problem-host", problem(Problem::UnknownHost)),
         ("problem-anew", problem(Problem::SessionExpired)),
         (
             "problem-setup",
@@ -148,8 +177,6 @@ fn all(brand: &Brand, locale: Locale, words: &Words) -> Vec<(&'static str, Answe
         ),
     ]
 }
-
-const LOCALES: [Locale; 2] = [Locale::English, Locale::Chinese];
 
 fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
     let mut named = answer.headers.iter().filter(|(other, _)| *other == name);
@@ -167,7 +194,7 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
 fn every_page_is_valid_html_with_security_headers() {
     let folder = std::env::var_os("PAGES");
     for (whose, brand) in brands() {
-        for locale in LOCALES {
+        for locale in Locale::ALL {
             for (name, page) in all(&brand, locale, &KIND) {
                 check(&page, locale);
                 if let Some(folder) = &folder {
@@ -248,6 +275,7 @@ fn page_values_are_escaped() {
         username: HOSTILE,
         provider: (HOSTILE, HOSTILE),
         trace_id: HOSTILE,
+        site: HOSTILE,
     };
     // More than a document allows: the page does not rely on the document's checks.
     let hostile_brand = Brand {
@@ -262,7 +290,7 @@ fn page_values_are_escaped() {
         links: links(&[("Terms", "/terms")]),
         ..Brand::default()
     };
-    for locale in LOCALES {
+    for locale in Locale::ALL {
         let pages = all(&hostile_brand, locale, &hostile).into_iter();
         for ((name, theirs), (_, ours)) in pages.zip(all(&plain_brand, locale, &KIND)) {
             assert_eq!(skeleton(&theirs.body), skeleton(&ours.body), "{name}");
@@ -284,6 +312,37 @@ fn skeleton(body: &str) -> Vec<String> {
         tag.split('"').step_by(2).collect()
     })
     .collect()
+}
+
+#[test]
+fn page_without_branding_names_its_host() {
+    let named = |brand: &Brand, url: &str| {
+        let packed = format!("GET\n{url}");
+        let request = Request::parse(&packed).unwrap();
+        let page = signed_out(&Theme::of(brand, &request));
+        between(&page.body, "<header>", "</header>").to_owned()
+    };
+    let plain = Brand::default();
+    assert_eq!(named(&plain, "https://chat.example/"), "chat.example");
+    assert_eq!(named(&plain, "http://localhost:8787/x"), "localhost");
+    assert_eq!(named(&plain, "http://[::1]:8787/"), "[::1]");
+    let titled = Brand {
+        title: "Acme Help".to_owned(),
+        ..Brand::default()
+    };
+    assert_eq!(named(&titled, "https://chat.example/"), "Acme Help");
+}
+
+#[test]
+fn every_language_is_shown_to_those_who_prefer_it() {
+    for locale in Locale::ALL {
+        let packed = format!("GET\nhttps://a/\naccept-language\n{},xx", locale.tag());
+        let request = Request::parse(&packed).unwrap();
+        let brand = Brand::default();
+        let page = signed_out(&Theme::of(&brand, &request));
+        assert_eq!(header(&page, "content-language"), locale.tag());
+        assert!(page.body.contains(texts::page(locale, "session_ended")));
+    }
 }
 
 #[test]
@@ -311,6 +370,7 @@ fn policy_allows_images_from_the_logo_origin_only() {
         let theme = Theme {
             brand: &brand,
             locale: Locale::English,
+            site: "chat.example",
         };
         let page = signed_out(&theme);
         between(header(&page, "content-security-policy"), "img-src ", ";").to_owned()
@@ -333,8 +393,14 @@ fn sign_out_form_may_lead_to_the_providers() {
     let theme = Theme {
         brand: &brand,
         locale: Locale::English,
+        site: "chat.example",
     };
-    let page = confirm_sign_out(&theme, "/_session", &["https://id.example".to_owned()]);
+    let page = confirm_sign_out(
+        &theme,
+        "/_session",
+        false,
+        &["https://id.example".to_owned()],
+    );
     let policy = header(&page, "content-security-policy");
     assert!(
         policy.ends_with("form-action 'self' https://id.example"),

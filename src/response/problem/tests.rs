@@ -1,4 +1,5 @@
 use super::*;
+use crate::response::theme::locale::Locale;
 use serde_json::json;
 
 fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
@@ -31,13 +32,17 @@ fn api_client_gets_problem_json() {
 }
 
 fn person(brand: &Brand, locale: Locale) -> Audience<'_> {
-    Audience::Person(Theme { brand, locale })
+    Audience::Person(Theme {
+        brand,
+        locale,
+        site: "chat.example",
+    })
 }
 
 #[test]
 fn browser_gets_an_escaped_page() {
     let brand = Brand::default();
-    for locale in [Locale::English, Locale::Chinese] {
+    for locale in Locale::ALL {
         let problem = Problem::Misconfigured("<script>".to_owned());
         let answer = problem.answer(person(&brand, locale), "<b>");
         assert_eq!(
@@ -53,7 +58,7 @@ fn browser_gets_an_escaped_page() {
 fn only_browsers_get_chinese() {
     let brand = Brand::default();
     let page = Problem::NotFound.answer(person(&brand, Locale::Chinese), "");
-    assert!(page.body.contains("此保留路径下没有内容。"));
+    assert!(page.body.contains("此地址没有页面。"));
     assert_eq!(header(&page, "content-language"), Some("zh-Hans"));
     let brand = Brand {
         locale: Some(Locale::Chinese),

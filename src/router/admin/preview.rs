@@ -6,6 +6,7 @@ use super::super::{Interrupt, Router};
 use crate::auth::methods::Methods;
 use crate::config::Fault;
 use crate::effect::{Answers, Body, Need};
+use crate::http::host::HostPattern;
 use crate::http::request::Request;
 use crate::http::{form, json};
 use crate::response::Answer;
@@ -54,12 +55,14 @@ impl Router {
                 return Ok(page::framed(answer, page::FRAMED_BY_SELF));
             }
         };
-        let theme = Theme::of(&tenant.brand, request);
+        let host = tenant.hosts.first().map(HostPattern::as_str);
+        let mut theme = Theme::of(&tenant.brand, request);
+        theme.site = host.unwrap_or(theme.site);
         let problem = |problem: Problem| problem.answer(Audience::Person(theme), TRACE_ID);
         let prefix = &self.deployment.prefix;
         let shown = match fields.get("page") {
             Some("sign-in") => sign_in(&theme, prefix, &tenant.methods),
-            Some("sign-out") => page::confirm_sign_out(&theme, prefix, &[]),
+            Some("sign-out") => page::confirm_sign_out(&theme, prefix, false, &[]),
             Some("problem") => problem(Problem::OriginUnreachable),
             Some("waiting") => problem(Problem::Overloaded(None)),
             _ => {
@@ -86,7 +89,7 @@ fn sign_in(theme: &Theme<'_>, prefix: &str, methods: &Methods) -> Answer {
         return_to: "/",
         max_age: None,
         has_password: methods.password || methods.oidc.is_empty(),
-        providers: &methods.titles(),
+        providers: &methods.shown(),
         username: "",
         fault: None,
         popup: None,

@@ -108,9 +108,9 @@ pub(super) fn wait_until(_work: &Promise) -> Result<(), JsValue> {
     Ok(())
 }
 
-/// Returns nothing: a library has no files of the build.
-pub(super) fn built_file(_name: &str) -> Option<Uint8Array> {
-    None
+/// Returns none: a library has no console.
+pub(super) fn packed_files() -> Uint8Array {
+    Uint8Array::new_with_length(0)
 }
 
 /// Does nothing: a library holds no background writes elsewhere.

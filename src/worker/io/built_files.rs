@@ -1,4 +1,4 @@
-//! Loads files that the build compressed, such as the console's, from the data plane.
+//! Loads files that the build compressed, such as the console's.
 
 use core::cell::RefCell;
 
@@ -7,10 +7,9 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::web_sys::{ReadableStream, Response};
 
-use super::{Answered, assets, body};
+use super::{Answered, assets, body, packed_files};
 use crate::effect::asset::{Asset, Coding, FileMetadata, Trouble};
 use crate::flat_map::FlatMap;
-use crate::worker::runtime;
 
 thread_local! {
     /// Hash of each file.
@@ -56,7 +55,7 @@ async fn found(
     name: &'static str,
     coding: Coding,
 ) -> Result<Option<(String, Uint8Array)>, JsValue> {
-    let Some(compressed) = runtime::built_file(name) else {
+    let Some(compressed) = packed_files::find(&["files/", name].concat()) else {
         return Ok(None);
     };
     let known = HASHES.with_borrow(|hashes| hashes.get(name).cloned());

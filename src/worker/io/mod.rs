@@ -10,6 +10,7 @@ mod location_cache;
 mod names;
 pub(super) mod namespace;
 mod objects;
+pub(super) mod packed_files;
 mod password;
 mod provider;
 mod rate_limit;
