@@ -281,6 +281,12 @@ pub(crate) struct Telemetry {
 }
 
 impl Tenant {
+    /// Returns whether the data plane follows open sockets and event streams, and so counts them.
+    #[must_use]
+    pub(crate) fn follows_connections(&self) -> bool {
+        self.streams == Streams::Revocable || self.timeouts.pauses != Pauses::default()
+    }
+
     /// Returns the name of the session cookie on a connection.
     #[must_use]
     pub(crate) fn cookie_name(&self, on: CookieName) -> Cow<'static, str> {

@@ -1,9 +1,11 @@
 /** Tests the console's computations: positions in JSON, differences, rates and quantiles. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { quantile } from "../www/console/histogram.js";
+import { occupied, quantile, ticks } from "../www/console/histogram.js";
 import { continued, grown, per, perSecond } from "../www/console/rates.js";
+import { completion } from "../www/console/tenant/complete.js";
 import { condensed, diff } from "../www/console/tenant/diff.js";
+import { renamed, withValue } from "../www/console/tenant/document.js";
 import { lineOf, nodeAt, nodeOf, read } from "../www/console/tenant/json-text.js";
 import { addition, kindOf, schemaAt } from "../www/console/tenant/schema.js";
 
@@ -25,14 +27,14 @@ function sound(text) {
 
 for (const [what, text, line, problem] of /** @type {[string, string, number, RegExp][]} */ ([
   ["an empty text", "", 1, /value is missing/],
-  ["a surplus comma", '{\n"a": 1,\n}', 3, /comma before this } is too much/],
+  ["a surplus comma", '{\n"a": 1,\n}', 3, /Remove the comma before this }/],
   ["a missing comma", '{\n"a": 1\n"b": 2\n}', 3, /comma or } is missing/],
   ["an unclosed list", '{\n"a": [\n1, 2\n', 2, /comma or \] is missing/],
   ["a bare key", "{\na: 1}", 2, /double quotes/],
   ["a duplicate key", '{"a": 1,\n"a": 2}', 2, /twice/],
   ["an unclosed string", '{\n"a": "x\n}', 2, /no end/],
-  ["a Python literal", '{"a":\nundefined}', 2, /none of JSON/],
-  ["text after the end", "{}\n{}", 2, /ended before this/],
+  ["a Python literal", '{"a":\nundefined}', 2, /not JSON/],
+  ["text after the end", "{}\n{}", 2, /ends before this/],
 ])) {
   test(`the line of a JSON error is found: ${what}`, () => {
     const { root, mistake } = read(text);
@@ -195,4 +197,64 @@ test("quantiles equal those of Prometheus", () => {
   assert.equal(quantile(histogram([0, 10, 0, 0]), 0.5)?.toFixed(3), "0.150");
   assert.equal(quantile(histogram([0, 0, 0, 10]), 0.5), Number.POSITIVE_INFINITY);
   assert.equal(quantile(histogram([50, 40, 9, 1]), 0.99)?.toFixed(3), "0.400");
+});
+
+test("a histogram shows the buckets with values, one empty one on each side, and at least eight", () => {
+  const bounds = [0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10];
+  const of = (/** @type {number[]} */ counts) => occupied(counts);
+  assert.deepEqual(of([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), [0, 12]);
+  assert.deepEqual(of([3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), [0, 8]);
+  assert.deepEqual(of([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]), [4, 12]);
+  assert.deepEqual(of([0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]), [0, 12]);
+  assert.deepEqual(ticks(bounds, 0, 8), ["0", "5 ms", "50 ms", "1 s"]);
+  assert.deepEqual(ticks(bounds, 4, 12), ["10 ms", "500 ms", "2 s", "longer"]);
+});
+
+test("a value of a document is set, removed and renamed without a change elsewhere", () => {
+  const document = { id: "acme", origins: [{ url: "http://a" }], login: { mode: "off" } };
+  const before = structuredClone(document);
+  assert.deepEqual(withValue(document, ["login", "mode"], "required"), {
+    ...document,
+    login: { mode: "required" },
+  });
+  assert.deepEqual(withValue(document, ["login", "mode"], undefined), {
+    id: "acme",
+    origins: document.origins,
+  });
+  assert.deepEqual(withValue(document, ["session", "idle"], "1h"), {
+    ...document,
+    session: { idle: "1h" },
+  });
+  assert.deepEqual(
+    /** @type {any} */ (withValue(document, ["origins", 1, "url"], "http://b")).origins,
+    [{ url: "http://a" }, { url: "http://b" }],
+  );
+  assert.deepEqual(withValue(document, ["origins", 0], undefined), { ...document, origins: [] });
+  assert.deepEqual(renamed({ env: { a: "1", b: "2" } }, ["env"], "a", "c"), {
+    env: { c: "1", b: "2" },
+  });
+  assert.deepEqual(document, before);
+});
+
+test("the schema completes keys that are not there yet, and the values of a key", () => {
+  const schema = {
+    type: "object",
+    properties: {
+      id: { type: "string" },
+      login: { type: "object", properties: { mode: { enum: ["off", "on"] } } },
+    },
+  };
+  /** @param {string} text with | at the caret */
+  const complete = (text) => {
+    const offset = text.indexOf("|");
+    const found = completion(schema, text.replace("|", ""), offset);
+    return found?.options.map(({ apply }) => apply);
+  };
+  assert.deepEqual(complete('{"id":"a", |}'), ['"login": {}']);
+  assert.deepEqual(complete("{|}"), ['"id": ""', '"login": {}']);
+  assert.deepEqual(complete('{"login": {"mode": "|"}}'), ['"off"', '"on"']);
+  assert.deepEqual(complete('{"login": {|}}'), ['"mode": "off"']);
+  assert.deepEqual(complete('{"id":"a","list":[{"b":1}], "lo|" }'), ['"login": {}']);
+  assert.deepEqual(complete('{\n  |\n  "id": "a"\n}'), ['"login": {}']);
+  assert.equal(complete('{"id": "a"|}'), undefined);
 });

@@ -88,7 +88,7 @@ use crate::response::Answer;
 use crate::response::problem::{Audience, Problem};
 use crate::telemetry::labels::Route;
 use crate::telemetry::log::Event;
-use crate::tenant::{ApiKey, Pauses, Streams, Tenant};
+use crate::tenant::{ApiKey, Tenant};
 use crate::upstream::trace_context::Trace;
 
 #[cfg(test)]
@@ -380,8 +380,7 @@ impl Gateway {
 
     /// Applies the data plane's counts for an origin. A followed socket counts as under way and is not estimated.
     pub(crate) fn observe(&mut self, origin: &str, seen: Activity, now: UnixMillis) {
-        let is_followed = self.tenant.streams == Streams::Revocable
-            || self.tenant.timeouts.pauses != Pauses::default();
+        let is_followed = self.tenant.follows_connections();
         let seen = Activity {
             opened: if is_followed { 0 } else { seen.opened },
             ..seen

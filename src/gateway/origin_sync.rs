@@ -14,7 +14,7 @@ use crate::encoding::json;
 use crate::encoding::object;
 use crate::telemetry::gauge::{Gauge, Milli};
 use crate::telemetry::metric;
-use crate::tenant::{Consistency, Streams};
+use crate::tenant::Consistency;
 
 /// Key of the pool object's answer.
 pub(crate) const POOL: &str = "pool";
@@ -141,7 +141,7 @@ impl Balancer {
             ("release", json!(origin.release)),
             ("capacity", json!(origin.capacity)),
             ("under_way", json!(self.under_way(origin, now))),
-            ("followed", json!(self.tenant.streams == Streams::Revocable)),
+            ("followed", json!(self.tenant.follows_connections())),
             ("reported_load", json!(self.reported(origin, now))),
             ("ejected", json!(self.is_ejected(origin, now))),
             ("takes_new_sessions", json!(self.takes_new(origin, now))),

@@ -24,6 +24,7 @@ use crate::telemetry::labels::RequestLabels;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::ApiKey;
 use crate::tenant_id::TenantId;
+use serde_json::Value;
 
 /// Authority of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -318,6 +319,9 @@ impl Router {
             Authority::Deployment => ("deployment", self.registry.only()),
             Authority::Tenant(tenant) => ("tenant", Some(tenant)),
         };
+        let session = self.deployment.defaults.get("session");
+        let streams = session.and_then(|session| session.get("streams"));
+        let streams = streams.and_then(Value::as_str).unwrap_or("pass-through");
         let body = json!({
             "scope": scope,
             "tenant": tenant.map(TenantId::as_str),
@@ -325,6 +329,7 @@ impl Router {
             "expires": operator.expires,
             "idle_seconds": IDLE.0,
             "version": env!("CARGO_PKG_VERSION"),
+            "streams": streams,
         });
         Answer::json(200, &body)
     }

@@ -181,7 +181,12 @@ impl RequestLabels {
     /// Returns the members of the log line, without the braces.
     #[must_use]
     pub(crate) fn members(&self) -> String {
-        let mut text = String::with_capacity(256);
+        let mut text = String::with_capacity(288);
+        let route = match &self.route {
+            // Most requests: the member would only lengthen their lines.
+            Route::Other | Route::None => "",
+            route => route.as_str(),
+        };
         let (sign_in, result) = match &self.sign_in {
             Some((method, result)) => (method.as_str(), *result),
             None => ("", ""),
@@ -194,6 +199,7 @@ impl RequestLabels {
             ("span_id", &span_id),
             ("parent_id", &self.parent_id),
             ("method", self.method),
+            ("route", route),
             ("session", self.lookup.as_str()),
             ("state", self.state),
             ("origin", &self.origin),
@@ -243,6 +249,7 @@ mod tests {
                 "tenant": "acme",
                 "trace_id": "0af7651916cd43dd8448eb211c80319c",
                 "method": "_OTHER",
+                "route": "/items/{id}",
                 "session": "hit",
                 "sign_in": "password",
                 "sign_in_result": "refused",

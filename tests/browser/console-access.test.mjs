@@ -10,12 +10,15 @@ import { picture } from "./chromium.mjs";
 import {
   address,
   consolePage,
+  documentText,
+  editor,
   menu,
   PATIENCE,
   SOON,
   signIn,
   TOKEN,
   title,
+  typeDocument,
   watch,
 } from "./console-page.mjs";
 
@@ -47,7 +50,7 @@ function focused(page, text) {
 
 /** @param {Page} page */
 function over(page) {
-  return page.getByRole("dialog", { name: "Your sign-in is over" });
+  return page.getByRole("dialog", { name: "You are signed out" });
 }
 
 test("a wrong token is rejected, and the right one opens the requested page", async (t) => {
@@ -90,11 +93,10 @@ test("an operator signs in again after the console session ended, without losing
   const { page, complaints } = await consolePage(t);
   await page.goto(address(site.vestibule, "tenants/acme"));
   await signIn(page);
-  const text = page.getByLabel("Document, as JSON");
-  await text.waitFor();
-  const typed = (await text.inputValue()).replace("Acme Help", "Half a thou");
+  await editor(page).waitFor();
+  const typed = (await documentText(page)).replace("Acme Help", "Half a thou");
   await page.context().clearCookies();
-  await text.fill(typed);
+  await typeDocument(page, typed);
   await over(page).waitFor(PATIENCE);
   await isAccessible(page, "the sign-in is over");
   assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("name")), "token");
@@ -103,7 +105,7 @@ test("an operator signs in again after the console session ended, without losing
   await over(page).waitFor();
   await signIn(page);
   await over(page).waitFor({ state: "detached" });
-  assert.equal(await text.inputValue(), typed);
+  assert.equal(await documentText(page), typed);
   assert.deepEqual(complaints, []);
 });
 
@@ -119,7 +121,7 @@ test("the browser's back and forward buttons work, and a page's URL can be share
   const row = page.locator("table.sessions tbody tr").first();
   const handle = String(await row.getByRole("link").first().getAttribute("title"));
   await row.getByRole("link").first().click();
-  await page.getByRole("heading", { name: "Its life" }).waitFor();
+  await page.getByRole("heading", { name: "Lifetime" }).waitFor();
   const sent = page.url();
   await page.goBack();
   await title(page, "chat-a").waitFor();
@@ -131,7 +133,7 @@ test("the browser's back and forward buttons work, and a page's URL can be share
   const { page: theirs, complaints: more } = await consolePage(t);
   await theirs.goto(sent);
   await signIn(theirs);
-  await theirs.getByRole("heading", { name: "Its life" }).waitFor();
+  await theirs.getByRole("heading", { name: "Lifetime" }).waitFor();
   await theirs.getByText(handle).waitFor();
   assert.equal(await theirs.getByLabel("Tenant").inputValue(), "acme");
   assert.deepEqual([...complaints, ...more], []);

@@ -79,3 +79,25 @@ export function menu(page) {
 export function title(page, name) {
   return page.getByRole("heading", { name, level: 1, exact: true });
 }
+
+/** Returns the editor of a tenant's document. @param {Page} page */
+export function editor(page) {
+  return page.getByRole("textbox", { name: "Document, as JSON" });
+}
+
+/** Reads the text in the editor, which draws all lines of a short document. @param {Page} page */
+export async function documentText(page) {
+  const lines = await editor(page).locator(".cm-line").allTextContents();
+  return lines.join("\n");
+}
+
+/**
+ * Replaces the text in the editor.
+ * @param {Page} page
+ * @param {string} text
+ */
+export async function typeDocument(page, text) {
+  await editor(page).click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.insertText(text);
+}

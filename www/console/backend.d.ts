@@ -6,6 +6,8 @@ export interface Who {
   documents: boolean;
   expires: number;
   version: string;
+  /** Whether open connections are followed, unless a tenant's document says otherwise. */
+  streams: "revocable" | "pass-through";
 }
 
 export interface Totals {
@@ -201,6 +203,8 @@ export interface LogLine {
   handle?: string;
   origin?: string;
   method?: string;
+  /** Pattern of the path, or `_session` for a reserved one; nothing for other paths of the server. */
+  route?: string;
   status?: number;
   [field: string]: unknown;
 }

@@ -10,12 +10,12 @@ import { OverviewPage } from "./pages/overview.jsx";
 import { SessionPage } from "./pages/session.jsx";
 import { SessionsPage } from "./pages/sessions.jsx";
 import { SignInAgain, SignInPage } from "./pages/sign-in.jsx";
-import { TenantPage } from "./pages/tenant.jsx";
 import { TenantsPage } from "./pages/tenants.jsx";
 import { Arch, Icon } from "./parts/icon.jsx";
 import { Empty, Trouble } from "./parts/loaded.jsx";
 import { Notice } from "./parts/notice.jsx";
 import { Head } from "./parts/page.jsx";
+import { TenantDocument } from "./parts/tenant-document.jsx";
 import { go, route, to } from "./route.js";
 
 /** @typedef {import("preact").JSX.Element} Element */
@@ -30,7 +30,7 @@ const PAGES = {
   },
   tenants: {
     label: "Tenants",
-    page: (name) => (name ? <TenantPage key={name} id={name} /> : <TenantsPage />),
+    page: (name) => (name ? <TenantDocument key={name} id={name} /> : <TenantsPage />),
     of: () => hasTenants.value,
   },
   explain: { label: "Explain", page: () => <ExplainPage /> },

@@ -14,11 +14,14 @@ import { to } from "../route.js";
 const WORDS = { pass: "Passed", stop: "Stopped", note: "Notice", skip: "Not needed" };
 
 /** Names of the path classes. @type {Record<string, string>} */
-const TERRITORIES = {
-  origin: "the chat servers'",
-  reserved: "Vestibule's own",
-  disguised: "Vestibule's own, disguised",
+const PATH_CLASSES = {
+  origin: "origin",
+  reserved: "reserved",
+  disguised: "ambiguous",
 };
+
+/** Names of the cookie's states. @type {Record<string, string>} */
+const COOKIES = { genuine: "valid", forged: "invalid", absent: "none", "not asked": "not checked" };
 
 /** Names of the places where a session was found. @type {Record<string, string>} */
 const SOURCES = {
@@ -34,7 +37,7 @@ export function Chain({ explanation, asked }) {
   return (
     <section aria-labelledby="chain-title">
       <h2 id="chain-title">
-        What becomes of <code>{asked}</code>
+        Steps of <code>{asked}</code>
       </h2>
       <ol class="chain" aria-live="polite">
         <Step mark={tenant ? "pass" : "stop"} name="Tenant" value={tenant?.id ?? "none"}>
@@ -43,14 +46,14 @@ export function Chain({ explanation, asked }) {
         <Step
           mark="pass"
           name="Path"
-          value={path ? (TERRITORIES[path.territory] ?? path.territory) : "not looked at"}
+          value={path ? (PATH_CLASSES[path.territory] ?? path.territory) : "not checked"}
         >
           {path?.because}
         </Step>
         <Step
           mark={cookieMark(cookie?.verdict)}
           name="Cookie"
-          value={cookie?.verdict ?? "not asked"}
+          value={cookie ? (COOKIES[cookie.verdict] ?? cookie.verdict) : "not checked"}
         >
           {cookie?.because}
         </Step>
@@ -58,7 +61,7 @@ export function Chain({ explanation, asked }) {
         <Step
           mark={!login ? "skip" : login.admitted ? "pass" : "stop"}
           name="Sign-in"
-          value={!login ? "not asked" : login.admitted ? "admitted" : "not admitted"}
+          value={!login ? "not checked" : login.admitted ? "allowed" : "denied"}
         >
           {login?.because}
           {login && (
@@ -71,16 +74,23 @@ export function Chain({ explanation, asked }) {
         <Scores origins={origins} chosen={choice?.origin} />
         <Step
           mark={choice ? (choice.takeover ? "note" : "pass") : "skip"}
-          name="Choice"
-          value={choice?.origin ?? (outcome.does === "forward" ? "drawn when it is made" : "none")}
+          name="Selection"
+          value={
+            choice?.origin ??
+            (outcome.does === "forward" ? "selected when the session begins" : "none")
+          }
         >
           {choice?.because}
-          {choice?.takeover && " It takes the conversation over from another."}
+          {choice?.takeover && " It takes over the conversation from another origin."}
         </Step>
         <Step
           mark={outcome.does === "forward" ? "pass" : "stop"}
           name="Outcome"
-          value={outcome.does === "forward" ? "forwarded" : `answered here with ${outcome.status}`}
+          value={
+            outcome.does === "forward"
+              ? "forwarded"
+              : `answered by Vestibule with ${outcome.status}`
+          }
         >
           {outcome.because}
           {outcome.problem && (
@@ -131,10 +141,9 @@ function Session({ session }) {
   return (
     <Step mark={isAlive ? "pass" : "stop"} name="Session" value={state}>
       <p>
-        {user ? `It is ${user}'s` : "It is a guest's"}, version {version}, known{" "}
-        {SOURCES[source] ?? source}.
+        {user ? `User ${user}` : "Guest"}, version {version}, found {SOURCES[source] ?? source}.
         {isAlive &&
-          ` It ends when unused for ${span(session.idle_seconds_left)}, at the latest in ${span(session.absolute_seconds_left)}.`}
+          ` It ends after ${span(session.idle_seconds_left)} without use, and at the latest in ${span(session.absolute_seconds_left)}.`}
       </p>
       <a class="mono" href={to("sessions", handle)}>
         {handle}
@@ -150,7 +159,7 @@ function Scores({ origins, chosen }) {
     <Step
       mark={origins.length === 0 ? "skip" : usable > 0 ? "pass" : "stop"}
       name="Origins"
-      value={origins.length === 0 ? "not asked" : `${usable} of ${origins.length} usable`}
+      value={origins.length === 0 ? "not checked" : `${usable} of ${origins.length} usable`}
     >
       <ul class="scores">
         {origins.map((origin) => (

@@ -19,7 +19,7 @@ export function ExplainPage() {
     <>
       <Head
         title="Explain"
-        lead="What would happen to a request: who it is of, whether it may pass, and which origin gets it. Nothing is sent."
+        lead="Shows what would happen to a request: its session, its access, and its origin. Nothing is sent."
       />
       {tenant.value ? (
         <AtItsHost key={`${tenant.value} ${handle}`} of={tenant.value} handle={handle} />
@@ -84,7 +84,7 @@ function Question({ handle, site }) {
     <>
       <form class="card question" onSubmit={submit}>
         <fieldset>
-          <legend>Whose request?</legend>
+          <legend>Identify the request</legend>
           <label class="radio">
             <input
               type="radio"
@@ -95,7 +95,7 @@ function Question({ handle, site }) {
                 isByHandle.value = false;
               }}
             />
-            A visitor's, by URL and cookie
+            By URL and cookie
           </label>
           <label class="radio">
             <input
@@ -107,7 +107,7 @@ function Question({ handle, site }) {
                 isByHandle.value = true;
               }}
             />
-            A known session's, by its handle
+            By the handle of a session
           </label>
         </fieldset>
         <div class="fields">

@@ -1,6 +1,6 @@
 /** Shows how long responses took, separately for edge and origin. */
 import { count, counted, duration, percent } from "../format.js";
-import { quantile } from "../histogram.js";
+import { boundText, occupied, quantile, ticks } from "../histogram.js";
 
 /** @import { Histogram } from "../backend.d.ts" */
 
@@ -56,29 +56,29 @@ function formatBound(value, { bounds }) {
 function Buckets({ histogram: { bounds, counts } }) {
   const all = counts.reduce((sum, one) => sum + one, 0);
   const most = Math.max(1, ...counts);
-  const names = [
-    ...bounds.map((bound) => `≤ ${bound * 1000 >= 1000 ? `${bound} s` : `${bound * 1000} ms`}`),
-    "longer",
-  ];
+  const names = [...bounds.map((bound) => `≤ ${boundText(bound)}`), "longer"];
   const heaviest = counts.indexOf(Math.max(...counts));
   const label =
     all > 0
       ? `${counted(all, "answer")}; most of them ${names[heaviest]}: ${percent(counts[heaviest] / all)}.`
       : "No answers counted yet.";
+  const [from, until] = occupied(counts);
   return (
     <>
       <div class="buckets" role="img" aria-label={label}>
-        {counts.map((one, at) => (
-          <span key={names[at]} title={`${names[at]}: ${count(one)}`}>
-            <span style={{ height: `${one === 0 ? 0 : Math.max(2, (one / most) * 100)}%` }} />
-          </span>
-        ))}
+        {counts.slice(from, until).map((one, index) => {
+          const name = names[from + index];
+          return (
+            <span key={name} title={`${name}: ${count(one)}`}>
+              <span style={{ height: `${one === 0 ? 0 : Math.max(2, (one / most) * 100)}%` }} />
+            </span>
+          );
+        })}
       </div>
       <p class="scale soft number" aria-hidden="true">
-        <span>1 ms</span>
-        <span>50 ms</span>
-        <span>750 ms</span>
-        <span>10 s +</span>
+        {ticks(bounds, from, until).map((tick) => (
+          <span key={tick}>{tick}</span>
+        ))}
       </p>
     </>
   );

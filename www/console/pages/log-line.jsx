@@ -36,9 +36,8 @@ export function Line({ line, find, opened }) {
             {timeOfDay(at)}
           </time>
           <span class="level">{level}</span>
-          <span class="event">{event}</span>
-          <span class="rest">{summed(line)}</span>
-          {tenant && <span class="of soft">{tenant}</span>}
+          <span class="of soft">{tenant}</span>
+          {event === "request" ? <Request line={line} /> : <Other line={line} />}
         </summary>
         {isOpen.value && <Fields line={line} find={find} />}
       </details>
@@ -46,20 +45,37 @@ export function Line({ line, find, opened }) {
   );
 }
 
-/** Summarises the event in one line. @param {LogLine} line */
-function summed({ method, path, status, origin, user, reason, detail, edge_ms, origin_ms }) {
+/** Kinds of paths that have no pattern of the tenant. @type {Record<string, string>} */
+const ROUTES = { _session: "reserved path" };
+
+/**
+ * Shows a request in columns: lines hold the kind of the path, never the path, because it may hold a secret.
+ * @param {{ line: LogLine }} props
+ */
+function Request({ line: { method, status, route, origin, reason, edge_ms, origin_ms } }) {
   const took = edge_ms === undefined ? undefined : Number(edge_ms) + Number(origin_ms ?? 0);
-  const parts = [
-    method,
-    path,
-    status,
-    origin && `→ ${origin}`,
-    user,
-    reason,
-    detail,
-    took !== undefined && `${took} ms`,
-  ];
-  return parts.filter((part) => part || part === 0).join("  ");
+  // Without a route the path matches no pattern of the tenant; without a server the path may be unknown.
+  const kind = route ? (ROUTES[route] ?? route) : origin ? "server's path" : "–";
+  return (
+    <>
+      <span class="event">{method}</span>
+      <span class={Number(status) >= 500 ? "status bad" : "status"}>{status}</span>
+      <span class="route">{kind}</span>
+      <span class="rest">{[origin && `→ ${origin}`, reason].filter(Boolean).join("  ")}</span>
+      <span class="took">{took === undefined ? "" : `${took} ms`}</span>
+    </>
+  );
+}
+
+/** @param {{ line: LogLine }} props */
+function Other({ line: { event, method, status, origin, user, reason, detail } }) {
+  const parts = [method, status, origin && `→ ${origin}`, user, reason, detail];
+  return (
+    <>
+      <span class="event wide">{event}</span>
+      <span class="rest">{parts.filter((part) => part || part === 0).join("  ")}</span>
+    </>
+  );
 }
 
 /** @param {{ line: LogLine, find: (text: string) => void }} props */

@@ -125,14 +125,14 @@ function Lines({ lines, isFiltered, lost, find }) {
     <>
       <p class="soft number tally">
         {counted(lines.length, "line")}
-        {lost > 0 && `; ${counted(lost, "line")} came too fast to be kept`}
+        {lost > 0 && `; ${counted(lost, "line")} dropped, because they came too fast`}
       </p>
       {lines.length === 0 ? (
-        <Empty title={isFiltered ? "No line says that" : "Quiet so far"}>
+        <Empty title={isFiltered ? "No line matches" : "No lines yet"}>
           <p>
             {isFiltered
-              ? "Lines that come and match will show here."
-              : "The first line shows here as soon as something happens."}
+              ? "New lines that match appear here."
+              : "The next line appears here by itself."}
           </p>
         </Empty>
       ) : (

@@ -21,8 +21,8 @@ export function NewTenant() {
     event.preventDefault();
     const entries = new FormData(event.currentTarget);
     const id = String(entries.get("id"));
-    if (tenants.value.includes(id)) fault.value = `There is a tenant ${id} already.`;
-    else if (id === "new") fault.value = "The console itself uses this word. Choose another.";
+    if (tenants.value.includes(id)) fault.value = `The tenant ${id} exists already.`;
+    else if (id === "new") fault.value = "The console uses this word itself. Choose another.";
     else
       begun.value = { id, text: written(TEMPLATES[String(entries.get("template"))].document(id)) };
   };
@@ -35,7 +35,10 @@ export function NewTenant() {
         <Workbench id={begun.value.id} text={begun.value.text} etag="" discard={discard} />
       ) : (
         <>
-          <Head title="New tenant" lead="The id goes into every key, and cannot be changed." />
+          <Head
+            title="New tenant"
+            lead="The id is part of every key in storage, and cannot be changed."
+          />
           <form class="card new-tenant" onSubmit={submit}>
             <label>
               <span>Id: a-z, 0-9 and -</span>
@@ -53,7 +56,7 @@ export function NewTenant() {
               {fault.value}
             </p>
             <fieldset>
-              <legend>Begin as</legend>
+              <legend>Template</legend>
               {Object.entries(TEMPLATES).map(([name, { title, about }], at) => (
                 <label class="radio" key={name}>
                   <input type="radio" name="template" value={name} defaultChecked={at === 0} />
@@ -66,7 +69,7 @@ export function NewTenant() {
               ))}
             </fieldset>
             <button type="submit" class="main">
-              Begin
+              Create
             </button>
           </form>
         </>

@@ -1,51 +1,41 @@
-/** Shows the chat servers with their health and load, and drains them. */
+/** Shows the chat servers with their health, load and use, and drains them. */
 import { useSignal } from "@preact/signals";
 import { tenant } from "../account.js";
-import { ask, get } from "../api.js";
-import { count, counted, percent } from "../format.js";
-import { Badge } from "../parts/badge.jsx";
+import { get } from "../api.js";
+import { isEmpty, sessionsOf, socketsOf, streamsOf } from "../connections.js";
+import { count, percent } from "../format.js";
+import { originsOf } from "../origins-of.js";
 import { Bar } from "../parts/bar.jsx";
-import { ChooseTenant } from "../parts/choose-tenant.jsx";
-import { Confirm } from "../parts/dialog.jsx";
 import { Empty, Loaded, Rows } from "../parts/loaded.jsx";
-import { notify } from "../parts/notice.jsx";
+import { Health, takesNew } from "../parts/origin-health.jsx";
 import { Head } from "../parts/page.jsx";
 import { usePolled } from "../polled.js";
 import { to } from "../route.js";
+import { countSessions } from "../session-count.js";
+import { OriginsOfAll } from "./all-origins.jsx";
+import { Turn } from "./drain.jsx";
 import { SessionTable } from "./session-table.jsx";
 
-/** @import { Origin, OriginFigures, SessionPage } from "../backend.d.ts" */
+/** @import { Origin, SessionPage } from "../backend.d.ts" */
+/** @import { SessionCount } from "../session-count.js" */
 
 const EVERY = 3_000;
 
-/** @param {{ name: string }} props the origin with the shown conversations */
+/** Interval of counting the stored sessions, which reads each of them. */
+const COUNT_EVERY = 30_000;
+
+/** @param {{ name: string }} props the origin with the shown sessions */
 export function OriginsPage({ name }) {
   const chosen = tenant.value;
-  if (!chosen)
-    return (
-      <>
-        <Head title="Origins" lead="The chat servers behind the door." />
-        <ChooseTenant what="origins" />
-      </>
-    );
+  if (!chosen) return <OriginsOfAll />;
   return name ? <WhoIsThere name={name} /> : <Origins tenant={chosen} />;
 }
 
 /** @param {{ tenant: string }} props */
 function Origins({ tenant }) {
   const asked = useSignal(/** @type {Origin | null} */ (null));
-  const query = { tenant };
-  const reading = usePolled(
-    async (signal) => {
-      const [{ origins }, overview] = await Promise.all([
-        get("admin/origins", { query, signal }),
-        get("admin/overview", { query, signal }),
-      ]);
-      return withFigures(origins, overview.origins, tenant);
-    },
-    EVERY,
-    [tenant],
-  );
+  const reading = usePolled((signal) => originsOf(tenant, signal), EVERY, [tenant]);
+  const counting = usePolled((signal) => countSessions({ tenant }, signal), COUNT_EVERY, [tenant]);
   const origin = asked.value;
   return (
     <>
@@ -61,6 +51,7 @@ function Origins({ tenant }) {
               <OriginCard
                 key={one.name}
                 origin={one}
+                sessions={counting.value}
                 ask={() => {
                   asked.value = one;
                 }}
@@ -73,32 +64,16 @@ function Origins({ tenant }) {
         <Turn
           origin={origin}
           tenant={tenant}
+          sessions={counting.value}
           close={() => {
             asked.value = null;
             reading.refresh();
+            counting.refresh();
           }}
         />
       )}
     </>
   );
-}
-
-/**
- * Adds its figures to each origin.
- * @param {Origin[]} origins
- * @param {OriginFigures[] | undefined} figures nothing from an object of an earlier release
- * @param {string} tenant
- */
-function withFigures(origins, figures = [], tenant) {
-  return origins.map((origin) => ({
-    ...origin,
-    figures: figures.find((one) => one.tenant === tenant && one.name === origin.name),
-  }));
-}
-
-/** @param {Origin} origin */
-function takesNew({ takes_new_sessions, ejected }) {
-  return takes_new_sessions && !ejected;
 }
 
 /** Describes how many of the origins that hold conversations take new sessions. @param {Origin[]} origins */
@@ -111,19 +86,19 @@ function turns(origins) {
     : `${open} of ${holders.length} ${open === 1 ? "takes" : "take"} new sessions.`;
 }
 
-/** @param {{ origin: Origin, ask: () => void }} props */
-function OriginCard({ origin, ask }) {
+/** @param {{ origin: Origin, sessions: SessionCount | undefined, ask: () => void }} props */
+function OriginCard({ origin, sessions, ask }) {
   const { name, url, paths, state, weight, release, capacity, under_way, reported_load } = origin;
   return (
     <li class="card origin">
       <div class="title">
         <h2>{name}</h2>
-        <Health origin={origin} />
+        <Health origin={origin} isEmpty={isEmpty(origin, sessions)} />
       </div>
       <p class="soft mono">{url}</p>
       <div class="bars">
         <Bar
-          label={capacity ? "Under way, of its capacity" : "Under way"}
+          label={capacity ? "Requests in flight, of its capacity" : "Requests in flight"}
           part={capacity ? under_way / capacity : null}
           text={capacity ? `${count(under_way)} of ${count(capacity)}` : count(under_way)}
           kind={capacity && under_way >= capacity ? "bad" : "plain"}
@@ -150,7 +125,7 @@ function OriginCard({ origin, ask }) {
             <dd class="mono">{paths.join(" ")}</dd>
           </div>
         )}
-        <Figures origin={origin} />
+        <Figures origin={origin} sessions={sessions} />
       </dl>
       <div class="buttons">
         {paths.length === 0 && (
@@ -169,15 +144,17 @@ function OriginCard({ origin, ask }) {
   );
 }
 
-/** @param {{ origin: Origin }} props */
-function Figures({ origin: { figures, followed } }) {
-  if (!figures) return null;
-  const { requests, failures, sockets, streams, passed_through } = figures;
+/** @param {{ origin: Origin, sessions: SessionCount | undefined }} props */
+function Figures({ origin, sessions }) {
+  const { figures, paths } = origin;
   const all = {
-    Requests: count(requests),
-    Failures: count(failures),
-    Sockets: followed || sockets > 0 ? count(sockets) : `about ${count(passed_through)}`,
-    "Event streams": followed || streams > 0 ? count(streams) : "not followed",
+    ...(paths.length === 0 && { "Stored sessions": sessionsOf(origin, sessions) }),
+    ...(figures && {
+      Requests: count(figures.requests),
+      Failures: count(figures.failures),
+      Sockets: socketsOf(origin),
+      "Event streams": streamsOf(origin),
+    }),
   };
   return Object.entries(all).map(([name, text]) => (
     <div key={name}>
@@ -187,60 +164,10 @@ function Figures({ origin: { figures, followed } }) {
   ));
 }
 
-/** Shows only known facts: an origin that is not ejected need not be healthy. @param {{ origin: Origin }} props */
-function Health({ origin: { state, ejected, takes_new_sessions } }) {
-  return (
-    <p class="badges">
-      {state === "active" && !ejected && takes_new_sessions && (
-        <Badge kind="good">In service</Badge>
-      )}
-      {ejected && <Badge kind="bad">Ejected: it fails</Badge>}
-      {state === "drain" && <Badge kind="warn">Draining</Badge>}
-      {state === "down" && <Badge kind="bad">Down by configuration</Badge>}
-      {!takes_new_sessions && state === "active" && !ejected && (
-        <Badge kind="warn">Full: no new sessions</Badge>
-      )}
-    </p>
-  );
-}
-
 /** @param {number | null} load per mille */
 function loadKind(load) {
   if (load === null || load < 700) return "plain";
   return load < 900 ? "warn" : "bad";
-}
-
-/** @param {{ origin: Origin, tenant: string, close: () => void }} props */
-function Turn({ origin: { name, paths, state, under_way }, tenant, close }) {
-  const isDrained = state === "drain";
-  const holds = paths.length === 0;
-  const act = async () => {
-    const verb = isDrained ? "undrain" : "drain";
-    await ask("POST", `admin/origins/${encodeURIComponent(name)}/${verb}`, { query: { tenant } });
-    const what = holds ? "new sessions" : "requests";
-    notify(isDrained ? `${name} takes ${what} again.` : `${name} takes no ${what} now.`);
-  };
-  return (
-    <Confirm
-      title={`${isDrained ? "Undrain" : "Drain"} ${name}?`}
-      action={isDrained ? "Undrain" : "Drain"}
-      act={act}
-      close={close}
-    >
-      <p>{drainText({ isDrained, holds, under_way })}</p>
-    </Confirm>
-  );
-}
-
-/** @param {{ isDrained: boolean, holds: boolean, under_way: number }} origin */
-function drainText({ isDrained, holds, under_way }) {
-  if (!holds)
-    return isDrained
-      ? "Requests for its paths may go there again."
-      : `Requests for its paths go to the others. The ${counted(under_way, "request")} it has may finish.`;
-  return isDrained
-    ? "New sessions may begin there again."
-    : `New sessions begin elsewhere. The ${counted(under_way, "conversation")} it has stay until they end.`;
 }
 
 /** @param {{ name: string }} props */
@@ -258,21 +185,21 @@ function WhoIsThere({ name }) {
       </p>
       <Head
         title={name}
-        lead="The sessions whose conversations are held there."
+        lead="The stored sessions whose conversations this server holds."
         reading={reading}
       />
       <Loaded reading={reading}>
         {({ sessions, next }) =>
           sessions.length === 0 ? (
-            <Empty title="Nobody is there">
-              <p>No session that is kept has its conversation at {name}.</p>
+            <Empty title="No sessions">
+              <p>No stored session has its conversation at {name}.</p>
             </Empty>
           ) : (
             <>
               <SessionTable sessions={sessions} changed={reading.refresh} />
               {next && (
                 <p>
-                  <a href={to("sessions", "", { origin: name })}>There are more: show them all</a>
+                  <a href={to("sessions", "", { origin: name })}>Show all sessions of {name}</a>
                 </p>
               )}
             </>

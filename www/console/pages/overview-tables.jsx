@@ -36,22 +36,22 @@ function kindOf(status) {
 
 /** @type {[keyof Totals, string, string][]} */
 const OTHERS = [
-  ["logins", "Signed in", "Sign-ins that led in."],
+  ["logins", "Signed in", "Successful sign-ins."],
   ["login_failures", "Sign-ins refused", "A wrong password, or a provider that said no."],
   [
     "refused",
     "Requests refused",
     "Answered by the edge itself: not signed in, not allowed, too many.",
   ],
-  ["degraded", "Served degraded", "From memory, while storage gave nothing."],
-  ["origin_failures", "Origin failures", "Connections that were lost or came too late."],
+  ["degraded", "Served degraded", "From memory, while storage did not answer."],
+  ["origin_failures", "Origin failures", "Connections that failed or timed out."],
 ];
 
 /** @param {{ totals: Totals | undefined }} props */
-export function Beside({ totals }) {
+export function OtherCounts({ totals }) {
   return (
-    <section class="card" aria-labelledby="beside-title">
-      <h2 id="beside-title">Beside the traffic</h2>
+    <section class="card" aria-labelledby="other-title">
+      <h2 id="other-title">Sign-ins and failures</h2>
       <dl class="facts counted">
         {OTHERS.map(([name, label, what]) => (
           <div key={name}>

@@ -1,17 +1,17 @@
 /** Shows the traffic, and whether requests succeed. */
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { tenant } from "../account.js";
+import { tenant, who } from "../account.js";
 import { get } from "../api.js";
-import { amount, count, counted, duration, percent } from "../format.js";
+import { amount, count, counted, duration, percent, span } from "../format.js";
 import { Trouble } from "../parts/loaded.jsx";
 import { Head } from "../parts/page.jsx";
 import { Plot } from "../parts/plot.jsx";
 import { usePolled } from "../polled.js";
-import { continued, per, perSecond } from "../rates.js";
+import { continued, MEMORY, per, perSecond } from "../rates.js";
 import { Busiest } from "./busiest.jsx";
 import { Latency } from "./latency.jsx";
-import { Beside, Statuses, Tenants } from "./overview-tables.jsx";
+import { OtherCounts, Statuses, Tenants } from "./overview-tables.jsx";
 
 /** @import { Overview, Point } from "../backend.d.ts" */
 
@@ -44,7 +44,7 @@ export function OverviewPage() {
           <Latency latency={value?.latency} />
           <div class="columns">
             <Statuses statuses={value?.statuses} />
-            <Beside totals={value?.totals} />
+            <OtherCounts totals={value?.totals} />
           </div>
           {value && !chosen && value.tenants.length > 1 && <Tenants tenants={value.tenants} />}
           {value && <Busiest sessions={value.busiest} withTenant={!chosen} />}
@@ -56,9 +56,8 @@ export function OverviewPage() {
 
 /** Describes what the numbers count. @param {Overview} overview */
 function scope({ scope, isolates, freshness_ms }) {
-  const age = `The newest number is ${duration(freshness_ms / 1000)} old.`;
-  if (scope === "isolate")
-    return `These are the numbers of the one isolate that answered, not of all. ${age}`;
+  const age = `The newest figure is ${duration(freshness_ms / 1000)} old.`;
+  if (scope === "isolate") return `Figures of one isolate, not of the whole deployment. ${age}`;
   return `Counted over ${counted(isolates, "isolate")}. ${age}`;
 }
 
@@ -77,13 +76,11 @@ function Figures({ overview, points }) {
         value={totals && count(totals.sessions_active)}
       >
         {totals &&
-          `in 5 minutes; ${count(totals.sessions_created)} begun so far${
+          `in 5 minutes; ${count(totals.sessions_created)} created so far${
             totals.sessions_stored > 0 ? `; ${count(totals.sessions_stored)} stored` : ""
           }`}
       </Figure>
-      <Figure name="streams" label="Open streams" value={totals && count(totals.streams_active)}>
-        {totals && "sockets, events, answers"}
-      </Figure>
+      <Streams overview={overview} />
       <Figure name="requests" label="Requests" value={totals && count(totals.requests)}>
         {totals && (rate === null ? "rate not known yet" : `${amount(rate)} a second now`)}
       </Figure>
@@ -119,6 +116,35 @@ function Figures({ overview, points }) {
 }
 
 /**
+ * Shows the open connections. Where the Worker does not follow them, sockets are estimated, and 0 would be wrong.
+ * @param {{ overview: Overview | undefined }} props
+ */
+function Streams({ overview }) {
+  const followed = overview?.totals.streams_active ?? 0;
+  const estimated = (overview?.origins ?? []).reduce((sum, one) => sum + one.passed_through, 0);
+  const isFollowed = followed > 0 || (who.value?.streams === "revocable" && estimated === 0);
+  const parts = [
+    isFollowed && count(followed),
+    estimated > 0 && `about ${count(estimated)}`,
+  ].filter((part) => part !== false);
+  return (
+    <Figure
+      name="streams"
+      label="Open streams"
+      value={overview && (parts.join(" + ") || "not followed")}
+      kind={parts.length === 0 ? "words" : undefined}
+    >
+      {overview &&
+        (isFollowed && estimated === 0
+          ? "sockets, events, answers"
+          : estimated > 0
+            ? "sockets that pass through are estimated"
+            : "connections pass through")}
+    </Figure>
+  );
+}
+
+/**
  * @param {{ name: string, label: string, value: string | undefined, kind?: string,
  *   children: import("preact").ComponentChildren }} props
  */
@@ -134,65 +160,94 @@ function Figure({ name, label, value, kind = "", children }) {
   );
 }
 
+/** Shown times of the plots, in seconds. */
+const RANGES = [120, 300, MEMORY / 1000];
+
 /** @param {{ points: Point[] }} props */
 function Plots({ points }) {
+  const range = useSignal(RANGES[0]);
   const times = points.map(({ at }) => at);
   const gauge = (/** @type {"sessions_active" | "streams_active"} */ name) =>
     points.map((point) => point[name]);
   const each = (/** @type {number} */ value) => `${amount(value)}/s`;
   return (
-    <div class="plots">
-      <Plot
-        title="Traffic"
-        series={[
-          { label: "Requests", color: "--series-1" },
-          { label: "Errors", color: "--series-bad", dash: [5, 3] },
-        ]}
-        times={times}
-        values={[perSecond(points, "requests"), perSecond(points, "errors")]}
-        format={each}
-      />
-      <Plot
-        title="Time spent per request"
-        series={[
-          { label: "Origin", color: "--series-2" },
-          { label: "Edge", color: "--series-1", dash: [5, 3] },
-        ]}
-        times={times}
-        values={[
-          per(points, "origin_seconds", "requests"),
-          per(points, "edge_seconds", "requests"),
-        ]}
-        format={duration}
-        least={0.01}
-      />
-      <Plot
-        title="Who is here"
-        series={[
-          { label: "Sessions", color: "--series-1" },
-          { label: "Streams", color: "--series-3", dash: [5, 3] },
-        ]}
-        times={times}
-        values={[gauge("sessions_active"), gauge("streams_active")]}
-        format={count}
-        least={4}
-      />
-      <Plot
-        title="Storage operations"
-        series={[
-          { label: "Reads", color: "--series-1" },
-          { label: "Writes", color: "--series-2", dash: [5, 3] },
-          { label: "Objects", color: "--series-3", dash: [2, 3] },
-        ]}
-        times={times}
-        values={[
-          perSecond(points, "kv_reads"),
-          perSecond(points, "kv_writes"),
-          perSecond(points, "object_calls"),
-        ]}
-        format={each}
-      />
-    </div>
+    <section aria-labelledby="plots-title">
+      <div class="plots-head">
+        <h2 id="plots-title">Over time</h2>
+        <fieldset class="switch">
+          <legend class="visually-hidden">Time range of the plots</legend>
+          {RANGES.map((seconds) => (
+            <label key={seconds}>
+              <input
+                type="radio"
+                name="range"
+                checked={range.value === seconds}
+                onChange={() => {
+                  range.value = seconds;
+                }}
+              />
+              {span(seconds)}
+            </label>
+          ))}
+        </fieldset>
+      </div>
+      <div class="plots">
+        <Plot
+          range={range.value}
+          title="Traffic"
+          series={[
+            { label: "Requests", color: "--series-1" },
+            { label: "Errors", color: "--series-bad", dash: [5, 3] },
+          ]}
+          times={times}
+          values={[perSecond(points, "requests"), perSecond(points, "errors")]}
+          format={each}
+        />
+        <Plot
+          range={range.value}
+          title="Time spent per request"
+          series={[
+            { label: "Origin", color: "--series-2" },
+            { label: "Edge", color: "--series-1", dash: [5, 3] },
+          ]}
+          times={times}
+          values={[
+            per(points, "origin_seconds", "requests"),
+            per(points, "edge_seconds", "requests"),
+          ]}
+          format={duration}
+          least={0.01}
+        />
+        <Plot
+          range={range.value}
+          title="Sessions and streams"
+          series={[
+            { label: "Sessions", color: "--series-1" },
+            { label: "Streams", color: "--series-3", dash: [5, 3] },
+          ]}
+          times={times}
+          values={[gauge("sessions_active"), gauge("streams_active")]}
+          format={count}
+          least={4}
+        />
+        <Plot
+          range={range.value}
+          title="Storage operations"
+          series={[
+            { label: "Reads", color: "--series-1" },
+            { label: "Writes", color: "--series-2", dash: [5, 3] },
+            { label: "Objects", color: "--series-3", dash: [2, 3] },
+          ]}
+          times={times}
+          values={[
+            perSecond(points, "kv_reads"),
+            perSecond(points, "kv_writes"),
+            perSecond(points, "object_calls"),
+          ]}
+          format={each}
+        />
+      </div>
+    </section>
   );
 }
 

@@ -1,26 +1,29 @@
 /** Shows sessions in a table; on a phone as cards. */
 import { useSignal } from "@preact/signals";
-import { tenant } from "../account.js";
+import { tenant as chosen } from "../account.js";
 import { ask } from "../api.js";
 import { Confirm } from "../parts/dialog.jsx";
 import { notify } from "../parts/notice.jsx";
+import { SessionName } from "../parts/session-name.jsx";
 import { Time } from "../parts/time.jsx";
 import { to } from "../route.js";
 
 /** @import { SessionLine } from "../backend.d.ts" */
 
-/** @param {{ sessions: SessionLine[], changed: () => void }} props */
-export function SessionTable({ sessions, changed }) {
-  const asked = useSignal(/** @type {SessionLine | null} */ (null));
+/** @typedef {SessionLine & { tenant?: string }} Line with the tenant where several are shown */
+
+/** @param {{ sessions: Line[], changed: () => void, withTenant?: boolean }} props */
+export function SessionTable({ sessions, changed, withTenant = false }) {
+  const asked = useSignal(/** @type {Line | null} */ (null));
   return (
     <>
       <table class="card sessions">
         <caption class="visually-hidden">Sessions</caption>
         <thead>
           <tr>
-            <th scope="col">Session</th>
             <th scope="col">User</th>
-            <th scope="col">Device</th>
+            {withTenant && <th scope="col">Tenant</th>}
+            <th scope="col">Browser</th>
             <th scope="col">Origin</th>
             <th scope="col">Last seen</th>
             <th scope="col">Ends</th>
@@ -34,6 +37,7 @@ export function SessionTable({ sessions, changed }) {
             <Row
               key={session.handle}
               session={session}
+              withTenant={withTenant}
               revoke={() => {
                 asked.value = session;
               }}
@@ -54,25 +58,23 @@ export function SessionTable({ sessions, changed }) {
   );
 }
 
-/** @param {{ session: SessionLine, revoke: () => void }} props */
-function Row({ session, revoke }) {
-  const { handle, user, device, country, origin, last_seen, expires } = session;
+/** @param {{ session: Line, withTenant: boolean, revoke: () => void }} props */
+function Row({ session, withTenant, revoke }) {
+  const { handle, user, device, country, origin, last_seen, expires, tenant } = session;
+  /** @type {Record<string, string>} */
+  const of = tenant ? { tenant } : {};
   return (
     <tr>
       <th scope="row">
-        <a class="mono" href={to("sessions", handle)} title={handle}>
-          {handle.length > 12 ? `${handle.slice(0, 10)}…` : handle}
-        </a>
+        <SessionName handle={handle} user={user} of={of} />
       </th>
-      <td data-label="User">
-        {user ? <a href={to("sessions", "", { user })}>{user}</a> : <span class="soft">guest</span>}
-      </td>
-      <td data-label="Device">
+      {withTenant && <td data-label="Tenant">{tenant}</td>}
+      <td data-label="Browser">
         {device}
         {country && <span class="soft"> · {country}</span>}
       </td>
       <td data-label="Origin">
-        {origin ? <a href={to("origins", origin)}>{origin}</a> : <span class="soft">none</span>}
+        {origin ? <a href={to("origins", origin, of)}>{origin}</a> : <span class="soft">none</span>}
       </td>
       <td data-label="Last seen" class="number">
         <Time at={last_seen} />
@@ -82,7 +84,11 @@ function Row({ session, revoke }) {
       </td>
       <td class="last">
         <button type="button" onClick={revoke}>
-          Revoke<span class="visually-hidden"> {handle}</span>
+          Revoke
+          <span class="visually-hidden">
+            {" "}
+            the session {handle} of {user ?? "a guest"}
+          </span>
         </button>
       </td>
     </tr>
@@ -90,12 +96,12 @@ function Row({ session, revoke }) {
 }
 
 /**
- * @param {{ session: { handle: string, user: string | null, device: string }, close: () => void,
- *   done: () => void }} props
+ * @param {{ session: { handle: string, user: string | null, device: string, tenant?: string },
+ *   close: () => void, done: () => void }} props
  */
-export function Revoke({ session: { handle, user, device }, close, done }) {
+export function Revoke({ session: { handle, user, device, tenant }, close, done }) {
   const act = async () => {
-    const query = { tenant: tenant.value };
+    const query = { tenant: tenant ?? chosen.value };
     await ask("DELETE", `admin/sessions/${encodeURIComponent(handle)}`, { query });
     notify("The session is revoked.");
     done();
@@ -103,8 +109,8 @@ export function Revoke({ session: { handle, user, device }, close, done }) {
   return (
     <Confirm title="Revoke this session?" action="Revoke" danger act={act} close={close}>
       <p>
-        {user ?? "A guest"} on {device} is out at once, and what was open there is closed. The
-        session <code>{handle}</code> never comes back.
+        {user ?? "A guest"} on {device} is signed out at once, and open connections of the session
+        are closed. The session <code>{handle}</code> cannot be restored.
       </p>
     </Confirm>
   );

@@ -48,7 +48,11 @@ function Session({ handle, of }) {
       <p class="crumbs">
         <a href={to("sessions")}>Sessions</a>
       </p>
-      <Head title={session?.user ?? "Session"} lead={<code>{handle}</code>} reading={reading}>
+      <Head
+        title={session ? (session.user ?? "Guest") : "Session"}
+        lead={<code>{handle}</code>}
+        reading={reading}
+      >
         <a class="button" href={to("explain", "", { handle })}>
           Explain
         </a>
@@ -84,9 +88,17 @@ function Detail({ session }) {
   return (
     <div class="columns detail">
       <section class="card" aria-labelledby="who-title">
-        <h2 id="who-title">Who and where</h2>
+        <h2 id="who-title">User and place</h2>
         <dl class="facts">
-          <Fact term="User">{user ?? <span class="soft">guest</span>}</Fact>
+          <Fact term="User">
+            {user ? (
+              <>
+                {user} · <a href={to("sessions", "", { user })}>all sessions of {user}</a>
+              </>
+            ) : (
+              <span class="soft">guest</span>
+            )}
+          </Fact>
           {name && <Fact term="Name">{name}</Fact>}
           {email && <Fact term="Email">{email}</Fact>}
           {groups.length > 0 && (
@@ -98,7 +110,7 @@ function Detail({ session }) {
               </span>
             </Fact>
           )}
-          <Fact term="Device">
+          <Fact term="Browser">
             {session.device}
             {session.country && ` · ${session.country}`}
           </Fact>
@@ -112,10 +124,10 @@ function Detail({ session }) {
           </Fact>
         </dl>
       </section>
-      <section class="card" aria-labelledby="life-title">
-        <h2 id="life-title">Its life</h2>
+      <section class="card" aria-labelledby="lifetime-title">
+        <h2 id="lifetime-title">Lifetime</h2>
         <dl class="facts">
-          <Fact term="Began">
+          <Fact term="Created">
             <Time at={session.created} />
           </Fact>
           <Fact term="Signed in">
@@ -128,10 +140,10 @@ function Detail({ session }) {
           <Fact term="Last seen">
             <Time at={session.last_seen} />
           </Fact>
-          <Fact term="Ends unused">
+          <Fact term="Idle limit">
             <Time at={session.expires} />
           </Fact>
-          <Fact term="Ends in any case">
+          <Fact term="Absolute limit">
             <Time at={session.absolute_expires} />
           </Fact>
           <Fact term="Version">
@@ -146,7 +158,7 @@ function Detail({ session }) {
         </div>
       </section>
       <section class="card" aria-labelledby="kept-title">
-        <h2 id="kept-title">Kept for it</h2>
+        <h2 id="kept-title">Stored secrets</h2>
         <dl class="facts">
           <Fact term="Vault">
             {vault.length === 0 ? (
@@ -166,7 +178,7 @@ function Detail({ session }) {
                 {tokens.access_token_expires ? (
                   <Time at={tokens.access_token_expires} />
                 ) : (
-                  <span class="soft">not said</span>
+                  <span class="soft">not known</span>
                 )}
               </Fact>
               <Fact term="Renewable">{tokens.renewable ? "yes" : "no"}</Fact>
@@ -177,7 +189,7 @@ function Detail({ session }) {
             </Fact>
           )}
         </dl>
-        <p class="soft">Only names and times are shown; the values never leave storage.</p>
+        <p class="soft">Only names and times are shown. The values never leave storage.</p>
       </section>
     </div>
   );

@@ -1,17 +1,19 @@
-/** Lists sessions, finds them by user or origin, and ends one, all of a user, or all. */
+/** Lists and counts sessions, finds them by user or origin, and ends one, all of a user, or all. */
 import { useSignal } from "@preact/signals";
 import { tenant } from "../account.js";
 import { ask, get } from "../api.js";
-import { ChooseTenant } from "../parts/choose-tenant.jsx";
 import { Confirm } from "../parts/dialog.jsx";
 import { Empty, Loaded, Rows } from "../parts/loaded.jsx";
 import { notify } from "../parts/notice.jsx";
 import { Head } from "../parts/page.jsx";
 import { usePolled } from "../polled.js";
 import { go, route } from "../route.js";
+import { atLeast, countSessions } from "../session-count.js";
+import { SessionsOfAll } from "./all-sessions.jsx";
 import { SessionTable } from "./session-table.jsx";
 
 /** @import { SessionPage } from "../backend.d.ts" */
+/** @import { SessionCount } from "../session-count.js" */
 
 const EVERY = 10_000;
 const PER_PAGE = 25;
@@ -21,13 +23,7 @@ export function SessionsPage() {
   const { query } = route.value;
   const user = query.get("user") ?? "";
   const origin = query.get("origin") ?? "";
-  if (!chosen)
-    return (
-      <>
-        <Head title="Sessions" lead="Who is here, and on which device." />
-        <ChooseTenant what="sessions" />
-      </>
-    );
+  if (!chosen) return <SessionsOfAll />;
   return <Found key={`${chosen} ${user} ${origin}`} of={chosen} user={user} origin={origin} />;
 }
 
@@ -43,13 +39,18 @@ function Found({ of, user, origin }) {
     EVERY,
     [after],
   );
+  const counting = usePolled(
+    (signal) => countSessions({ tenant: of, user, origin }, signal),
+    0,
+    [],
+  );
+  const changed = () => {
+    reading.refresh();
+    counting.refresh();
+  };
   return (
     <>
-      <Head
-        title="Sessions"
-        lead="Who is here, and on which device. Guests without anything to keep are not listed."
-        reading={reading}
-      >
+      <Head title="Sessions" lead={lead(counting.value, user, origin)} reading={reading}>
         <button
           type="button"
           onClick={() => {
@@ -63,7 +64,7 @@ function Found({ of, user, origin }) {
       {user && reading.value?.sessions.length !== 0 && (
         <div class="found">
           <p>
-            The devices of <b>{user}</b>
+            All sessions of <b>{user}</b>
           </p>
           <button
             type="button"
@@ -82,12 +83,12 @@ function Found({ of, user, origin }) {
               <Empty title={user || origin ? "Nothing found" : "No sessions"}>
                 <p>
                   {user || origin
-                    ? `No session is${user ? ` of ${user}` : ""}${origin ? ` at ${origin}` : ""}. Names are told apart by case.`
-                    : "Nobody has a session that is worth keeping yet."}
+                    ? `There is no stored session${user ? ` of ${user}` : ""}${origin ? ` at ${origin}` : ""}. Upper and lower case differ.`
+                    : "A session is stored once it has data or a user."}
                 </p>
               </Empty>
             ) : (
-              <SessionTable sessions={sessions} changed={reading.refresh} />
+              <SessionTable sessions={sessions} changed={changed} />
             )}
             {(next || trail.value.length > 0) && <Paging trail={trail} next={next} />}
           </>
@@ -100,11 +101,23 @@ function Found({ of, user, origin }) {
           close={() => {
             ending.value = "";
           }}
-          done={reading.refresh}
+          done={changed}
         />
       )}
     </>
   );
+}
+
+/**
+ * Describes how many sessions there are.
+ * @param {SessionCount | undefined} counted
+ * @param {string} user
+ * @param {string} origin
+ */
+function lead(counted, user, origin) {
+  const what = `stored ${counted?.all === 1 ? "session" : "sessions"}${user && ` of ${user}`}${origin && ` at ${origin}`}`;
+  const number = counted && atLeast(counted.all, counted.isWhole);
+  return `${number ? `${number} ${what}.` : "Stored sessions."} Guests without data are not stored.`;
 }
 
 /** @param {{ trail: import("@preact/signals").Signal<string[]>, next: string | null }} props */
@@ -205,8 +218,8 @@ function End({ tenant, user, close, done }) {
       close={close}
     >
       <p>
-        Everybody of <b>{tenant}</b> is out at once, guests too, and all they had open is closed.
-        This cannot be undone.
+        All users and guests of <b>{tenant}</b> are signed out at once, and their open connections
+        are closed. This cannot be undone.
       </p>
     </Confirm>
   );

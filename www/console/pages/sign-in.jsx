@@ -21,8 +21,8 @@ export function SignInPage() {
 /** Shows the sign-in over the current page, so that no input there is lost. */
 export function SignInAgain() {
   return (
-    <Dialog title="Your sign-in is over">
-      <p>Sign in again, and you go on where you were.</p>
+    <Dialog title="You are signed out">
+      <p>Sign in again to continue where you were. Your input is kept.</p>
       <SignIn />
     </Dialog>
   );
@@ -75,8 +75,8 @@ function SignIn() {
         />
       </label>
       <p class="soft" id="token-help">
-        The Worker's secret <code>ADMIN_TOKEN</code>, or a tenant's own; under a tenant's host
-        either shows that tenant alone. The browser keeps only a sign-in of thirty minutes.
+        The Worker's secret <code>ADMIN_TOKEN</code>, or a tenant's own token. Under a tenant's host
+        both show that tenant only. You are signed out 30 minutes after the last use.
       </p>
       <p class="fault" role="alert" id="token-fault">
         {fault.value}
@@ -90,7 +90,7 @@ function SignIn() {
 
 /** @param {Refusal} refusal */
 function reason({ status, message, wait }) {
-  if (status === 401) return "This is not the token. Nothing was opened.";
+  if (status === 401) return "This token is wrong.";
   if (status === 429)
     return `There were too many attempts. Try again in ${wait > 0 ? `${wait} s` : "a minute"}.`;
   return message;

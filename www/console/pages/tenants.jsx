@@ -30,7 +30,7 @@ export function TenantsPage() {
     <>
       <Head
         title="Tenants"
-        lead="Each is one document: its hosts, who may come in, its chat servers and its looks."
+        lead="Each tenant is one document with its hosts, access rules, chat servers and branding."
         reading={reading}
       >
         <a class="button main" href={to("tenants", "new")}>
@@ -42,7 +42,7 @@ export function TenantsPage() {
           ids.length === 0 ? (
             <Empty title="There is no tenant yet">
               <p>
-                <a href={to("tenants", "new")}>Make the first one from a template.</a>
+                <a href={to("tenants", "new")}>Create the first tenant from a template.</a>
               </p>
             </Empty>
           ) : (

@@ -10,13 +10,13 @@ export function ChooseTenant({ what }) {
     return (
       <Empty title="There is no tenant yet">
         <p>
-          <a href={to("tenants", "new")}>Make the first one.</a>
+          <a href={to("tenants", "new")}>Create the first tenant.</a>
         </p>
       </Empty>
     );
   return (
-    <Empty title="Whose?">
-      <p>Choose the tenant whose {what} you want to see.</p>
+    <Empty title="Choose a tenant">
+      <p>Its {what} are shown here.</p>
       <ul class="choices">
         {tenants.value.map((tenant) => (
           <li key={tenant}>

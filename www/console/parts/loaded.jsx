@@ -19,13 +19,13 @@ export function Loaded({ reading, waiting, children }) {
 /** @type {Record<number, string>} */
 const TITLES = {
   0: "No connection",
-  401: "Your sign-in is over",
+  401: "You are signed out",
   403: "Not for this account",
-  404: "Not here any more",
-  409: "Not in this deployment",
+  404: "Not found",
+  409: "Not available in this deployment",
   412: "Changed meanwhile",
   429: "Too many requests",
-  503: "Not available just now",
+  503: "Not available right now",
 };
 
 /** @param {{ fault: Refusal, again?: () => void }} props */
@@ -39,9 +39,9 @@ export function Trouble({ fault, again }) {
     );
   return (
     <section class="placeholder trouble" role="alert">
-      <h2>{TITLES[fault.status] ?? (fault.title || "That did not work")}</h2>
+      <h2>{TITLES[fault.status] ?? (fault.title || "The request failed")}</h2>
       <p>{fault.message}</p>
-      {fault.wait > 0 && <p>It may be asked again in {fault.wait} s.</p>}
+      {fault.wait > 0 && <p>Try again in {fault.wait} s.</p>}
       {fault.trace && (
         <p class="soft">
           Trace <code>{fault.trace}</code>

@@ -3,12 +3,9 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import UPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { timeOfDay } from "../format.js";
+import { span, timeOfDay } from "../format.js";
 
 const HEIGHT = 160;
-
-/** Minimum time span of a plot, in seconds. */
-const LEAST_SPAN = 120;
 
 /** The cursor marks the same moment in all plots. */
 const CURSOR = { sync: { key: "overview" }, drag: { x: false, y: false }, points: { size: 7 } };
@@ -17,16 +14,19 @@ const CURSOR = { sync: { key: "overview" }, drag: { x: false, y: false }, points
 
 /**
  * @param {{ title: string, series: Series[], times: number[], values: (number | null)[][],
- *   format: (value: number) => string, least?: number }} props times in milliseconds; `least`: minimum
- *   of the axis's maximum
+ *   format: (value: number) => string, range: number, least?: number }} props times in milliseconds; `range`:
+ *   shown time in seconds; `least`: minimum of the axis's maximum
  */
-export function Plot({ title, series, times, values, format, least = 1 }) {
+export function Plot({ title, series, times, values, format, range, least = 1 }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const plot = useRef(/** @type {UPlot | null} */ (null));
   const pointed = useSignal(/** @type {number | null} */ (null));
   const data = /** @type {UPlot.AlignedData} */ ([times.map((at) => at / 1000), ...values]);
   const newest = useRef(data);
   newest.current = data;
+  /** Shown time; the plot reads it at each drawing. */
+  const shown = useRef(range);
+  shown.current = range;
 
   useEffect(() => {
     const element = place.current;
@@ -34,7 +34,7 @@ export function Plot({ title, series, times, values, format, least = 1 }) {
     const draw = () => {
       plot.current?.destroy();
       plot.current = new UPlot(
-        options(element, series, format, least, pointed),
+        options(element, { series, format, least, pointed, shown }),
         newest.current,
         element,
       );
@@ -52,7 +52,7 @@ export function Plot({ title, series, times, values, format, least = 1 }) {
       plot.current?.destroy();
     };
   }, []);
-  useEffect(() => plot.current?.setData(data), [times, values]);
+  useEffect(() => plot.current?.setData(data), [times, values, range]);
 
   const index = pointed.value ?? times.length - 1;
   const entries = series.map(({ label }, at) => ({ label, value: values[at]?.[index] ?? null }));
@@ -61,7 +61,9 @@ export function Plot({ title, series, times, values, format, least = 1 }) {
       <figcaption>
         <h2>{title}</h2>
         <span class="soft number">
-          {pointed.value !== null && times[index] ? timeOfDay(times[index]) : "now"}
+          {pointed.value !== null && times[index]
+            ? timeOfDay(times[index])
+            : `last ${span(range)}, now:`}
         </span>
       </figcaption>
       <ul class="legend">
@@ -82,7 +84,7 @@ export function Plot({ title, series, times, values, format, least = 1 }) {
         aria-label={summary(title, series, values, format)}
       >
         {values.every((one) => one.every((value) => value === null)) && (
-          <p class="blank soft">Not enough heard yet</p>
+          <p class="blank soft">Too few figures yet</p>
         )}
       </div>
     </figure>
@@ -91,13 +93,11 @@ export function Plot({ title, series, times, values, format, least = 1 }) {
 
 /**
  * @param {HTMLElement} element
- * @param {Series[]} series
- * @param {(value: number) => string} format
- * @param {number} least
- * @param {{ value: number | null }} pointed
+ * @param {{ series: Series[], format: (value: number) => string, least: number,
+ *   pointed: { value: number | null }, shown: { current: number } }} plot
  * @returns {UPlot.Options}
  */
-function options(element, series, format, least, pointed) {
+function options(element, { series, format, least, pointed, shown }) {
   const style = getComputedStyle(element);
   const color = (/** @type {string} */ name) => style.getPropertyValue(name);
   const axis = {
@@ -114,7 +114,7 @@ function options(element, series, format, least, pointed) {
     cursor: CURSOR,
     legend: { show: false },
     scales: {
-      x: { range: (_, from, until) => [Math.min(from, until - LEAST_SPAN), until] },
+      x: { range: (_, __, until) => [until - shown.current, until] },
       y: { range: (_, __, most) => [0, Math.max(most * 1.15, least)] },
     },
     axes: [

@@ -6,11 +6,11 @@ export function Diff({ before, after, label }) {
   const changes = diff(before, after);
   const gone = changes.filter(({ kind }) => kind === "gone").length;
   const added = changes.filter(({ kind }) => kind === "new").length;
-  if (gone + added === 0) return <p class="soft">Nothing is different.</p>;
+  if (gone + added === 0) return <p class="soft">There is no difference.</p>;
   return (
     <>
       <p class="soft number">
-        {label}: {added} {added === 1 ? "line" : "lines"} new, {gone} gone.
+        {label}: {added} {added === 1 ? "line" : "lines"} added, {gone} removed.
       </p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
       <section class="diff" tabIndex={0} aria-label={label}>

@@ -1,83 +1,73 @@
-/** Edits text in a plain text area with line numbers, so that keyboard, screen reader and undo work as usual. */
+/** Shows the editor of a document, which is loaded when it is first needed. */
+import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { completion } from "./complete.js";
+
+/** @import { Schema } from "../backend.d.ts" */
+/** @import { Mark } from "./code.js" */
 
 /** @typedef {{ from: number, to: number, text?: string }} Selection with `text`, put in its place */
+/** @typedef {ReturnType<typeof import("./code.js").createEditor>} CodeEditor */
 
 /**
- * @param {{ text: string, marks: Map<number, string>, change: (text: string) => void,
+ * @param {{ text: string, schema: Schema | null, marks: Mark[], change: (text: string) => void,
  *   move: (caret: number) => void, hand: { current: (selection: Selection) => void } }} props
- *   `marks`: the faulty lines; `hand` receives the function that selects and writes here
+ *   `hand` receives the function that selects and writes here
  */
-export function Editor({ text, marks, change, move, hand }) {
-  const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
-  const gutter = useRef(/** @type {HTMLOListElement | null} */ (null));
-  const lines = text.split("\n").length;
+export function Editor({ text, schema, marks, change, move, hand }) {
+  const place = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const editor = useSignal(/** @type {CodeEditor | null} */ (null));
+  const isMissing = useSignal(false);
+  /** Values that the editor's callbacks read later. */
+  const latest = useRef({ text, schema, change, move });
+  latest.current = { text, schema, change, move };
 
   useEffect(() => {
-    hand.current = ({ from, to, text: added }) => {
-      const field = area.current;
-      if (!field) return;
-      field.focus();
-      field.setSelectionRange(from, to);
-      if (added !== undefined) write(field, added);
-      const line = field.value.slice(0, from).split("\n").length;
-      const height = field.scrollHeight / Math.max(1, field.value.split("\n").length);
-      field.scrollTop = Math.max(0, (line - 4) * height);
+    let isGone = false;
+    import("./code.js").then(
+      ({ createEditor }) => {
+        if (isGone || !place.current) return;
+        editor.value = createEditor(place.current, {
+          text: latest.current.text,
+          label: "Document, as JSON",
+          describedBy: "Faults are listed below the editor.",
+          change: (typed) => latest.current.change(typed),
+          move: (caret) => latest.current.move(caret),
+          complete: ({ state, pos, explicit }) => {
+            const { schema } = latest.current;
+            const found = completion(schema, state.doc.toString(), pos);
+            if (!found || found.options.length === 0) return null;
+            return explicit || found.from < pos ? { ...found, filter: true } : null;
+          },
+        });
+      },
+      () => {
+        isMissing.value = true;
+      },
+    );
+    return () => {
+      isGone = true;
+      editor.value?.destroy();
     };
   }, []);
 
+  useEffect(() => {
+    hand.current = (selection) => editor.value?.select(selection);
+  }, []);
+  useEffect(() => editor.value?.setText(text), [editor.value, text]);
+  const shown = marks.map(({ from, to, problem }) => `${from} ${to} ${problem}`).join("\n");
+  useEffect(() => editor.value?.setMarks(marks), [editor.value, shown]);
+
   return (
     <div class="editor">
-      <ol class="gutter" ref={gutter} aria-hidden="true">
-        {Array.from({ length: lines }, (_, index) => (
-          <li key={index} class={marks.has(index + 1) ? "faulty" : undefined} />
-        ))}
-      </ol>
-      <textarea
-        ref={area}
-        value={text}
-        aria-label="Document, as JSON"
-        aria-describedby="faults-title"
-        spellcheck={false}
-        autocapitalize="off"
-        autocomplete="off"
-        wrap="off"
-        onInput={(event) => change(event.currentTarget.value)}
-        onSelect={(event) => move(event.currentTarget.selectionStart)}
-        onScroll={(event) => {
-          if (gutter.current) gutter.current.scrollTop = event.currentTarget.scrollTop;
-        }}
-        onKeyDown={(event) => {
-          if (event.key !== "Enter" || event.isComposing) return;
-          event.preventDefault();
-          newLine(event.currentTarget);
-        }}
-      />
+      {!editor.value && (
+        <p class="soft" role="status">
+          {isMissing.value
+            ? "The editor could not be loaded. Check the network, and load the page again."
+            : "Loading the editor …"}
+        </p>
+      )}
+      <div ref={place} class="code" />
     </div>
   );
-}
-
-/** Inserts a new line with the indentation of the one before, or more. @param {HTMLTextAreaElement} field */
-function newLine(field) {
-  const { value, selectionStart: at } = field;
-  const line = value.slice(value.lastIndexOf("\n", at - 1) + 1, at);
-  const depth = /^ */.exec(line)?.[0] ?? "";
-  const opens = /[[{]\s*$/.test(line);
-  const closes = opens && /^\s*[\]}]/.test(value.slice(at, at + 1));
-  write(field, `\n${depth}${opens ? "  " : ""}${closes ? `\n${depth}` : ""}`);
-  if (closes) {
-    const back = field.selectionStart - depth.length - 1;
-    field.setSelectionRange(back, back);
-  }
-}
-
-/**
- * Inserts text as if it were typed, so that it can be undone; no newer API does that.
- * @param {HTMLTextAreaElement} field
- * @param {string} text
- */
-function write(field, text) {
-  if (document.execCommand("insertText", false, text)) return;
-  field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
-  field.dispatchEvent(new Event("input", { bubbles: true }));
 }

@@ -55,8 +55,8 @@ export function Faults({ draft, select }) {
  * @param {number} count
  */
 function verdict(draft, count) {
-  if (draft.reading.value.mistake) return "This is not JSON yet";
-  if (typeof draft.check.value === "object") return "Not checked: the server gave no answer";
+  if (draft.reading.value.mistake) return "The JSON has a mistake";
+  if (typeof draft.check.value === "object") return "Not checked: the server did not answer";
   if (count > 0) return count === 1 ? "One fault" : `${count} faults`;
   return draft.check.value === "asked" ? "Checking …" : "No faults: this can be saved";
 }

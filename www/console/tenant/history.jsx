@@ -37,7 +37,7 @@ export function History({ id, draft, save }) {
         <>
           {versions.length === 0 && (
             <Empty title="No history yet">
-              <p>Each saved document is kept here, the last twenty.</p>
+              <p>The last twenty saved documents are kept here.</p>
             </Empty>
           )}
           <ol class="versions">
@@ -67,8 +67,8 @@ export function History({ id, draft, save }) {
                 chosen.value = null;
               }}
             >
-              <p>It is stored as a new version; nothing of the history is lost.</p>
-              {draft.isChanged.value && <p>What you typed and did not save is given up.</p>}
+              <p>It is stored as a new version, and the history stays.</p>
+              {draft.isChanged.value && <p>Your unsaved changes are discarded.</p>}
               <Diff
                 label="From the current document to that one"
                 before={draft.saved.value.text}

@@ -54,11 +54,14 @@ export function read(text) {
   const string = (what) => {
     const start = at;
     const found = match(STRING);
-    if (text[start] !== '"') throw new Wrong(start, `${what} must stand in double quotes.`);
+    if (text[start] !== '"') throw new Wrong(start, `${what} must be in double quotes.`);
     try {
       return JSON.parse(found);
     } catch {
-      throw new Wrong(start, "This text has no end, or holds a character that must be escaped.");
+      throw new Wrong(
+        start,
+        "This string has no end, or contains a character that must be escaped.",
+      );
     }
   };
 
@@ -73,9 +76,8 @@ export function read(text) {
     const node = { path: pathOf(keys), keys, from: from < 0 ? start : from, start };
     if (first === "{") return { ...node, kind: "object", inside: members(keys), end: at };
     if (first === "[") return { ...node, kind: "array", inside: entries(keys), end: at };
-    if (first === '"') string("A text");
-    else if (!match(SCALAR))
-      throw new Wrong(start, "Here a value is missing, or it is none of JSON.");
+    if (first === '"') string("A string");
+    else if (!match(SCALAR)) throw new Wrong(start, "A value is missing here, or it is not JSON.");
     return { ...node, kind: "value", inside: [], end: at };
   };
 
@@ -93,11 +95,11 @@ export function read(text) {
       next();
       const from = at;
       if (inside.length > 0 && text[at] === "}")
-        throw new Wrong(at, "The comma before this } is too much.");
+        throw new Wrong(at, "Remove the comma before this }.");
       const name = string("A key");
-      if (names.has(name)) throw new Wrong(from, `The key "${name}" is here twice.`);
+      if (names.has(name)) throw new Wrong(from, `The key "${name}" occurs twice.`);
       names.add(name);
-      if (next() !== ":") throw new Wrong(at, `After "${name}" a colon is missing.`);
+      if (next() !== ":") throw new Wrong(at, `A colon is missing after "${name}".`);
       at += 1;
       inside.push(value([...keys, name], from));
       if (isLast("}", from)) return inside;
@@ -116,7 +118,7 @@ export function read(text) {
     }
     for (;;) {
       if (inside.length > 0 && next() === "]")
-        throw new Wrong(at, "The comma before this ] is too much.");
+        throw new Wrong(at, "Remove the comma before this ].");
       inside.push(value([...keys, inside.length], -1));
       if (isLast("]", from)) return inside;
     }
@@ -140,7 +142,7 @@ export function read(text) {
 
   try {
     const root = value([], -1);
-    if (next() !== "") throw new Wrong(at, "The document ended before this.");
+    if (next() !== "") throw new Wrong(at, "The document ends before this.");
     return { root, mistake: null };
   } catch (error) {
     if (!(error instanceof Wrong)) throw error;

@@ -72,7 +72,7 @@ export function Preview({ draft }) {
         sandbox=""
       />
       {draft.reading.value.mistake && (
-        <p class="soft">What is shown is from before the line that is marked.</p>
+        <p class="soft">The preview shows the last text without a mistake.</p>
       )}
     </>
   );

@@ -1,8 +1,4 @@
 /** Shows the keys that the schema allows at the caret, with buttons that insert them. */
-
-import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { address } from "../api.js";
 import { nodeAt, nodeOf, pathOf } from "./json-text.js";
 import { addition, kindOf, schemaAt } from "./schema.js";
 
@@ -11,30 +7,23 @@ import { addition, kindOf, schemaAt } from "./schema.js";
 /** @import { Selection } from "./editor.jsx" */
 /** @import { Node } from "./json-text.js" */
 
-/** @param {{ draft: Draft, select: (selection: Selection) => void }} props */
-export function Reference({ draft, select }) {
-  const schema = useSignal(/** @type {Schema | null} */ (null));
-  useEffect(() => {
-    fetch(address("console/tenant.schema.json"))
-      .then((response) => response.json())
-      .then((answer) => {
-        schema.value = answer;
-      })
-      .catch(() => {});
-  }, []);
+/** @param {{ draft: Draft, schema: Schema | null, select: (selection: Selection) => void }} props */
+export function Reference({ draft, schema, select }) {
   const text = draft.text.value;
   const root = draft.reading.value.root;
-  if (!schema.value) return <p class="soft">The schema is on its way …</p>;
+  if (!schema) return <p class="soft">Loading the schema …</p>;
   if (!root)
-    return <p class="soft">Mend the line that is marked, and what may stand there shows here.</p>;
+    return (
+      <p class="soft">Correct the marked line. Then the keys that are allowed there appear here.</p>
+    );
   const at = nodeAt(root, draft.caret.value);
   const node = at.kind === "value" ? nodeOf(root, pathOf(at.keys.slice(0, -1))) : at;
-  const here = schemaAt(schema.value, node.keys);
+  const here = schemaAt(schema, node.keys);
   return (
     <>
       <Crumbs root={root} node={node} select={select} />
       {here?.description && <p>{here.description}</p>}
-      {at !== node && <Value node={at} schema={schemaAt(schema.value, at.keys)} select={select} />}
+      {at !== node && <Value node={at} schema={schemaAt(schema, at.keys)} select={select} />}
       {here?.type === "array" && here.items && (
         <button
           type="button"
@@ -44,7 +33,7 @@ export function Reference({ draft, select }) {
         </button>
       )}
       {here?.properties && <Keys node={node} schema={here} text={text} select={select} />}
-      {!here && <p class="soft">The schema knows nothing of this.</p>}
+      {!here && <p class="soft">The schema does not describe this.</p>}
     </>
   );
 }
@@ -122,7 +111,7 @@ function Keys({ node, schema, text, select }) {
             </p>
             <p class="soft">
               {inner.description}
-              {inner.default !== undefined && ` Unless said: ${JSON.stringify(inner.default)}.`}
+              {inner.default !== undefined && ` Default: ${JSON.stringify(inner.default)}.`}
             </p>
             <button
               type="button"
@@ -135,7 +124,7 @@ function Keys({ node, schema, text, select }) {
                 )
               }
             >
-              {there ? "Go there" : "Add"}
+              {there ? "Show" : "Add"}
               <span class="visually-hidden"> {key}</span>
             </button>
           </li>

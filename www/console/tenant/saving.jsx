@@ -47,7 +47,7 @@ export function Save({ id, draft, saved, close }) {
     return <Conflict id={id} draft={draft} theirs={theirs.value} saved={saved} close={close} />;
   return (
     <Confirm
-      title={etag ? `Save ${id}?` : `Make ${id}?`}
+      title={etag ? `Save ${id}?` : `Create ${id}?`}
       action="Save"
       wide
       act={save}
@@ -55,7 +55,7 @@ export function Save({ id, draft, saved, close }) {
         if (!theirs.value) close();
       }}
     >
-      <Diff label="From what is stored to what you typed" before={text} after={draft.text.value} />
+      <Diff label="From the stored document to yours" before={text} after={draft.text.value} />
     </Confirm>
   );
 }
@@ -86,17 +86,15 @@ function Conflict({ id, draft, theirs, saved, close }) {
     close();
   };
   return (
-    <Dialog title="Somebody else saved meanwhile" close={close} wide>
-      <p>
-        {id} was changed since you opened it. Nothing of yours is stored yet, and nothing is lost.
-      </p>
+    <Dialog title="Another operator saved meanwhile" close={close} wide>
+      <p>{id} changed since you opened it. Your text is not stored yet, and it is not lost.</p>
       <Diff label="From theirs to yours" before={theirs.text} after={draft.text.value} />
       <p class="fault" role="alert">
         {fault.value}
       </p>
       <div class="buttons">
         <button type="button" onClick={merge}>
-          Go on editing mine
+          Keep editing mine
         </button>
         <button type="button" onClick={take}>
           Take theirs

@@ -43,7 +43,7 @@ export function kindOf(schema) {
  * @param {Schema} schema
  * @returns {unknown}
  */
-function example(schema) {
+export function example(schema) {
   if (schema.default !== undefined) return schema.default;
   if (schema.enum) return schema.enum[0];
   if (schema.type === "array") return [];

@@ -6,7 +6,7 @@
 export const TEMPLATES = {
   guests: {
     title: "Open to guests",
-    about: "Nobody signs in; one chat server.",
+    about: "No sign-in; one chat server.",
     document: (id) => ({
       id,
       hosts: [`${id}.example.com`],
@@ -31,7 +31,7 @@ export const TEMPLATES = {
   },
   provider: {
     title: "An OpenID provider",
-    about: "People sign in where they already have an account.",
+    about: "Users sign in with an account that they have.",
     document: (id) => ({
       id,
       hosts: [`${id}.example.com`],
