@@ -92,12 +92,18 @@ export async function documentText(page) {
 }
 
 /**
- * Replaces the text in the editor.
+ * Replaces the text in the editor by pasting. The browser itself would insert typed lines with inline styles, which the
+ * policy forbids, before the editor draws them.
  * @param {Page} page
  * @param {string} text
  */
 export async function typeDocument(page, text) {
   await editor(page).click();
   await page.keyboard.press("ControlOrMeta+a");
-  await page.keyboard.insertText(text);
+  await editor(page).evaluate((element, pasted) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", pasted);
+    const options = { clipboardData, bubbles: true, cancelable: true };
+    element.dispatchEvent(new ClipboardEvent("paste", options));
+  }, text);
 }

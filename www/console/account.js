@@ -1,6 +1,7 @@
 /** Knows the signed-in operator, and the tenants they may see. */
 import { computed, signal } from "@preact/signals";
 import { ask, get, isOver, Refusal } from "./api.js";
+import { count } from "./format.js";
 import { route } from "./route.js";
 
 /** @import { Who } from "./backend.d.ts" */
@@ -27,6 +28,14 @@ export const tenant = computed(() => {
   const named = query.get("tenant") ?? "";
   return named || (tenants.value.length === 1 ? tenants.value[0] : "");
 });
+
+/**
+ * Formats the number of followed connections. Without any, they probably pass through unless the deployment follows them.
+ * @param {number} number
+ */
+export function followedText(number) {
+  return number > 0 || who.value?.streams === "revocable" ? count(number) : "not followed";
+}
 
 export async function loadAccount() {
   trouble.value = undefined;

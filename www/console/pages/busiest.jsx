@@ -30,7 +30,7 @@ export function Busiest({ sessions, withTenant }) {
             <tr>
               <th scope="col">User</th>
               {withTenant && <th scope="col">Tenant</th>}
-              <th scope="col">Browser</th>
+              <th scope="col">Device</th>
               <th scope="col">Origin</th>
               <th scope="col" class="number">
                 Requests
@@ -73,7 +73,7 @@ function Row({ busy, session, isLookedUp, withTenant }) {
         />
       </th>
       {withTenant && <td data-label="Tenant">{tenant}</td>}
-      <td data-label="Browser">
+      <td data-label="Device">
         {session ? session.device : <span class="soft">{isLookedUp ? "not stored" : "…"}</span>}
       </td>
       <td data-label="Origin">{session?.origin ?? <span class="soft">–</span>}</td>

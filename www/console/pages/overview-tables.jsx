@@ -1,4 +1,5 @@
 /** Shows further counts of the overview. */
+import { followedText } from "../account.js";
 import { count, percent } from "../format.js";
 import { Bar } from "../parts/bar.jsx";
 import { to } from "../route.js";
@@ -107,7 +108,7 @@ export function Tenants({ tenants }) {
                 {count(sessions_active)}
               </td>
               <td class="number" data-label="Streams">
-                {count(streams_active)}
+                {followedText(streams_active)}
               </td>
             </tr>
           ))}

@@ -23,7 +23,7 @@ export function SessionTable({ sessions, changed, withTenant = false }) {
           <tr>
             <th scope="col">User</th>
             {withTenant && <th scope="col">Tenant</th>}
-            <th scope="col">Browser</th>
+            <th scope="col">Device</th>
             <th scope="col">Origin</th>
             <th scope="col">Last seen</th>
             <th scope="col">Ends</th>
@@ -69,7 +69,7 @@ function Row({ session, withTenant, revoke }) {
         <SessionName handle={handle} user={user} of={of} />
       </th>
       {withTenant && <td data-label="Tenant">{tenant}</td>}
-      <td data-label="Browser">
+      <td data-label="Device">
         {device}
         {country && <span class="soft"> · {country}</span>}
       </td>

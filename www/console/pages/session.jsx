@@ -110,7 +110,7 @@ function Detail({ session }) {
               </span>
             </Fact>
           )}
-          <Fact term="Browser">
+          <Fact term="Device">
             {session.device}
             {session.country && ` · ${session.country}`}
           </Fact>

@@ -1,5 +1,5 @@
 /** Lists the deployment's tenants. */
-import { listTenants, tenants } from "../account.js";
+import { followedText, listTenants, tenants } from "../account.js";
 import { get } from "../api.js";
 import { count } from "../format.js";
 import { Empty, Loaded } from "../parts/loaded.jsx";
@@ -88,7 +88,7 @@ function Figures({ of = {} }) {
       {Object.entries(figures).map(([name, number]) => (
         <div key={name}>
           <dt>{name}</dt>
-          <dd class="number">{count(number)}</dd>
+          <dd class="number">{name === "Streams" ? followedText(number) : count(number)}</dd>
         </div>
       ))}
     </dl>

@@ -126,6 +126,8 @@ export function createEditor(place, { text, label, describedBy, change, move, co
           "aria-label": label,
           ...(describedBy && { "aria-description": describedBy }),
           spellcheck: "false",
+          // It scrolls, so that it must be reached by keyboard, which checkers see only by this.
+          tabindex: "0",
           autocapitalize: "off",
         }),
         keymap.of([
