@@ -59,7 +59,7 @@ test("a wrong token is rejected, and the right one opens the requested page", as
   await page.goto(address(vestibule, "logs"));
   await page.getByLabel("Admin token").fill("not the token");
   await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("alert").getByText("This is not the token").waitFor();
+  await page.getByRole("alert").getByText("This token is wrong.").waitFor();
   await isAccessible(page, "sign-in");
   await picture(page, "console-sign-in");
   await signIn(page);

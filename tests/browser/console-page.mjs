@@ -85,10 +85,16 @@ export function editor(page) {
   return page.getByRole("textbox", { name: "Document, as JSON" });
 }
 
-/** Reads the text in the editor, which draws all lines of a short document. @param {Page} page */
+/** Reads the text in the editor as a person copies it: the editor draws only the lines in view. @param {Page} page */
 export async function documentText(page) {
-  const lines = await editor(page).locator(".cm-line").allTextContents();
-  return lines.join("\n");
+  await editor(page).focus();
+  await page.keyboard.press("ControlOrMeta+a");
+  return editor(page).evaluate((element) => {
+    const clipboardData = new DataTransfer();
+    const options = { clipboardData, bubbles: true, cancelable: true };
+    element.dispatchEvent(new ClipboardEvent("copy", options));
+    return clipboardData.getData("text/plain");
+  });
 }
 
 /**
