@@ -61,9 +61,7 @@ export function Plot({ title, series, times, values, format, range, least = 1 })
       <figcaption>
         <h2>{title}</h2>
         <span class="soft number">
-          {pointed.value !== null && times[index]
-            ? timeOfDay(times[index])
-            : `last ${span(range)}, now:`}
+          {pointed.value !== null && times[index] ? timeOfDay(times[index]) : `last ${span(range)}`}
         </span>
       </figcaption>
       <ul class="legend">
