@@ -287,6 +287,7 @@ export const OPERATORS = {
           expires: null,
           idle_seconds: 1800,
           version: "0.2.0",
+          streams: "pass-through",
         }),
       },
       problems: [...KEY, "invalid"],

@@ -454,6 +454,12 @@ export const SCHEMAS = {
     expires: nullable(when("When the console session ends; `null` for a bearer token")),
     idle_seconds: seconds("Idle limit of a console session"),
     version: text("Version of Vestibule."),
+    streams: text(
+      "Whether open connections are followed, unless a tenant's document says otherwise.",
+      {
+        enum: ["pass-through", "revocable"],
+      },
+    ),
   }),
   ConsoleSignIn: object("A token to exchange for a console session.", {
     token: text("`ADMIN_TOKEN`, or a tenant's own.", { writeOnly: true }),
