@@ -29,7 +29,11 @@ const FILES: [(&str, &str, &str); 7] = [
     ("chunk.js", "chunk.js", SCRIPT),
     ("tenant.js", "tenant.js", SCRIPT),
     ("code.js", "code.js", SCRIPT),
-    ("tenant.schema.json", "tenant.schema.json", "application/schema+json"),
+    (
+        "tenant.schema.json",
+        "tenant.schema.json",
+        "application/schema+json",
+    ),
 ];
 
 impl Router {

@@ -50,11 +50,20 @@ pub(super) fn resolve(
 
 fn is_allowed(name: &str, secrets: &Secrets) -> bool {
     let listed = ALLOWED_IN.into_iter().filter_map(|list| {
-        let named = |word: &str| word.trim() == name || service::named(word.trim()) == Some(name);
         let text = secrets.of_deployment(list)?;
-        Some(text.split([',', ';', '=']).any(named))
+        Some(text.split(',').any(|entry| is_of(entry, name)))
     });
     listed.into_iter().any(|is_listed| is_listed)
+}
+
+/// Returns whether an entry of a list is this binding, or an origin there: `[name=]service:NAME[;parameters]`.
+fn is_of(entry: &str, name: &str) -> bool {
+    let (origin, _) = entry.split_once(';').unwrap_or((entry, ""));
+    let base = origin
+        .split_once('=')
+        .map_or(origin, |(_, base)| base)
+        .trim();
+    base == name || service::named(base) == Some(name)
 }
 
 #[cfg(test)]

@@ -72,10 +72,9 @@ const FILES: &str = "https://console.example/_session/console/";
 
 /// Requests a console file. Returns whether its content is sent, with the answer's headers.
 fn file(world: &mut World, name: &str, headers: &[(&str, &str)]) -> (bool, Answer) {
-    let built = [("console.js", "script"), ("console.css", "style")];
-    let built = built.iter().find(|(known, _)| *known == name);
-    if let Some((_, built)) = built {
-        world.io.has_asset(built, "", "hash");
+    let built = ["console.js", "console.css"];
+    if built.contains(&name) {
+        world.io.has_asset(name, "", "hash");
     }
     match world.get(&format!("{FILES}{name}"), headers) {
         Step::Asset(answer) => (true, answer),

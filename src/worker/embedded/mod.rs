@@ -145,7 +145,7 @@ impl Vestibule {
                 let session = session(&forward);
                 let (response, changes) =
                     handler(request, session).await.map_err(Error::Handler)?;
-                self.handle_response(response, &changes, forward, context)
+                self.handle_response(response, &changes, *forward, context)
                     .await
             }
             Step::Answer(answer) => http::response(answer, None),
