@@ -8,6 +8,7 @@ import { header, send } from "./harness/raw.mjs";
 import { SCHEME, Vestibule } from "./harness/workerd.mjs";
 
 const SHOP = "https://shop.example";
+const ADMIN_TOKEN = "an-admin-token-for-tests";
 const HTTPS = `${SCHEME}: https`;
 const SET =
   /^__Host-session=[\w-]{112}; Path=\/; Secure; HttpOnly; SameSite=None; Partitioned; Max-Age=\d+$/;
@@ -38,6 +39,7 @@ users.plant("user:default:ann", JSON.stringify(account));
 const { port } = await start({
   EMBED_SITES: `${SHOP}, https://wiki.example:8443`,
   LOGIN_METHODS: '{"password":true}',
+  ADMIN_TOKEN,
 });
 const plain = await start({});
 const closed = await start({
@@ -146,6 +148,17 @@ test("pages never reach the APIs for servers and operators", async () => {
     assert.ok(answer.status >= 400, `${target} ${answer.status}`);
     assert.deepEqual(header(answer, "access-control-allow-methods"), [], target);
   }
+});
+
+test("a page of a named site reads nothing of the operators' API, not even with their key", async () => {
+  for (const target of ["/_session/admin/sessions", "/_session/admin/users", "/_session/api/x"]) {
+    for (const key of ["", `Authorization: Bearer ${ADMIN_TOKEN}`]) {
+      const lines = [`Origin: ${SHOP}`, "Sec-Fetch-Site: same-site", ...(key ? [key] : [])];
+      assert.deepEqual(corsOf(await ask({ target, lines })), [], `${target} ${key}`);
+    }
+  }
+  const lines = [`Authorization: Bearer ${ADMIN_TOKEN}`];
+  assert.equal((await ask({ target: "/_session/admin/sessions", lines })).status, 200);
 });
 
 test("a page of a named site reads why a request was refused", async () => {

@@ -39,16 +39,23 @@ pub(crate) fn set_other(
     line(on, sent, name, value, max_age.0)
 }
 
-/// Returns the line that removes an origin's cookie, by the usual attributes.
+/// Returns the lines that remove an origin's cookie, by the usual attributes. In another site's frame the browser has a
+/// cookie of its own, and removes only that.
 #[must_use]
-pub(crate) fn clear_foreign(on: CookieName, name: &str) -> String {
+pub(crate) fn clear_foreign(on: CookieName, sent: SameSite, name: &str) -> Vec<String> {
     // Without Secure, browsers do not remove `__Host-…` and `__Secure-…`.
     let is_prefixed = name.get(..2) == Some("__");
     let secure = match on {
         CookieName::Loopback if !is_prefixed => "",
         CookieName::Host | CookieName::Loopback => "; Secure",
     };
-    format!("{name}=; Path=/; Max-Age=0{secure}")
+    let mut lines = vec![format!("{name}=; Path=/; Max-Age=0{secure}")];
+    if sent == SameSite::None {
+        lines.push(format!(
+            "{name}=; Path=/; Max-Age=0; Secure; SameSite=None; Partitioned"
+        ));
+    }
+    lines
 }
 
 /// Returns the line that removes a cookie of ours: the attributes it was set with, and a maximum age of 0.

@@ -17,8 +17,10 @@ use crate::auth::jws::{Algorithm, BadToken, Unverified};
 use crate::auth::methods::AccessTeam;
 use crate::clock::UnixSeconds;
 use crate::encoding;
+use crate::http::rate_limit::Verdict;
 use crate::policy::LoginMode;
 use crate::response::Answer;
+use crate::response::problem::Problem;
 use crate::session::identity::Identity;
 use crate::session::record::Record;
 use crate::session::token_set::TokenSet;
@@ -190,6 +192,13 @@ impl Gateway {
                 Ok(Some(user))
             }
             Err(bad) => {
+                // Anybody can invent one where Access does not stand before the Worker.
+                let client = context.request.client_network();
+                if let Verdict::Passed(wait) | Verdict::Over(wait) =
+                    self.limits.forgeries.count(client, context.now)
+                {
+                    return Err(Problem::TooManyForgeries(wait).into());
+                }
                 self.recorder
                     .note_provider("access_refused", &team.issuer, bad.0);
                 Ok(None)
@@ -224,6 +233,9 @@ fn parsed(team: &AccessTeam, text: &str, now: UnixSeconds) -> Result<Unverified,
     let token = Unverified::parse(text)?;
     if token.algorithm != Algorithm::Rs256 {
         return Err(BadToken("an algorithm that is not accepted"));
+    }
+    if token.key_id.is_none() {
+        return Err(BadToken("no key id"));
     }
     if !token.is_of_kind(&KINDS) {
         return Err(BadToken("another kind of token"));

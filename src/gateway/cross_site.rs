@@ -5,6 +5,7 @@
 //! a tenant that names sites the cookie is `SameSite=None`, so browsers no longer keep it out of other sites' requests.
 //! The check here does.
 
+use super::Asker;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::cookie::jar;
 use crate::http::path::PathClass;
@@ -71,9 +72,8 @@ impl Gateway {
         context: &RequestContext<'_>,
     ) -> Result<(), Interrupt> {
         let request = context.request;
-        let is_for_pages = !route.starts_with("/api/") && !route.starts_with("/admin/");
         if request.method != "OPTIONS"
-            || !is_for_pages
+            || !is_for_pages(route)
             || !super::anonymous::is_preflight(request)
             || !is_of(&self.tenant.embed_sites, request)
         {
@@ -90,13 +90,15 @@ impl Gateway {
     }
 
     /// Lets pages of the sites that the tenant allows read a refusal in place of an origin's response (Fetch section
-    /// 3.2.3), and pages of trusted sites any response of ours.
-    pub(super) fn with_cors(&self, answer: Answer, request: &Request<'_>) -> Answer {
-        let tenant = &self.tenant;
-        let sites = if self.classify(&request.location) == PathClass::Origin {
-            &tenant.cors_origins
-        } else {
-            &tenant.embed_sites
+    /// 3.2.3), and pages of trusted sites any response of ours. An operator's responses are for no other site: the cookie
+    /// of the console also accompanies requests of its sister hosts.
+    pub(super) fn with_cors(&self, answer: Answer, context: &RequestContext<'_>) -> Answer {
+        let (tenant, request) = (&self.tenant, context.request);
+        let sites: &[String] = match self.classify(&request.location) {
+            _ if context.asker == Asker::Operator => &[],
+            PathClass::Origin => &tenant.cors_origins,
+            PathClass::Reserved(route) if !is_for_pages(route) => &[],
+            PathClass::Reserved(_) | PathClass::Ambiguous => &tenant.embed_sites,
         };
         let answer = match request.header("origin").filter(|_| is_of(sites, request)) {
             Some(origin) => answer
@@ -124,13 +126,18 @@ impl Gateway {
     }
 
     /// Opens a response that is no refusal to trusted sites.
-    pub(super) fn shared(&self, answer: Answer, request: &Request<'_>) -> Answer {
+    pub(super) fn shared(&self, answer: Answer, context: &RequestContext<'_>) -> Answer {
         if self.tenant.embed_sites.is_empty() {
             answer
         } else {
-            self.with_cors(answer, request)
+            self.with_cors(answer, context)
         }
     }
+}
+
+/// Returns whether a reserved path is for pages. Programs and operators present keys at the others.
+fn is_for_pages(route: &str) -> bool {
+    !route.starts_with("/api/") && !route.starts_with("/admin/")
 }
 
 /// Returns whether `Origin` names one of these sites.

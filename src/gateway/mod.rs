@@ -250,8 +250,8 @@ impl Gateway {
         match self.forward(&context) {
             Ok(forward) => Step::Forward(forward),
             Err(Interrupt::Pending(needs)) => Step::Await(needs),
-            Err(Interrupt::Respond(answer)) => Step::Answer(self.shared(*answer, request)),
-            Err(Interrupt::RespondFile(answer)) => Step::Asset(self.shared(*answer, request)),
+            Err(Interrupt::Respond(answer)) => Step::Answer(self.shared(*answer, &context)),
+            Err(Interrupt::RespondFile(answer)) => Step::Asset(self.shared(*answer, &context)),
             Err(Interrupt::Reject {
                 problem,
                 clear_cookie,
@@ -260,7 +260,7 @@ impl Gateway {
                 let audience = Audience::of(request, &self.tenant.brand);
                 let answer = problem.answer(audience, trace.id());
                 let line = clear_cookie.then(|| self.tenant.clear_cookie(cookie));
-                let answer = self.with_cors(answer.with_cookie(line), request);
+                let answer = self.with_cors(answer.with_cookie(line), &context);
                 Step::Answer(Answer {
                     cacheable_until: self.refusal_cacheable_until(&problem, &context),
                     ..answer

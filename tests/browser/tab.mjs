@@ -23,14 +23,17 @@ import { until } from "../harness/until.mjs";
 const PATIENCE = 30_000;
 
 /**
- * Types into the field with this label.
+ * Types into the field with this label, as soon as it takes input.
  * @param {Tab} tab
  * @param {string} label
  * @param {string} text
  */
-export function fill(tab, label, text) {
+export async function fill(tab, label, text) {
   const named = `//label[normalize-space()="${label}"]`;
-  return tab.fill(`//input[@id=${named}/@for] | ${named}//input`, text);
+  const field = `//input[@id=${named}/@for] | ${named}//input`;
+  const found = `document.evaluate(${JSON.stringify(field)}, document, null, 9, null).singleNodeValue`;
+  await becomes(tab, `${found}?.disabled === false`, `the field "${label}" taking input`);
+  await tab.fill(field, text);
 }
 
 /**

@@ -2,7 +2,7 @@
 
 use super::callback::not_admitted;
 use super::finish_login::{self, Proof};
-use crate::clock::Seconds;
+use crate::clock::{Seconds, UnixSeconds};
 use crate::gateway::cloudflare_access::AccessUser;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::response::Answer;
@@ -21,9 +21,9 @@ pub(super) fn sign_in(
         Ok(claimed) => claimed,
         Err(reason) => return Err(not_admitted(&mut gateway.recorder, &user.issuer, *reason)),
     };
-    // Only Access can ask the user again, so a redirect would go round in circles.
-    let age = context.now.seconds().since(user.issued);
-    if max_age.is_some_and(|most| age > most) {
+    // Access renews assertions without asking the user, so one proves no recent sign-in. Only Access can ask, so a redirect
+    // would go round in circles.
+    if max_age.is_some() {
         return Err(Problem::from(SignInProblem::StepUp).into());
     }
     let proof = Proof {
@@ -31,7 +31,7 @@ pub(super) fn sign_in(
         identity: claimed.identity.clone(),
         groups_omitted: claimed.groups_omitted,
         grant: Some(user.grant()),
-        authenticated: Some(user.issued),
+        authenticated: Some(UnixSeconds(0)),
     };
     let signed_in = finish_login::sign_in(gateway, &proof, context)?;
     let answer = Answer::empty(303)

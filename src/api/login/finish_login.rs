@@ -268,6 +268,8 @@ pub(super) fn foreign_cookies(gateway: &Gateway, context: &RequestContext<'_>) -
     };
     let names = jar::names(header).filter(meant);
     names
-        .map(|name| set_cookie::clear_foreign(context.cookie, name))
+        .flat_map(|name| {
+            set_cookie::clear_foreign(context.cookie, gateway.tenant.same_site(), name)
+        })
         .collect()
 }

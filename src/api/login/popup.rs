@@ -122,8 +122,7 @@ fn finish(
     let answer = Answer::empty(303)
         .with("location", begun.return_to)
         .with("vary", "Cookie");
-    let cookies = signed_in.cookies.into_iter();
-    Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
+    Ok(signed_in.onto(answer))
 }
 
 /// Returns whether a code is used for the first time. With KV alone uses are not counted: there the browser's cookie,
