@@ -22,7 +22,7 @@ const COMMANDS = [
           /** @type {string} */ (command).replace("node ", ""),
         ]),
     ),
-  ...["setup", "console", "keep-release", "prometheus", "rsyslog"].map(
+  ...["setup", "keep-release", "prometheus", "rsyslog"].map(
     (name) => /** @type {[string, string]} */ ([`node scripts/${name}.mjs`, `scripts/${name}.mjs`]),
   ),
 ];

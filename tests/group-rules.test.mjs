@@ -83,7 +83,7 @@ test("the page for a user without the role is in both languages and leads to ano
   const headers = { accept: "text/html", "sec-fetch-mode": "navigate" };
   for (const [language, title] of [
     ["en", "No access for this account"],
-    ["zh-CN", "您无法进入"],
+    ["zh-CN", "此账号无权访问"],
   ]) {
     const page = await browser.fetchJson(at("/admin/x?y=1"), {
       headers: { ...headers, "accept-language": language },

@@ -70,7 +70,7 @@ test("requiring sign-in without a way to do so is explained on the sign-in page"
     lines: ["Accept: text/html"],
   });
   assert.equal(answer.status, 503);
-  assert.match(answer.body, /Set LOGIN_MODE to off/);
+  assert.match(answer.body, /Sign-in is not set up.*Tell its operator/s);
 });
 
 test("the reserved paths can be moved", async (t) => {

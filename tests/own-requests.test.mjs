@@ -102,15 +102,15 @@ test("every request of Vestibule's own carries a User-Agent", () => {
       : null;
     return (calls ?? []).map((call) => `${file} ${call}`);
   });
-  // The files that set the header and use it; the one that sends once although a decision is driven again, and its
-  // library counterpart; the Worker's own entry, and a visitor's request.
+  // The file that sets the header and uses it; the declarations of what sends, in the Worker and in the library; the
+  // Worker's own entry, its streams' context, and what sends to URLs and service bindings.
   assert.deepEqual(asking.sort(), [
     "embedded/runtime.rs fetch(",
     "embedded/runtime.rs fetch(",
     "io/fetch.rs fetch(",
-    "io/fetch.rs fetch(",
     "js/context.js fetch(",
     "js/entry.js fetch(",
-    "js/exchange.js fetch(",
+    "js/instance.js fetch(",
+    "runtime.rs fetch(",
   ]);
 });

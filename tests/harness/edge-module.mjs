@@ -30,8 +30,8 @@ export async function loadEdge(contents) {
             namespace: "cloudflare",
           }));
           onLoad({ filter: /.*/, namespace: "bin" }, ({ path: file }) => ({
-            contents: readFileSync(path.join(ROOT, "build", file)),
-            loader: "binary",
+            // Node 24 does not have what esbuild's own loader calls.
+            contents: `export default Buffer.from("${readFileSync(path.join(ROOT, "build", file)).toString("base64")}", "base64");`,
           }));
           onLoad({ filter: /.*/, namespace: "cloudflare" }, () => ({
             contents:

@@ -148,6 +148,7 @@ test("a tenant's token opens its tenant, and no document", async () => {
       documents: true,
       expires: null,
       idle_seconds: 1800,
+      streams: "pass-through",
       version: "",
     },
   );
