@@ -17,7 +17,7 @@ import { record, recorded } from "./recorded.mjs";
 
 const PICTURES = path.resolve(import.meta.dirname, "../docs/internals");
 
-/** Maximum value of an experiment's own option. */
+/** Maximum value of an experiment's own option, if it is a number. */
 const MAX_VALUE = 1_000_000;
 
 /** Signals that end an experiment early. */
@@ -97,8 +97,9 @@ export async function experiment(about, measure) {
 /** @param {About} about */
 function optionsOf(about) {
   const { file, options = {} } = about;
-  const own = Object.keys(options).map((name) => {
-    const option = { type: /** @type {const} */ ("string"), ...wholeNumber(1, MAX_VALUE) };
+  const own = Object.entries(options).map(([name, { value }]) => {
+    const takes = /^\d+$/.test(value) ? wholeNumber(1, MAX_VALUE) : {};
+    const option = { type: /** @type {const} */ ("string"), ...takes };
     return /** @type {const} */ ([name, option]);
   });
   const usual = Object.fromEntries(

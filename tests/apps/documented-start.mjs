@@ -20,6 +20,8 @@ export async function handsOnIdentity(t, documented) {
   origin.server.listen(8080, "127.0.0.1");
   await once(origin.server, "listening");
   const checkout = Checkout.make(t);
+  const binding = block('binding = "USERS"');
+  checkout.write("wrangler.toml", `${checkout.read("wrangler.toml")}\n${binding}`);
   const added = await checkout.run(block("npm run users -- add"));
   assert.equal(added.code, 0, added.printed);
   await checkout.start(block("npm start -- --origin")).prints("Press Ctrl-C to stop", PATIENCE_MS);
