@@ -22,6 +22,9 @@ export function Editor({ text, schema, marks, change, move, hand }) {
   const latest = useRef({ text, schema, change, move });
   latest.current = { text, schema, change, move };
 
+  /** Texts typed here that the page has not rendered yet. The last one is the editor's. @type {{ current: string[] }} */
+  const typedHere = useRef([]);
+
   useEffect(() => {
     let isGone = false;
     import("./code.js").then(
@@ -31,7 +34,10 @@ export function Editor({ text, schema, marks, change, move, hand }) {
           text: latest.current.text,
           label: "Document, as JSON",
           describedBy: "Faults are listed below the editor.",
-          change: (typed) => latest.current.change(typed),
+          change: (typed) => {
+            typedHere.current.push(typed);
+            latest.current.change(typed);
+          },
           move: (caret) => latest.current.move(caret),
           complete: ({ state, pos, explicit }) => {
             const { schema } = latest.current;
@@ -54,7 +60,12 @@ export function Editor({ text, schema, marks, change, move, hand }) {
   useEffect(() => {
     hand.current = (selection) => editor.value?.select(selection);
   }, []);
-  useEffect(() => editor.value?.setText(text), [editor.value, text]);
+  useEffect(() => {
+    // While a page is rendered more is typed. Its older text must not replace the newer one.
+    const at = typedHere.current.lastIndexOf(text);
+    typedHere.current = typedHere.current.slice(at + 1);
+    if (at < 0) editor.value?.setText(text);
+  }, [editor.value, text]);
   const shown = marks.map(({ from, to, problem }) => `${from} ${to} ${problem}`).join("\n");
   useEffect(() => editor.value?.setMarks(marks), [editor.value, shown]);
 
