@@ -26,13 +26,15 @@ const provider = await HostileProvider.start({ after });
 /**
  * Opens a site behind a team's Access, and a browser whose requests carry an assertion.
  * @param {import("node:test").TestContext} t
- * @param {{ mode?: string, access?: Record<string, unknown>, methods?: Record<string, unknown> }} [settings]
+ * @param {{ mode?: string, access?: Record<string, unknown>, methods?: Record<string, unknown>,
+ *   exceptions?: unknown[] }} [settings]
  */
-async function open(t, { mode = "required", access = {}, methods = {} } = {}) {
+async function open(t, { mode = "required", access = {}, methods = {}, exceptions = [] } = {}) {
   const team = provider.issuer();
   const site = await sites.open(t, () => ({
     login: {
       mode,
+      exceptions,
       methods: {
         access: { team_domain: team.url, audiences: ["another-tag", AUDIENCE], ...access },
         ...methods,
@@ -136,6 +138,7 @@ test("assertions with a wrong claim or key are refused", async (t) => {
     "not valid yet": await sign(sound({ nbf: now() + 120 })),
     "another's key": await sign(sound(), { key: KEYS.foreign }),
     "an unknown key id": await sign(sound(), { header: { kid: "k9" } }),
+    "no key id": await sign(sound(), { header: { kid: undefined } }),
     "another algorithm": await sign(sound(), { key: KEYS.elliptic }),
     "two of them": `${await sign(sound())}, ${await sign(sound())}`,
     "no token": "x",
@@ -145,6 +148,26 @@ test("assertions with a wrong claim or key are refused", async (t) => {
     assert.equal((await browser.fetchJson(url)).status, 401, what);
   }
   assert.equal(site.origin.requests.length, 0);
+});
+
+test("a client that invents assertions gets 429, like one that invents cookies", async (t) => {
+  const { url, browser, sound } = await open(t);
+  browser.proxied = { [HEADER]: await sign(sound(), { key: KEYS.foreign }) };
+  const statuses = new Set();
+  for (let sent = 0; sent < 400 && !statuses.has(429); sent += 1) {
+    statuses.add((await browser.get(url)).status);
+  }
+  assert.deepEqual([...statuses], [403, 429]);
+});
+
+test("an assertion proves no recent sign-in, because Access renews it without asking", async (t) => {
+  const { url, site, browser, carry } = await open(t, {
+    exceptions: [{ path: "/vault/*", mode: "required", max_age: "10m" }],
+  });
+  await carry({ iat: now() });
+  assert.equal((await browser.get(url)).status, 200);
+  const vault = await browser.fetchJson(`${site.url}/vault/x`);
+  assert.deepEqual([vault.status, vault.code], [401, "step_up_required"]);
 });
 
 test("a user without an id, such as a service token, is not admitted", async (t) => {

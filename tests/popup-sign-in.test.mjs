@@ -86,6 +86,19 @@ test("the frame's session is signed in with the code of the window", async (t) =
   assert.equal(window.sessionOf(site.url), "", "the window is only a courier");
 });
 
+test("a sign-in by the window asks the frame to delete the last user's data, like any other", async (t) => {
+  const { site, frame, state, popup } = await open(t, (url) => ({
+    login: {
+      mode: "required",
+      methods: { oidc: [oidcMethod(url)] },
+      clear_site_data: ["storage"],
+    },
+  }));
+  const { code } = await codeOf(popup);
+  const answer = await redeem(frame, site.url, { state, code });
+  assert.equal(answer.header("clear-site-data"), '"storage"');
+});
+
 test("a guest's session goes on after the sign-in, under a new id", async (t) => {
   const { site, frame, state, popup } = await open(t, (url) => ({
     login: { mode: "optional", methods: { oidc: [oidcMethod(url)] } },

@@ -96,6 +96,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn origins_cookie_is_removed_in_frames_too() {
+        let plain = "a=; Path=/; Max-Age=0; Secure";
+        let framed = "a=; Path=/; Max-Age=0; Secure; SameSite=None; Partitioned";
+        let lines = |sent| clear_foreign(CookieName::Host, sent, "a");
+        assert_eq!(lines(SameSite::Lax), [plain]);
+        assert_eq!(lines(SameSite::None), [plain, framed]);
+    }
+
+    #[test]
     fn set_and_clear_use_the_same_attributes() {
         assert_eq!(
             set(

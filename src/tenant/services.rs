@@ -1,6 +1,6 @@
 //! Decides which service bindings the origins of a tenant may use.
 //!
-//! Whoever edits a tenant's document chooses its origins, but not what the Worker is bound to. So a document reaches
+//! Whoever edits a tenant's document chooses its origins, but not what the Worker is bound to. A document reaches
 //! only bindings that the operator named for this: in `ORIGIN_SERVICES`, in `ORIGINS`, or with the tenant's own prefix
 //! (`ACME__CHAT`). A binding must also be able to send requests, so namespaces and Durable Objects are never reached.
 
