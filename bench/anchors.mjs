@@ -3,9 +3,10 @@
  * connections, so that it measures the way and not a queue.
  */
 import { haproxy, nginx, nginxWithSessions } from "./fronts.mjs";
-import { aligned, markdown, median } from "./report.mjs";
+import { median } from "./quartiles.mjs";
+import { aligned, markdown } from "./report.mjs";
 import { Variant } from "./variant.mjs";
-import { BARE, WARM } from "./variants.mjs";
+import { BARE, EACH } from "./variants.mjs";
 import { wrk } from "./wrk.mjs";
 
 const CONNECTIONS = 4;
@@ -21,7 +22,7 @@ const CONNECTIONS = 4;
 export async function anchors(originPort, rounds, seconds) {
   const fronts = [direct(originPort)];
   try {
-    for (const start of [nginx, nginxWithSessions, haproxy, worker(BARE), worker(WARM)]) {
+    for (const start of [nginx, nginxWithSessions, haproxy, worker(BARE), worker(EACH)]) {
       fronts.push(await start(originPort));
     }
     /** @type {import("./wrk.mjs").WrkResult[][]} */

@@ -11,8 +11,8 @@ import { freePort } from "../tests/harness/ports.mjs";
 import { until } from "../tests/harness/until.mjs";
 import { experiment } from "./experiment.mjs";
 import { picture } from "./picture.mjs";
+import { median, round } from "./quartiles.mjs";
 import { machine } from "./recorded.mjs";
-import { median, round } from "./report.mjs";
 import { Variant } from "./variant.mjs";
 
 const execute = promisify(execFile);

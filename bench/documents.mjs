@@ -8,11 +8,13 @@ import { messagesInMarkdown } from "./messages.mjs";
 import { costTables } from "./money.mjs";
 import { piecesInMarkdown } from "./native.mjs";
 import { operationTables } from "./operation-tables.mjs";
+import { percent } from "./other-load.mjs";
 import { asPicture, costInMarkdown } from "./report.mjs";
 import { scaleTables } from "./scale-model.mjs";
 import { scaleAsPicture } from "./scale-picture.mjs";
 import { measuredTables } from "./scale-tables.mjs";
 import { startsInMarkdown } from "./starts.mjs";
+import { youngInMarkdown } from "./young.mjs";
 
 const DOCS = path.resolve(import.meta.dirname, "../docs");
 
@@ -22,14 +24,15 @@ const DOCS = path.resolve(import.meta.dirname, "../docs");
  * @returns {Record<string, Record<string, string>>}
  */
 function tables(recorded) {
-  const { made, cost, messages, starts, anchors, native, scale } = recorded;
+  const { made, cost, young, messages, starts, anchors, native, scale } = recorded;
   return {
     "internals/bench.md": {
       goals: goalsInMarkdown(recorded),
       processor: `${costInMarkdown(cost)}\n\n${described(made)}`,
+      young: `${youngInMarkdown(young)}${young ? `\n\n${described(young.made)}` : ""}`,
       messages: `${messagesInMarkdown(messages.table)}\n\n${described(messages.made)}`,
       records: experimentInMarkdown("encodings", recorded),
-      starts: startsInMarkdown(starts),
+      starts: `${startsInMarkdown(starts)}${starts.made ? `\n\n${onDay(starts.made)}` : ""}`,
       anchors: `${anchorsInMarkdown(anchors.table)}\n\n${described(anchors.made)}`,
       core: `${piecesInMarkdown(native.table)}\n\n${counted(native.made)}`,
       ...operationTables(recorded),
@@ -48,10 +51,17 @@ function tables(recorded) {
   };
 }
 
-/** @param {import("./recorded.mjs").When & { rounds?: number, seconds?: number }} made */
-function described({ date, machine, rounds, seconds }) {
-  const how = rounds === undefined ? "" : `, rounds: ${rounds}, seconds each: ${seconds}`;
-  return `Measured on ${date}: ${machine}${how}.`;
+/** @param {import("./recorded.mjs").When & Partial<import("./recorded.mjs").Made>} made */
+function described(made) {
+  const { rounds, seconds } = made;
+  return onDay(made, rounds === undefined ? "" : `, rounds: ${rounds}, seconds each: ${seconds}`);
+}
+
+/** @param {import("./recorded.mjs").When & { others?: number }} made @param {string} [how] */
+function onDay({ date, machine, others }, how = "") {
+  const load =
+    others === undefined ? "" : ` Other programs used ${percent(others)} of the processors.`;
+  return `Measured on ${date}: ${machine}${how}.${load}`;
 }
 
 /** @param {import("./recorded.mjs").Recorded} recorded @returns {Record<string, string>} */

@@ -8,9 +8,10 @@ import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { freePort } from "../tests/harness/ports.mjs";
 import { until } from "../tests/harness/until.mjs";
-import { against, aligned, markdown, median, round } from "./report.mjs";
+import { against, median, round } from "./quartiles.mjs";
+import { aligned, markdown, spread } from "./report.mjs";
 import { Variant } from "./variant.mjs";
-import { BARE, PUMP, REVOCABLE, WARM } from "./variants.mjs";
+import { BARE, EACH, PUMP, REVOCABLE } from "./variants.mjs";
 
 /** Time for which a load runs before it is measured, in milliseconds. */
 const WARM_UP = 500;
@@ -31,7 +32,7 @@ const PARTS = 4;
 /** @type {Case[]} */
 export const CASES = [
   { name: "WebSocket, bare JS", kind: "sockets", variant: BARE, floor: "WebSocket, bare JS" },
-  { name: "WebSocket, Vestibule", kind: "sockets", variant: WARM, floor: "WebSocket, bare JS" },
+  { name: "WebSocket, Vestibule", kind: "sockets", variant: EACH, floor: "WebSocket, bare JS" },
   { name: "WebSocket, JS pump", kind: "sockets", variant: PUMP, floor: "WebSocket, JS pump" },
   {
     name: "WebSocket, Vestibule, revocable",
@@ -40,7 +41,7 @@ export const CASES = [
     floor: "WebSocket, JS pump",
   },
   { name: "SSE, bare JS", kind: "events", variant: BARE, floor: "SSE, bare JS" },
-  { name: "SSE, Vestibule", kind: "events", variant: WARM, floor: "SSE, bare JS" },
+  { name: "SSE, Vestibule", kind: "events", variant: EACH, floor: "SSE, bare JS" },
   { name: "SSE, Vestibule, revocable", kind: "events", variant: REVOCABLE, floor: "SSE, bare JS" },
 ];
 
@@ -50,8 +51,8 @@ export const CASES = [
  * @property {string} floor
  * @property {number} cost microseconds of processor time per message
  * @property {number} ratio
- * @property {number} least
- * @property {number} most
+ * @property {number} [low] quartiles of the ratio
+ * @property {number} [high]
  * @property {number} perSecond messages
  * @property {number} busy share of one processor that the process used
  * @property {number} steady messages in the slowest part of a round, relative to the mean
@@ -74,10 +75,12 @@ export async function messageTimes(rounds, seconds) {
   const measured = new Map(CASES.map(({ name }) => [name, []]));
   try {
     for (const variant of variants.values()) await variant.start(server.port);
-    for (let turn = 0; turn < rounds; turn += 1) {
+    // V8 compiles during the first round, which does not count.
+    for (let turn = -1; turn < rounds; turn += 1) {
       for (const { name, kind, variant } of CASES) {
         const running = /** @type {Variant} */ (variants.get(variant));
-        measured.get(name)?.push(await measure(running, kind, seconds));
+        const one = await measure(running, kind, seconds);
+        if (turn >= 0) measured.get(name)?.push(one);
       }
     }
   } finally {
@@ -167,20 +170,23 @@ async function startServer() {
   return { port, stop: () => server.kill("SIGKILL") };
 }
 
-const HEAD = ["", "CPU µs", "×", "spread", "of", "messages/s", "steady", "busy"];
+const HEAD = ["", "CPU µs", "×", "quartiles", "of", "messages/s", "steady", "busy"];
 
 /** @param {MessageRow[]} table */
 function body(table) {
-  return table.map(({ name, floor, cost, ratio, least, most, perSecond, steady, busy }) => [
-    name,
-    cost.toFixed(1),
-    ratio.toFixed(2),
-    `${least.toFixed(2)}–${most.toFixed(2)}`,
-    floor.split(", ")[1],
-    perSecond.toFixed(0),
-    `${(steady * 100).toFixed(0)} %`,
-    `${(busy * 100).toFixed(0)} %`,
-  ]);
+  return table.map((row) => {
+    const { name, floor, cost, ratio, perSecond, steady, busy } = row;
+    return [
+      name,
+      cost.toFixed(1),
+      ratio.toFixed(2),
+      spread(row),
+      floor.split(", ")[1],
+      perSecond.toFixed(0),
+      `${(steady * 100).toFixed(0)} %`,
+      `${(busy * 100).toFixed(0)} %`,
+    ];
+  });
 }
 
 /** @param {MessageRow[]} table */

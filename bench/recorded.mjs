@@ -6,7 +6,7 @@ import path from "node:path";
 const FILE = path.join(import.meta.dirname, "recorded.json");
 
 /** @typedef {{ date: string, machine: string }} When and on what */
-/** @typedef {When & { rounds: number, seconds: number }} Made when and how */
+/** @typedef {When & { rounds: number, seconds: number, others?: number }} Made when and how, and the share of the processors that other programs used */
 
 /**
  * @typedef {object} Recorded
@@ -15,7 +15,8 @@ const FILE = path.join(import.meta.dirname, "recorded.json");
  * @property {Record<string, Record<string, import("./operations.mjs").Operations>>} operations by profile and variant
  * @property {{ made: Made, table: import("./messages.mjs").MessageRow[] }} messages
  * @property {import("./encodings.mjs").Encoded[]} encodings
- * @property {import("./starts.mjs").Starts} starts
+ * @property {{ made: Made } & import("./young.mjs").Young} [young] young isolates
+ * @property {{ made?: Made } & import("./starts.mjs").Starts} starts
  * @property {{ made: When, table: import("./rolling.mjs").RollingRow[] }} rolling
  * @property {{ made: When, table: import("./relogins.mjs").ReloginRow[] }} relogins
  * @property {{ made: Made, table: import("./writes.mjs").WriteRow[] }} writes

@@ -1,5 +1,5 @@
 /** Computes figures of rounds and series: medians, ratios round by round, slopes. */
-import { median } from "./report.mjs";
+import { median } from "./quartiles.mjs";
 
 /** @typedef {{ ratio: number, least: number, most: number }} Ratio the middle one, and how far rounds differ */
 

@@ -1,7 +1,7 @@
 /** Runs loads on several Workers in interleaved rounds, with few connections, to measure the way and not a queue. */
 import path from "node:path";
 import { isolateMemory } from "./isolate-memory.mjs";
-import { median } from "./report.mjs";
+import { median } from "./quartiles.mjs";
 import { ratioTo, rounded } from "./scale-figures.mjs";
 import { wrk } from "./wrk.mjs";
 

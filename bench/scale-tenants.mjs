@@ -2,7 +2,7 @@
 import { request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { startNamespace } from "./namespace.mjs";
-import { median } from "./report.mjs";
+import { median } from "./quartiles.mjs";
 import { rounded } from "./scale-figures.mjs";
 import { inRounds, memoryOf, row } from "./scale-rounds.mjs";
 import { Variant } from "./variant.mjs";

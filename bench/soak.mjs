@@ -12,8 +12,8 @@ import { until } from "../tests/harness/until.mjs";
 import { Vestibule } from "../tests/harness/workerd.mjs";
 import { ChatServers } from "./chat-servers.mjs";
 import { experiment } from "./experiment.mjs";
+import { median } from "./quartiles.mjs";
 import { machine } from "./recorded.mjs";
-import { median } from "./report.mjs";
 
 const SERVERS = 4;
 

@@ -11,11 +11,12 @@ import { Browser } from "../tests/harness/browser.mjs";
 import { KvServer } from "../tests/harness/kv.mjs";
 import { until } from "../tests/harness/until.mjs";
 import { WORKERD } from "../tests/harness/workerd.mjs";
-import { aligned, markdown, median, round } from "./report.mjs";
+import { median, quartiles, round } from "./quartiles.mjs";
+import { aligned, markdown } from "./report.mjs";
 import { Variant } from "./variant.mjs";
 
 /** Number of starts of each. */
-const STARTS = 15;
+const STARTS = 21;
 
 const BARE = {
   name: "bare JS, the same bindings",
@@ -36,7 +37,7 @@ const RETURNED = { name: "Vestibule, a stored session", does: "a known visitor's
  * @typedef {object} Starts
  * @property {StartRow[]} table
  * @property {Start} more additional time of ours: medians of the differences, start by start
- * @property {{ least: number, most: number }} spread of those of `all`, between the quartiles
+ * @property {{ low: number, high: number }} spread quartiles of those of `all`
  */
 
 /**
@@ -76,11 +77,13 @@ export async function startTimes(originPort) {
  * @param {KvServer} kv
  * @returns {Promise<string>} the visitor's cookie
  */
-async function storedSession(file, url, kv) {
+export async function storedSession(file, url, kv) {
   const visitor = new Browser(url);
+  const stored = () => [...kv.stored.keys()].filter((key) => key.startsWith("s:")).length;
+  const before = stored();
   await started(file, async () => {
     await visitor.fetch("/store");
-    await until(() => [...kv.stored.keys()].some((key) => key.startsWith("s:")));
+    await until(() => stored() > before, { what: "the stored session" });
   });
   return visitor.cookie;
 }
@@ -97,8 +100,7 @@ function compared([bare, ours, returned]) {
     first: one.first - bare[at].first,
     all: one.all - bare[at].all,
   }));
-  const sorted = differences.map(({ all }) => all).sort((a, b) => a - b);
-  const quarter = Math.floor(sorted.length / 4);
+  const { low, high } = quartiles(differences.map(({ all }) => all));
   return {
     table: [
       { name: BARE.name, ...middle(bare) },
@@ -106,7 +108,7 @@ function compared([bare, ours, returned]) {
       { name: RETURNED.name, ...middle(returned) },
     ],
     more: middle(differences),
-    spread: { least: round(sorted[quarter], 1), most: round(sorted.at(-1 - quarter) ?? 0, 1) },
+    spread: { low: round(low, 1), high: round(high, 1) },
   };
 }
 
@@ -130,16 +132,16 @@ async function start(file, port, cookie) {
 /**
  * Starts a process, acts as soon as it listens, and ends it.
  * @param {string} file
- * @param {() => Promise<void>} act
+ * @param {(pid: number) => Promise<void>} act
  */
-async function started(file, act) {
+export async function started(file, act) {
   const child = spawn(WORKERD, ["serve", file, "--control-fd=3"], {
     stdio: ["ignore", "ignore", "inherit", "pipe"],
   });
   const gone = once(child, "exit");
   try {
     await listens(/** @type {import("node:stream").Readable} */ (child.stdio[3]));
-    await act();
+    await act(child.pid ?? 0);
   } finally {
     child.kill("SIGKILL");
     await gone;

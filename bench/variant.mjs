@@ -33,6 +33,8 @@ export class Variant {
   cookie = "";
   /** @type {number[]} microseconds of processor time per request, one per round */
   cost = [];
+  /** @type {number[]} instructions per request, one per round, where the machine counts them */
+  instructions = [];
   /** @type {number[]} */
   throughput = [];
   url = "";
@@ -105,15 +107,20 @@ export class Variant {
     return this.cookie ? ["-H", `Cookie: ${this.cookie}`, `${this.url}/`] : [`${this.url}/`];
   }
 
+  /** Returns the process's id; 0 before its start. */
+  get pid() {
+    return this.#process?.pid ?? 0;
+  }
+
   /** Returns the process's user and system time so far, in microseconds. */
   get processorTime() {
-    const stat = readFileSync(`/proc/${this.#process?.pid}/stat`, "utf8").split(") ")[1].split(" ");
+    const stat = readFileSync(`/proc/${this.pid}/stat`, "utf8").split(") ")[1].split(" ");
     return (Number(stat[11]) + Number(stat[12])) * 10_000;
   }
 
   /** Returns the process's resident memory, in MiB. */
   get resident() {
-    const status = readFileSync(`/proc/${this.#process?.pid}/status`, "utf8");
+    const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
   }
 

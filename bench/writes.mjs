@@ -11,8 +11,8 @@ import { installPeers } from "./bundle.mjs";
 import { experiment } from "./experiment.mjs";
 import { startOrigin } from "./origin.mjs";
 import { picture } from "./picture.mjs";
+import { median, round } from "./quartiles.mjs";
 import { machine } from "./recorded.mjs";
-import { median, round } from "./report.mjs";
 import { Variant } from "./variant.mjs";
 import { cookiesOf } from "./variants.mjs";
 

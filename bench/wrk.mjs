@@ -9,11 +9,12 @@ const execute = promisify(execFile);
 /**
  * @param {string} name name of the load, for error messages
  * @param {string[]} args
- * @param {{ refused?: boolean }} [expected] whether answers are to be errors
+ * @param {{ refused?: boolean, under?: string[] }} [options] whether answers are to be errors; a program that runs wrk
  * @returns {Promise<WrkResult>}
  */
-export async function wrk(name, args, { refused = false } = {}) {
-  const { stdout } = await execute("wrk", ["-t1", "--latency", ...args]);
+export async function wrk(name, args, { refused = false, under = [] } = {}) {
+  const [program, ...words] = [...under, "wrk", "-t1", "--latency", ...args];
+  const { stdout } = await execute(program, words);
   if (/Non-2xx/.test(stdout) !== refused) throw new Error(`${name}: ${stdout}`);
   return {
     requests: Number(/(\d+) requests in/.exec(stdout)?.[1]),

@@ -4,14 +4,15 @@
  * First processor time: each variant is a workerd of its own under the same load from wrk, one
  * connection count, in interleaved rounds; the figure is user and system time of the process over the
  * requests counted, as a ratio to the barest Worker. That is far steadier than requests per second.
- * Messages of WebSockets and event streams are measured the same way. Then it counts each variant's storage
- * operations under the profiles, and Cloudflare's price for them; the sizes of records and of the wasm; and
- * the time of a start.
+ * Young isolates, messages of WebSockets and event streams are measured in a similar way. Then it counts each variant's
+ * storage operations under the profiles, and Cloudflare's price for them; the instructions of the core; the sizes of
+ * records and of the wasm; and the time of a start.
  */
 import "./node-version.mjs";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { benchNative } from "./bench-native.mjs";
+import { measureAnchors, PARTS, printReport, TIMED } from "./bench-parts.mjs";
 import { build } from "./build.mjs";
 import { readCommandLine, wholeNumber } from "./command-line.mjs";
 import { ensureTools } from "./debian-tools.mjs";
@@ -22,32 +23,18 @@ import { NODE, packages, ROOT } from "./setup.mjs";
 
 const USAGE = `Usage: npm run bench [-- OPTION …]
        npm run bench -- EXPERIMENT [OPTION …]    as node bench/EXPERIMENT.mjs, such as soak
-Measures the cost of a request in several variants, in about 18 minutes. Writes nothing without --record.
-  --only A,B      measures some parts: processor, messages, operations, records, wasm, starts
+Measures the cost of a request in several variants, in about 25 minutes. Writes nothing without --record.
+  --only A,B      measures some parts: ${Object.keys(PARTS).join(", ")}
   --anchors       measures the latency of the whole way instead, with nginx and HAProxy for comparison
   --native        measures the core alone: instructions and allocations of its cases, with their bounds
   --scale         measures what grows with sessions, tenants, origins and sockets (names for --only), in 15 minutes
-  --rounds 7      number of rounds
-  --seconds 3     seconds of a round (2 with --scale)
+  --rounds 11     number of rounds (7 with --scale)
+  --seconds 2     seconds of a round
   --quick         one round of a second of messages, records, wasm and starts
-  --record        writes bench/recorded.json, and the tables and pictures of docs/
+  --record        writes bench/recorded.json, and the tables and pictures of docs/, unless other programs use the processors
   --help          prints this text`;
 
-/** @typedef {import("../bench/recorded.mjs").Made} Made */
 /** @typedef {import("../bench/recorded.mjs").Recorded} Recorded */
-
-/**
- * The measurements, in their order; their results are recorded.
- * @type {Record<string, (originPort: number, made: Made) => Promise<Partial<Recorded>>>}
- */
-const PARTS = {
-  processor: measureProcessor,
-  messages: measureMessages,
-  operations: countOperations,
-  records: weighRecords,
-  wasm: weighWasm,
-  starts: measureStarts,
-};
 
 /** The measurements of a quick run. */
 const QUICK_PARTS = ["messages", "records", "wasm", "starts"];
@@ -80,7 +67,7 @@ await main(async () => {
   const { values } = readCommandLine(SHAPE);
   if (values.quick && values.record) throw new Fault("A quick run is not recorded: leave one out.");
   const { anchors, scale, quick } = values;
-  const { rounds = quick ? 1 : 7, seconds = quick ? 1 : scale ? 2 : 3 } = values;
+  const { rounds = quick ? 1 : scale ? 7 : 11, seconds = quick ? 1 : 2 } = values;
   const known = anchors ? [] : scale ? SCALE_PARTS : Object.keys(PARTS);
   const parts = values.only?.split(",") ?? (quick && !anchors && !scale ? QUICK_PARTS : known);
   const unknown = parts.filter((/** @type {string} */ part) => !known.includes(part));
@@ -89,8 +76,9 @@ await main(async () => {
     throw new Fault(`--only names unknown parts: ${unknown.join(", ")}. ${usable}`);
   }
   const { machine, record, recorded } = await import("../bench/recorded.mjs");
+  const { besideOthers, othersNow, percent, refusal } = await import("../bench/other-load.mjs");
+  if (values.record) mustBeRecordable(refusal(await othersNow(), "before the start"));
   if (values.native) return benchNative(machine(), values.record);
-  const made = { ...machine(), rounds, seconds };
   await build();
   await ensureTools(anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
   const { installPeers } = await import("../bench/bundle.mjs");
@@ -99,31 +87,59 @@ await main(async () => {
   const { writeDocuments } = await import("../bench/documents.mjs");
 
   let results = recorded();
-  const keep = (/** @type {Partial<Recorded>} */ part) => {
-    results = { ...results, ...part };
-    // A measurement is kept even if a later one fails.
-    if (values.record) record(part);
+  /** @type {string[]} */
+  const refused = [];
+  /**
+   * Measures a part. It is recorded at once, so that it is kept even if a later one fails.
+   * @param {string} what
+   * @param {boolean} isTimed whether other programs disturb it
+   * @param {(made: import("../bench/recorded.mjs").Made) => Promise<Partial<Recorded>>} measure
+   */
+  const keep = async (what, isTimed, measure) => {
+    const made = { ...machine(), rounds, seconds };
+    const { result, others } = await besideOthers(() => measure(made));
+    // The part has the same object. How busy others were is known once it is measured.
+    Object.assign(made, { others: Number(others.toFixed(3)) });
+    results = { ...results, ...result };
+    if (!isTimed) return values.record && record(result);
+    print(`  Meanwhile other programs used ${percent(others)} of the processors.`);
+    const why = refusal(others, `while "${what}" was measured`);
+    if (!values.record) return;
+    if (why) refused.push(why);
+    else record(result);
   };
   const origin = await startOrigin();
   try {
     if (anchors) {
-      keep({ anchors: { made, table: await measureAnchors(origin.port, made) } });
+      await keep("anchors", true, async (made) => ({
+        anchors: { made, table: await measureAnchors(origin.port, made) },
+      }));
     } else if (scale) {
       const { measureScale } = await import("../bench/scale.mjs");
-      keep({ scale: await measureScale(parts, origin.port, made, step, results.scale) });
+      await keep("scale", true, async (made) => ({
+        scale: await measureScale(parts, origin.port, made, step, results.scale),
+      }));
     } else {
-      for (const part of parts) keep(await PARTS[part](origin.port, made));
+      for (const part of parts) {
+        await keep(part, TIMED.includes(part), (made) => PARTS[part](origin.port, made));
+      }
     }
   } finally {
     await origin.stop();
   }
-  await printReport(results, { anchors, scale });
+  await printReport(results, anchors ? ["anchors"] : scale ? ["scale"] : parts);
   if (!values.record) return print("Nothing was written. With --record, docs/ gets these figures.");
-  writeDocuments(results);
+  writeDocuments(recorded());
   print(
     "Results are in bench/recorded.json, the tables of docs/, and docs/internals/bench.svg, goals.svg and scale.svg.",
   );
+  mustBeRecordable(refused.length > 0 ? `Not recorded:\n${refused.join("\n")}` : undefined);
 });
+
+/** @param {string | undefined} why it is not */
+function mustBeRecordable(why) {
+  if (why) throw new Fault(why);
+}
 
 /**
  * Runs an experiment by the Node of the packages, once these are installed.
@@ -149,97 +165,4 @@ function experiments() {
     /^await experiment\(/m.test(readFileSync(path.join(folder, file), "utf8"));
   const files = readdirSync(folder).filter((file) => file.endsWith(".mjs"));
   return files.filter(isOne).map((file) => path.basename(file, ".mjs"));
-}
-
-/**
- * @param {number} originPort
- * @param {Made} made
- */
-async function measureProcessor(originPort, made) {
-  const { rounds, seconds } = made;
-  const { processorTimes, WARM_UP_SECONDS } = await import("../bench/processor.mjs");
-  const { VARIANTS } = await import("../bench/variants.mjs");
-  const cost = await step(
-    `Measuring ${VARIANTS.length} variants in ${rounds} rounds`,
-    minutes(VARIANTS.length * (WARM_UP_SECONDS + rounds * seconds)),
-    () => processorTimes(originPort, rounds, seconds),
-  );
-  return { made, cost };
-}
-
-/**
- * @param {number} _
- * @param {Made} made
- */
-async function measureMessages(_, made) {
-  const { rounds, seconds } = made;
-  const { CASES, messageTimes } = await import("../bench/messages.mjs");
-  const table = await step(
-    `Measuring messages in ${rounds} rounds`,
-    minutes(rounds * CASES.length * (seconds + 1)),
-    () => messageTimes(rounds, seconds),
-  );
-  return { messages: { made, table } };
-}
-
-/** @param {number} originPort */
-async function countOperations(originPort) {
-  const { countAll } = await import("../bench/operations.mjs");
-  const operations = await step("Counting storage operations", "5 min", () => countAll(originPort));
-  return { operations };
-}
-
-async function weighRecords() {
-  const { encodings } = await import("../bench/encodings.mjs");
-  return { encodings: await step("Measuring the size of stored sessions", "6 s", encodings) };
-}
-
-async function weighWasm() {
-  const { weight } = await import("../bench/weight.mjs");
-  return { weight: weight() };
-}
-
-/** @param {number} originPort */
-async function measureStarts(originPort) {
-  const { startTimes } = await import("../bench/starts.mjs");
-  return { starts: await step("Measuring starts", "6 s", () => startTimes(originPort)) };
-}
-
-/**
- * @param {number} originPort
- * @param {Made} made
- */
-async function measureAnchors(originPort, { rounds, seconds }) {
-  const { anchors } = await import("../bench/anchors.mjs");
-  return step(`Measuring the whole way in ${rounds} rounds`, minutes(rounds * 6 * seconds), () =>
-    anchors(originPort, rounds, seconds),
-  );
-}
-
-/** @param {number} seconds */
-function minutes(seconds) {
-  return `${Math.ceil(seconds / 60) + 1} min`;
-}
-
-/**
- * @param {Recorded} recorded
- * @param {{ anchors: boolean, scale: boolean }} only the option that replaced the parts
- */
-async function printReport(recorded, only) {
-  const { anchorsAsText } = await import("../bench/anchors.mjs");
-  const { scaleAsText } = await import("../bench/scale-tables.mjs");
-  if (only.scale) return print(`\n${scaleAsText(recorded.scale)}\n`);
-  if (only.anchors) return print(`\n${anchorsAsText(recorded.anchors.table)}\n`);
-  const { asText } = await import("../bench/report.mjs");
-  const { goalsAsText } = await import("../bench/goals.mjs");
-  const { messagesAsText } = await import("../bench/messages.mjs");
-  const { operationsAsText } = await import("../bench/operation-tables.mjs");
-  const { experimentAsText } = await import("../bench/experiment-tables.mjs");
-  const { startsAsText } = await import("../bench/starts.mjs");
-  print(`\n${asText(recorded.cost)}\n`);
-  print(`${messagesAsText(recorded.messages.table)}\n`);
-  print(`${operationsAsText(recorded)}\n`);
-  print(`${experimentAsText("encodings", recorded)}\n`);
-  print(`${startsAsText(recorded.starts)}\n`);
-  print(`${goalsAsText(recorded)}\n`);
 }
