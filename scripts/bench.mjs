@@ -77,7 +77,8 @@ await main(async () => {
   }
   const { machine, record, recorded } = await import("../bench/recorded.mjs");
   const { besideOthers, othersNow, percent, refusal } = await import("../bench/other-load.mjs");
-  if (values.record) mustBeRecordable(refusal(await othersNow(), "before the start"));
+  const areTimed = anchors || scale || values.native || parts.some(isTimed);
+  if (values.record && areTimed) mustBeRecordable(refusal(await othersNow(), "before the start"));
   if (values.native) return benchNative(machine(), values.record);
   await build();
   await ensureTools(anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
@@ -121,7 +122,7 @@ await main(async () => {
       }));
     } else {
       for (const part of parts) {
-        await keep(part, TIMED.includes(part), (made) => PARTS[part](origin.port, made));
+        await keep(part, isTimed(part), (made) => PARTS[part](origin.port, made));
       }
     }
   } finally {
@@ -135,6 +136,11 @@ await main(async () => {
   );
   mustBeRecordable(refused.length > 0 ? `Not recorded:\n${refused.join("\n")}` : undefined);
 });
+
+/** @param {string} part */
+function isTimed(part) {
+  return TIMED.includes(part);
+}
 
 /** @param {string | undefined} why it is not */
 function mustBeRecordable(why) {
