@@ -1,6 +1,7 @@
 /** Tests how the benchmark decides: quartiles, goals, the load of other programs, and what its variants send. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import path from "node:path";
 import { test } from "node:test";
 import { documents } from "../bench/documents.mjs";
 import { goals, goalsAsPicture, goalsInMarkdown, shareOf, verdict } from "../bench/goals.mjs";
@@ -164,3 +165,19 @@ for (const [floor, ours] of PAIRS) {
     assert.equal(difference(await sentHead(floor), await sentHead(ours)), undefined);
   });
 }
+
+test("a timer of the counted Worker has a number as its id, which clears it", () => {
+  const clock = path.resolve(import.meta.dirname, "../bench/counted/clock.js");
+  const program = `
+    const { putForward } = await import(${JSON.stringify(clock)});
+    const fired = [];
+    const ids = ["cleared", "kept"].map((name) => setTimeout(() => fired.push(name), 60_000));
+    clearTimeout(ids[0]);
+    await putForward(61_000);
+    console.log(JSON.stringify([ids.map((id) => typeof id), fired]));
+    process.exit();`;
+  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+    encoding: "utf8",
+  });
+  assert.deepEqual(JSON.parse(stdout), [["number", "number"], ["kept"]]);
+});

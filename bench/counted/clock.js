@@ -36,7 +36,12 @@ export function settled() {
 
 Date.now = () => realTime() + ahead;
 
-/** @typedef {{ real?: any }} Timer */
+/**
+ * Real timers of pending ones. Ids are numbers, because Rust keeps them as such.
+ * @type {Map<number, any>}
+ */
+const pending = new Map();
+let lastId = 0;
 
 Object.assign(globalThis, {
   /**
@@ -45,19 +50,24 @@ Object.assign(globalThis, {
    */
   setTimeout(act, ms = 0) {
     const due = Date.now() + ms;
-    /** @type {Timer} */
-    const timer = {};
+    lastId += 1;
+    const id = lastId;
     const check = () => {
       const left = due - Date.now();
-      if (left <= 0) act();
-      else timer.real = realTimeout(check, Math.min(left, CHECK_INTERVAL));
+      if (left > 0) return wait(left);
+      pending.delete(id);
+      act();
     };
-    timer.real = realTimeout(check, Math.min(ms, CHECK_INTERVAL));
-    return timer;
+    const wait = (/** @type {number} */ left) => {
+      pending.set(id, realTimeout(check, Math.min(left, CHECK_INTERVAL)));
+    };
+    wait(ms);
+    return id;
   },
 
-  /** @param {Timer | undefined} timer */
-  clearTimeout(timer) {
-    if (timer) realClear(timer.real);
+  /** @param {number} id */
+  clearTimeout(id) {
+    realClear(pending.get(id));
+    pending.delete(id);
   },
 });
