@@ -3,14 +3,14 @@ import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { tenant, who } from "../account.js";
 import { get } from "../api.js";
-import { amount, count, counted, duration, percent, span } from "../format.js";
+import { amount, count, counted, duration, percent } from "../format.js";
 import { Trouble } from "../parts/loaded.jsx";
 import { Head } from "../parts/page.jsx";
-import { Plot } from "../parts/plot.jsx";
 import { usePolled } from "../polled.js";
-import { continued, MEMORY, per, perSecond } from "../rates.js";
+import { continued, perSecond } from "../rates.js";
 import { Busiest } from "./busiest.jsx";
 import { Latency } from "./latency.jsx";
+import { Plots } from "./overview-plots.jsx";
 import { OtherCounts, Statuses, Tenants } from "./overview-tables.jsx";
 
 /** @import { Overview, Point } from "../backend.d.ts" */
@@ -157,97 +157,6 @@ function Figure({ name, label, value, kind = "", children }) {
       </dd>
       <dd class="soft">{children ?? "\u00a0"}</dd>
     </div>
-  );
-}
-
-/** Shown times of the plots, in seconds. */
-const RANGES = [120, 300, MEMORY / 1000];
-
-/** @param {{ points: Point[] }} props */
-function Plots({ points }) {
-  const range = useSignal(RANGES[0]);
-  const times = points.map(({ at }) => at);
-  const gauge = (/** @type {"sessions_active" | "streams_active"} */ name) =>
-    points.map((point) => point[name]);
-  const each = (/** @type {number} */ value) => `${amount(value)}/s`;
-  return (
-    <section aria-labelledby="plots-title">
-      <div class="plots-head">
-        <h2 id="plots-title">Over time</h2>
-        <fieldset class="switch">
-          <legend class="visually-hidden">Time range of the plots</legend>
-          {RANGES.map((seconds) => (
-            <label key={seconds}>
-              <input
-                type="radio"
-                name="range"
-                checked={range.value === seconds}
-                onChange={() => {
-                  range.value = seconds;
-                }}
-              />
-              {span(seconds)}
-            </label>
-          ))}
-        </fieldset>
-      </div>
-      <div class="plots">
-        <Plot
-          range={range.value}
-          title="Traffic"
-          series={[
-            { label: "Requests", color: "--series-1" },
-            { label: "Errors", color: "--series-bad", dash: [5, 3] },
-          ]}
-          times={times}
-          values={[perSecond(points, "requests"), perSecond(points, "errors")]}
-          format={each}
-        />
-        <Plot
-          range={range.value}
-          title="Time spent per request"
-          series={[
-            { label: "Origin", color: "--series-2" },
-            { label: "Edge", color: "--series-1", dash: [5, 3] },
-          ]}
-          times={times}
-          values={[
-            per(points, "origin_seconds", "requests"),
-            per(points, "edge_seconds", "requests"),
-          ]}
-          format={duration}
-          least={0.01}
-        />
-        <Plot
-          range={range.value}
-          title="Sessions and streams"
-          series={[
-            { label: "Sessions", color: "--series-1" },
-            { label: "Streams", color: "--series-3", dash: [5, 3] },
-          ]}
-          times={times}
-          values={[gauge("sessions_active"), gauge("streams_active")]}
-          format={count}
-          least={4}
-        />
-        <Plot
-          range={range.value}
-          title="Storage operations"
-          series={[
-            { label: "Reads", color: "--series-1" },
-            { label: "Writes", color: "--series-2", dash: [5, 3] },
-            { label: "Objects", color: "--series-3", dash: [2, 3] },
-          ]}
-          times={times}
-          values={[
-            perSecond(points, "kv_reads"),
-            perSecond(points, "kv_writes"),
-            perSecond(points, "object_calls"),
-          ]}
-          format={each}
-        />
-      </div>
-    </section>
   );
 }
 

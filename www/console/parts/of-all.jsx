@@ -3,7 +3,8 @@ import { tenants } from "../account.js";
 import { Refusal } from "../api.js";
 import { counted } from "../format.js";
 import { route, to } from "../route.js";
-import { Empty, Loaded, Rows } from "./loaded.jsx";
+import { Loaded, Rows } from "./loaded.jsx";
+import { NoTenant } from "./no-tenant.jsx";
 
 /** @import { ComponentChildren } from "preact" */
 /** @import { Reading } from "../polled.js" */
@@ -47,14 +48,7 @@ export async function ofEach(load) {
  * @param {{ reading: Reading<All<unknown>>, what: string, children: ComponentChildren }} props
  */
 export function OfAll({ reading, what, children }) {
-  if (tenants.value.length === 0)
-    return (
-      <Empty title="There is no tenant yet">
-        <p>
-          <a href={to("tenants", "new")}>Create the first tenant.</a>
-        </p>
-      </Empty>
-    );
+  if (tenants.value.length === 0) return <NoTenant />;
   return (
     <Loaded reading={reading} waiting={<Rows count={6} />}>
       {({ found, left }) => (
