@@ -164,8 +164,8 @@ test("an operator lists a tenant's sessions by user, page by page, and ends one"
   assert.equal(first.sessions.length, 2);
   const second = await (await ask(`sessions?user=u1&limit=2&after=${first.next}`)).json();
   assert.deepEqual([second.sessions.length, second.next], [1, null]);
-  const [{ handle, user, device }] = second.sessions;
-  assert.deepEqual([user, device], ["u1", "other"]);
+  const [{ handle, user, device, browser, path }] = second.sessions;
+  assert.deepEqual([user, device, browser, path], ["u1", "other", "Node.js", "/"]);
   assert.equal((await ask(`sessions/${handle}`, "DELETE")).status, 204);
   await until(async () => (await (await ask("sessions?user=u1")).json()).sessions.length === 2);
   for (const query of ["?limit=0", "?limit=-1", "?limit=1000000000", "?x=1", "?user=a&user=b"]) {

@@ -18,7 +18,9 @@ pub(super) fn summarise(gateway: &Gateway, record: &Record) -> Map<String, Value
         ("last_seen", json!(record.seen.0)),
         ("expires", json!(tenant.lifetime.end(&record.span()).0)),
         ("device", json!(record.device)),
+        ("browser", json!(record.browser)),
         ("country", json!(record.country)),
+        ("path", json!(record.path)),
         (
             "origin",
             json!(pinned.or(hashed.map(|origin| origin.name.as_str()))),

@@ -10,7 +10,7 @@ use crate::span_id::TraceId;
 use crate::telemetry::labels::RequestLabels;
 
 /// Number of fields.
-const FIELDS: usize = 11;
+const FIELDS: usize = 12;
 
 /// Parts of a forwarded request that its response needs. They are no secret from the edge, which has the cookie anyway,
 /// and never leave the isolate.
@@ -100,6 +100,7 @@ impl<'a> ResponseContext<'a> {
             self.methods,
             self.trace_id,
             self.client.country,
+            self.client.path,
             itoa::Buffer::new().format(self.cookie_age),
             // The client's text may contain a tab, so it comes last.
             self.client.agent,
@@ -119,6 +120,7 @@ impl<'a> ResponseContext<'a> {
             methods,
             trace_id,
             country,
+            client_path,
             cookie_age,
             agent,
         ] = core::array::from_fn(|_| fields.next());
@@ -154,6 +156,7 @@ impl<'a> ResponseContext<'a> {
             cookie_age: cookie_age?.parse().ok()?,
             client: Client {
                 country: country?,
+                path: client_path?,
                 agent: agent?,
             },
         })
@@ -190,6 +193,7 @@ mod tests {
             cookie_age: 60,
             client: Client {
                 country: "AT",
+                path: "/chat/",
                 agent: "a tab\tand more",
             },
         };

@@ -41,7 +41,7 @@ pub(crate) struct Update<'a> {
     pub(crate) begins: bool,
     /// Time since which a session lasts that begins without a cookie.
     pub(crate) since: Option<UnixSeconds>,
-    /// Device and country, if this change records the session.
+    /// Device, browser, country and path, if this change records the session.
     pub(crate) client: Client<'a>,
     /// Version that the session must have.
     pub(crate) if_version: Option<Version>,
@@ -226,6 +226,8 @@ impl Sessions {
                         created: update.since.unwrap_or(now.seconds()),
                         device: None,
                         country: None,
+                        browser: None,
+                        path: None,
                     });
                 }
                 Err(vec![command.need(&self.tenant.id, update.handle, key)])
@@ -289,6 +291,8 @@ impl Sessions {
                 created: token.created,
                 device: update.client.device(),
                 country: update.client.country(),
+                browser: update.client.browser(),
+                path: update.client.path(),
             }),
             if_version: update.if_version,
             lease: update.lease,

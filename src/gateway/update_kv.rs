@@ -109,6 +109,8 @@ impl Sessions {
             let record = Record {
                 device: update.client.device(),
                 country: update.client.country(),
+                browser: update.client.browser(),
+                path: update.client.path(),
                 ..unstored(token)
             };
             return Ok(Ok((record, IdMatch::Current)));

@@ -45,6 +45,8 @@ mod field {
     pub(super) const VAULT: u32 = 24;
     pub(super) const GROUPS_OMITTED: u32 = 25;
     pub(super) const OPENED: u32 = 26;
+    pub(super) const BROWSER: u32 = 27;
+    pub(super) const PATH: u32 = 28;
 }
 
 const LIVE: u8 = 0;
@@ -138,6 +140,8 @@ impl Writer {
         self.text(field::PIN, record.pin.as_deref());
         self.text(field::DEVICE, record.device.as_deref());
         self.text(field::COUNTRY, record.country.as_deref());
+        self.text(field::BROWSER, record.browser.as_deref());
+        self.text(field::PATH, record.path.as_deref());
         self.text(field::DATA, record.data.stored());
         if let Some(grant) = &record.grant {
             self.text(field::GRANT, Some(&grant.to_json().to_string()));
@@ -195,6 +199,8 @@ struct Fields<'b> {
     pin: Option<&'b str>,
     device: Option<&'b str>,
     country: Option<&'b str>,
+    browser: Option<&'b str>,
+    path: Option<&'b str>,
     data: Option<&'b str>,
     grant: Option<&'b str>,
     vault: Option<&'b str>,
@@ -258,6 +264,8 @@ impl<'b> Fields<'b> {
             field::PIN => self.pin = Some(decoder.str()?),
             field::DEVICE => self.device = Some(decoder.str()?),
             field::COUNTRY => self.country = Some(decoder.str()?),
+            field::BROWSER => self.browser = Some(decoder.str()?),
+            field::PATH => self.path = Some(decoder.str()?),
             field::DATA => self.data = Some(decoder.str()?),
             field::GRANT => self.grant = Some(decoder.str()?),
             field::VAULT => self.vault = Some(decoder.str()?),
@@ -308,6 +316,8 @@ impl<'b> Fields<'b> {
             pin: owned(self.pin),
             device: owned(self.device),
             country: owned(self.country),
+            browser: owned(self.browser),
+            path: owned(self.path),
             data: Data::from_stored(self.data.unwrap_or_default().to_owned()),
             grant: json(self.grant).as_ref().and_then(TokenSet::from_json),
             vault: json(self.vault)

@@ -86,6 +86,10 @@ pub(crate) struct Record {
     pub device: Option<String>,
     /// Country it began in, as two letters, for the user's own list.
     pub country: Option<String>,
+    /// Family of browsers it began in, for the user's own list.
+    pub browser: Option<String>,
+    /// First segment of the path it began at.
+    pub path: Option<String>,
     /// Data of the application.
     pub data: Data,
     /// Tokens that the identity provider issued.
@@ -152,6 +156,8 @@ impl Record {
             pin: None,
             device: None,
             country: None,
+            browser: None,
+            path: None,
             data: Data::default(),
             grant: None,
             vault: Vault::default(),

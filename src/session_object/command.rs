@@ -113,6 +113,12 @@ pub(crate) struct InitialState {
     pub device: Option<String>,
     /// Country, as two letters.
     pub country: Option<String>,
+    /// Family of browsers. An older release sends none and ignores it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub browser: Option<String>,
+    /// First segment of the path. An older release sends none and ignores it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 impl UpdateCommand {

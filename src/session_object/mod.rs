@@ -266,6 +266,8 @@ impl<R: Rng> Executor<'_, R> {
                 created: begin.created,
                 device: begin.device.clone(),
                 country: begin.country.clone(),
+                browser: begin.browser.clone(),
+                path: begin.path.clone(),
                 ..record
             }),
             None => {
@@ -289,6 +291,8 @@ impl<R: Rng> Executor<'_, R> {
         Record {
             device: begin.device.clone(),
             country: begin.country.clone(),
+            browser: begin.browser.clone(),
+            path: begin.path.clone(),
             ..Record::unstored(self.handle, begin.id, begin.created, self.now.seconds())
         }
     }

@@ -70,6 +70,8 @@ fn patch(json: &str, once: u64) -> UpdateCommand {
             created: NOW.seconds(),
             device: None,
             country: None,
+            browser: None,
+            path: None,
         }),
         ..UpdateCommand::new(change, once, Epoch(1))
     }

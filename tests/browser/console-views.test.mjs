@@ -49,7 +49,7 @@ test("with the default settings an origin shows its stored sessions, and no coun
   assert.deepEqual(complaints, []);
 });
 
-test("a session is listed by its user and device, with the number of all", async (t) => {
+test("a session is listed by its user, browser and path, with the number of all", async (t) => {
   const site = await BusySite.start(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(site.vestibule, "sessions?tenant=acme&user=ada"));
@@ -57,7 +57,10 @@ test("a session is listed by its user and device, with the number of all", async
   await page.getByText("2 stored sessions of ada.").waitFor(PATIENCE);
   const row = page.locator("table.sessions tbody tr", { hasText: "phone" });
   assert.match(String(await row.locator("th").textContent()), /^ada /);
-  assert.equal(await row.locator('[data-label="Device"]').textContent(), "phone · DE");
+  assert.equal(await row.locator('[data-label="Browser"]').textContent(), "Safari · phone · DE");
+  assert.equal(await row.locator('[data-label="Path"]').textContent(), "/");
+  await row.getByRole("link", { name: /^ada/ }).click();
+  await page.getByText("Safari · phone · DE, began at /", { exact: true }).waitFor();
   assert.deepEqual(complaints, []);
 });
 
@@ -66,7 +69,7 @@ test("origins and sessions of all tenants are shown together", async (t) => {
   const { page, complaints } = await consolePage(t);
   await page.goto(address(site.vestibule, "origins"));
   await signIn(page);
-  const rows = page.locator("table.sessions tbody tr");
+  const rows = page.locator("table.list tbody tr");
   await until(async () => (await rows.count()) === 6, { within: PATIENCE.timeout });
   const drained = rows.filter({ hasText: "chat-b" });
   await drained.getByText("Draining").waitFor();
@@ -78,6 +81,9 @@ test("origins and sessions of all tenants are shown together", async (t) => {
   const tenants = await rows.locator('[data-label="Tenant"]').allTextContents();
   assert.deepEqual([...new Set(tenants)].sort(), ["acme", "initech"]);
   await isAccessible(page, "sessions of all tenants");
+  // Sooner than the page asks again: the tenants are known when it opens.
+  await page.reload();
+  await rows.filter({ hasText: "hedy" }).waitFor({ timeout: 10_000 });
 
   const before = await rows.filter({ hasText: "initech" }).count();
   const guest = rows.filter({ hasText: "initech" }).first();

@@ -121,8 +121,11 @@ export interface SessionLine {
   created: number;
   last_seen: number;
   expires: number;
-  device: string;
+  device: string | null;
+  /** Unknown for sessions of earlier releases. */
+  browser: string | null;
   country: string | null;
+  path: string | null;
   origin: string | null;
   user: string | null;
 }

@@ -7,8 +7,10 @@ export const SUMMARY_EXAMPLE = {
   created: 1790000000,
   last_seen: 1790003600,
   expires: 1790086400,
-  device: "Firefox on Linux",
+  device: "desktop",
+  browser: "Firefox",
   country: "DE",
+  path: "/chat",
   origin: "chat-1",
   user: "ada",
 };

@@ -57,7 +57,9 @@ const SUMMARY = {
   last_seen: when("When it was used last, to the touch interval"),
   expires: when("When it ends without further use"),
   device: nullable(text("Kind of device on which it began.")),
+  browser: nullable(text("Family of browsers in which it began, without a version.")),
   country: nullable(text("Country in which it began.")),
+  path: nullable(text("First segment of the path at which it began, if it is a plain word.")),
   origin: nullable(text("Name of the server that has the conversation.")),
   user: nullable(text("Name of the user; `null` for a guest.")),
 };

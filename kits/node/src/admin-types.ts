@@ -9,7 +9,11 @@ export interface SessionSummary {
   readonly last_seen: number;
   readonly expires: number;
   readonly device: string | null;
+  /** The family, such as `Firefox`; `null` if unknown, or before release 0.3. */
+  readonly browser: string | null;
   readonly country: string | null;
+  /** First segment of the path where it began, such as `/chat`, if it is a plain word. */
+  readonly path: string | null;
   /** The server that has the conversation. */
   readonly origin: string | null;
   /** `null` for a guest. */

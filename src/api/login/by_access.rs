@@ -33,7 +33,7 @@ pub(super) fn sign_in(
         grant: Some(user.grant()),
         authenticated: Some(UnixSeconds(0)),
     };
-    let signed_in = finish_login::sign_in(gateway, &proof, context)?;
+    let signed_in = finish_login::sign_in(gateway, &proof, return_to, context)?;
     let answer = Answer::empty(303)
         .with("location", return_to)
         .with("vary", "Cookie");

@@ -166,7 +166,7 @@ fn finish(
     if let Some(challenge) = begun.frame {
         return super::popup::offer(gateway, proof, challenge, context);
     }
-    let signed_in = super::finish_login::sign_in(gateway, &proof, context)?;
+    let signed_in = super::finish_login::sign_in(gateway, &proof, &begun.return_to, context)?;
     Ok(signed_in.onto(redirect_to(&begun.return_to)))
 }
 

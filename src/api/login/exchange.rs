@@ -97,7 +97,7 @@ pub(in crate::api) fn exchange_token(
         grant: None,
         authenticated: proved_at(&token.claims),
     };
-    let signed_in = super::finish_login::sign_in(gateway, &proof, context)?;
+    let signed_in = super::finish_login::sign_in(gateway, &proof, "", context)?;
     let record = &signed_in.session.record;
     let identity = record.identity.as_ref();
     let body = json!({

@@ -77,10 +77,11 @@ pub(super) fn with_site_data(answer: Answer, clear: &str) -> Answer {
     answer.with("clear-site-data", clear)
 }
 
-/// Signs a user in.
+/// Signs a user in who wanted to visit `return_to`; empty for an application, which visits no page.
 pub(super) fn sign_in(
     gateway: &mut Gateway,
     proof: &Proof,
+    return_to: &str,
     context: &RequestContext<'_>,
 ) -> Result<SignedIn, Interrupt> {
     let (answers, now) = (context.answers, context.now);
@@ -145,7 +146,8 @@ pub(super) fn sign_in(
         ..Change::default()
     };
     let update = Update {
-        client: Client::of(context.request),
+        // The path of this request is one of ours, and says nothing of the visit.
+        client: Client::of(context.request).at(return_to),
         ..Update::by(&token, change)
     };
     match gateway

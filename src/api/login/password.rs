@@ -60,7 +60,7 @@ pub(in crate::api) fn login_by_password(
         grant: None,
         authenticated: None,
     };
-    let signed_in = super::finish_login::sign_in(gateway, &proof, context)?;
+    let signed_in = super::finish_login::sign_in(gateway, &proof, &return_to, context)?;
     let answer = if context.request.is_navigation() {
         Answer::empty(303).with("location", return_to)
     } else {

@@ -118,7 +118,7 @@ fn finish(
         authenticated: handover.authenticated,
         grant: handover.grant,
     };
-    let signed_in = super::finish_login::sign_in(gateway, &proof, context)?;
+    let signed_in = super::finish_login::sign_in(gateway, &proof, &begun.return_to, context)?;
     let answer = Answer::empty(303)
         .with("location", begun.return_to)
         .with("vary", "Cookie");

@@ -24,6 +24,8 @@ fn record() -> Record {
         pin: Some("blue".to_owned()),
         device: Some("phone".to_owned()),
         country: Some("AT".to_owned()),
+        browser: Some("Firefox".to_owned()),
+        path: Some("/chat".to_owned()),
         data: Data::default().patched(r#"{"tier":"pro"}"#).unwrap(),
         grant: Some(TokenSet {
             subject: "u".to_owned(),

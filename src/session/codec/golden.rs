@@ -24,10 +24,15 @@ const LAST_METHOD: u8 = 2;
 const AT: UnixSeconds = UnixSeconds(1_700_000_900);
 
 /// Returns records that together have every field.
-fn entries() -> [(&'static str, Entry); 4] {
+fn entries() -> [(&'static str, Entry); 5] {
     let data = format!(r#"{{"text":"{}"}}"#, "one of many words ".repeat(12));
     let longer = Record {
         data: Data::default().patched(&data).unwrap(),
+        ..record()
+    };
+    let on_a_page = Record {
+        browser: Some("Firefox".to_owned()),
+        path: Some("/chat".to_owned()),
         ..record()
     };
     [
@@ -35,6 +40,7 @@ fn entries() -> [(&'static str, Entry); 4] {
         ("longer", Entry::Live(longer.clone())),
         ("with all there may be", Entry::Live(full(longer))),
         ("ended", Entry::Ended { at: AT }),
+        ("on a page", Entry::Live(on_a_page)),
     ]
 }
 

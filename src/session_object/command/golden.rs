@@ -94,6 +94,16 @@ fn commands() -> Vec<(&'static str, Command)> {
         created: UnixSeconds(1_700_000_000),
         device: Some("phone".to_owned()),
         country: Some("DE".to_owned()),
+        browser: None,
+        path: None,
+    };
+    let on_a_page = UpdateCommand {
+        begin: Some(InitialState {
+            browser: Some("Firefox".to_owned()),
+            path: Some("/chat".to_owned()),
+            ..begin.clone()
+        }),
+        ..UpdateCommand::new(Change::touch(), 9, Epoch(0))
     };
     let kept = StoredCookie {
         name: "access_token".to_owned(),
@@ -176,6 +186,10 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("change anything else", change(others)),
         ("end", change(end)),
         ("note a use", change(Change::touch())),
+        (
+            "begin on a page",
+            command(Operation::Change(Box::new(on_a_page))),
+        ),
         ("note a connection", change(Change::opening())),
         ("go where the hash leads", change(no_pin)),
         (

@@ -43,6 +43,8 @@ fn command_round_trips() {
             created: UnixSeconds(5),
             device: Some("phone".to_owned()),
             country: None,
+            browser: None,
+            path: None,
         }),
         if_version: Some(Version(9)),
         lease: Some(4),

@@ -33,7 +33,7 @@ export function OriginsOfAll() {
       <Head title="Origins" lead={lead(found?.map(({ origin }) => origin))} reading={reading} />
       <OfAll reading={reading} what="origins">
         {found && found.length > 0 && (
-          <table class="card sessions">
+          <table class="card list">
             <caption class="visually-hidden">Origins of all tenants</caption>
             <thead>
               <tr>

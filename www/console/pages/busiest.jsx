@@ -1,6 +1,7 @@
 /** Shows the sessions with the most requests of the last hour. */
 import { get, Refusal } from "../api.js";
 import { count, counted } from "../format.js";
+import { BeganAt, ClientName } from "../parts/client.jsx";
 import { SessionName } from "../parts/session-name.jsx";
 import { usePolled } from "../polled.js";
 
@@ -30,7 +31,8 @@ export function Busiest({ sessions, withTenant }) {
             <tr>
               <th scope="col">User</th>
               {withTenant && <th scope="col">Tenant</th>}
-              <th scope="col">Device</th>
+              <th scope="col">Browser</th>
+              <th scope="col">Path</th>
               <th scope="col">Origin</th>
               <th scope="col" class="number">
                 Requests
@@ -73,8 +75,15 @@ function Row({ busy, session, isLookedUp, withTenant }) {
         />
       </th>
       {withTenant && <td data-label="Tenant">{tenant}</td>}
-      <td data-label="Device">
-        {session ? session.device : <span class="soft">{isLookedUp ? "not stored" : "…"}</span>}
+      <td data-label="Browser">
+        {session ? (
+          <ClientName session={session} />
+        ) : (
+          <span class="soft">{isLookedUp ? "not stored" : "…"}</span>
+        )}
+      </td>
+      <td data-label="Path" class={session?.path ? undefined : "absent"}>
+        <BeganAt path={session?.path ?? null} />
       </td>
       <td data-label="Origin">{session?.origin ?? <span class="soft">–</span>}</td>
       <td class="number" data-label="Requests">

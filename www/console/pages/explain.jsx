@@ -24,7 +24,7 @@ export function ExplainPage() {
       {tenant.value ? (
         <AtItsHost key={`${tenant.value} ${handle}`} of={tenant.value} handle={handle} />
       ) : (
-        <ChooseTenant what="requests" />
+        <ChooseTenant>Its requests are explained here.</ChooseTenant>
       )}
     </>
   );

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { tenant as chosen } from "../account.js";
 import { ask } from "../api.js";
+import { BeganAt, ClientName, clientText } from "../parts/client.jsx";
 import { Confirm } from "../parts/dialog.jsx";
 import { notify } from "../parts/notice.jsx";
 import { SessionName } from "../parts/session-name.jsx";
@@ -17,13 +18,14 @@ export function SessionTable({ sessions, changed, withTenant = false }) {
   const asked = useSignal(/** @type {Line | null} */ (null));
   return (
     <>
-      <table class="card sessions">
+      <table class="card list sessions">
         <caption class="visually-hidden">Sessions</caption>
         <thead>
           <tr>
             <th scope="col">User</th>
             {withTenant && <th scope="col">Tenant</th>}
-            <th scope="col">Device</th>
+            <th scope="col">Browser</th>
+            <th scope="col">Path</th>
             <th scope="col">Origin</th>
             <th scope="col">Last seen</th>
             <th scope="col">Ends</th>
@@ -60,7 +62,7 @@ export function SessionTable({ sessions, changed, withTenant = false }) {
 
 /** @param {{ session: Line, withTenant: boolean, revoke: () => void }} props */
 function Row({ session, withTenant, revoke }) {
-  const { handle, user, device, country, origin, last_seen, expires, tenant } = session;
+  const { handle, user, path, origin, last_seen, expires, tenant } = session;
   /** @type {Record<string, string>} */
   const of = tenant ? { tenant } : {};
   return (
@@ -69,9 +71,11 @@ function Row({ session, withTenant, revoke }) {
         <SessionName handle={handle} user={user} of={of} />
       </th>
       {withTenant && <td data-label="Tenant">{tenant}</td>}
-      <td data-label="Device">
-        {device}
-        {country && <span class="soft"> · {country}</span>}
+      <td data-label="Browser">
+        <ClientName session={session} />
+      </td>
+      <td data-label="Path" class={path ? undefined : "absent"}>
+        <BeganAt path={path} />
       </td>
       <td data-label="Origin">
         {origin ? <a href={to("origins", origin, of)}>{origin}</a> : <span class="soft">none</span>}
@@ -96,10 +100,10 @@ function Row({ session, withTenant, revoke }) {
 }
 
 /**
- * @param {{ session: { handle: string, user: string | null, device: string, tenant?: string },
- *   close: () => void, done: () => void }} props
+ * @param {{ session: Line, close: () => void, done: () => void }} props
  */
-export function Revoke({ session: { handle, user, device, tenant }, close, done }) {
+export function Revoke({ session, close, done }) {
+  const { handle, user, tenant } = session;
   const act = async () => {
     const query = { tenant: tenant ?? chosen.value };
     await ask("DELETE", `admin/sessions/${encodeURIComponent(handle)}`, { query });
@@ -109,8 +113,8 @@ export function Revoke({ session: { handle, user, device, tenant }, close, done 
   return (
     <Confirm title="Revoke this session?" action="Revoke" danger act={act} close={close}>
       <p>
-        {user ?? "A guest"} on {device} is signed out at once, and open connections of the session
-        are closed. The session <code>{handle}</code> cannot be restored.
+        {user ?? "A guest"} ({clientText(session)}) is signed out at once, and open connections of
+        the session are closed. The session <code>{handle}</code> cannot be restored.
       </p>
     </Confirm>
   );

@@ -4,7 +4,8 @@ import { tenant } from "../account.js";
 import { get } from "../api.js";
 import { Badge } from "../parts/badge.jsx";
 import { ChooseTenant } from "../parts/choose-tenant.jsx";
-import { Loaded, Rows } from "../parts/loaded.jsx";
+import { BeganAt, ClientName } from "../parts/client.jsx";
+import { Empty, Loaded, Rows } from "../parts/loaded.jsx";
 import { Head } from "../parts/page.jsx";
 import { Time } from "../parts/time.jsx";
 import { Tree } from "../parts/tree.jsx";
@@ -23,7 +24,7 @@ export function SessionPage({ handle }) {
     return (
       <>
         <Head title="Session" lead={handle} />
-        <ChooseTenant what="sessions" />
+        <ChooseTenant>The session is searched among its sessions.</ChooseTenant>
       </>
     );
   return <Session handle={handle} of={tenant.value} />;
@@ -50,7 +51,7 @@ function Session({ handle, of }) {
       </p>
       <Head
         title={session ? (session.user ?? "Guest") : "Session"}
-        lead={<code>{handle}</code>}
+        lead={session ? <Where session={session} /> : <code>{handle}</code>}
         reading={reading}
       >
         <a class="button" href={to("explain", "", { handle })}>
@@ -66,9 +67,15 @@ function Session({ handle, of }) {
           Revoke
         </button>
       </Head>
-      <Loaded reading={reading} waiting={<Rows count={3} tall />}>
-        {(shown) => <Detail session={shown} />}
-      </Loaded>
+      {isGone && !session ? (
+        <Empty title="No such session">
+          <p>It has ended, or was never stored. Guests without data are not stored.</p>
+        </Empty>
+      ) : (
+        <Loaded reading={reading} waiting={<Rows count={3} tall />}>
+          {(shown) => <Detail session={shown} />}
+        </Loaded>
+      )}
       {isEnding.value && session && (
         <Revoke
           session={session}
@@ -77,6 +84,20 @@ function Session({ handle, of }) {
           }}
           done={() => go("sessions")}
         />
+      )}
+    </>
+  );
+}
+
+/** Describes the session in one line. @param {{ session: SessionDetail }} props */
+function Where({ session }) {
+  return (
+    <>
+      <ClientName session={session} />
+      {session.path && (
+        <>
+          , began at <code>{session.path}</code>
+        </>
       )}
     </>
   );
@@ -110,9 +131,11 @@ function Detail({ session }) {
               </span>
             </Fact>
           )}
-          <Fact term="Device">
-            {session.device}
-            {session.country && ` · ${session.country}`}
+          <Fact term="Browser">
+            <ClientName session={session} />
+          </Fact>
+          <Fact term="Began at">
+            <BeganAt path={session.path} />
           </Fact>
           <Fact term="Origin">
             {session.origin ? (
@@ -121,6 +144,9 @@ function Detail({ session }) {
               <span class="soft">none yet</span>
             )}
             {session.pinned && " · pinned"}
+          </Fact>
+          <Fact term="Handle">
+            <code>{session.handle}</code>
           </Fact>
         </dl>
       </section>

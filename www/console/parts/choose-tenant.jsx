@@ -2,21 +2,15 @@
 import { tenants } from "../account.js";
 import { route, to } from "../route.js";
 import { Empty } from "./loaded.jsx";
+import { NoTenant } from "./no-tenant.jsx";
 
-/** @param {{ what: string }} props what is shown of the tenant */
-export function ChooseTenant({ what }) {
+/** @param {{ children: string }} props what the page shows of a tenant */
+export function ChooseTenant({ children }) {
   const { page } = route.value;
-  if (tenants.value.length === 0)
-    return (
-      <Empty title="There is no tenant yet">
-        <p>
-          <a href={to("tenants", "new")}>Create the first tenant.</a>
-        </p>
-      </Empty>
-    );
+  if (tenants.value.length === 0) return <NoTenant />;
   return (
     <Empty title="Choose a tenant">
-      <p>Its {what} are shown here.</p>
+      <p>{children}</p>
       <ul class="choices">
         {tenants.value.map((tenant) => (
           <li key={tenant}>

@@ -16,7 +16,9 @@ class SessionSummary(TypedDict):
     last_seen: int
     expires: int
     device: str | None
+    browser: str | None
     country: str | None
+    path: str | None
     origin: str | None
     user: str | None
 
