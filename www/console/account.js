@@ -1,5 +1,5 @@
 /** Knows the signed-in operator, and the tenants they may see. */
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import { ask, get, isOver, Refusal } from "./api.js";
 import { count } from "./format.js";
 import { route } from "./route.js";
@@ -16,9 +16,7 @@ export const trouble = signal(/** @type {Refusal | undefined} */ (undefined));
 export const tenants = signal(/** @type {string[]} */ ([]));
 
 /** Whether the operator may see several tenants. */
-export const hasTenants = computed(
-  () => who.value?.scope === "deployment" && who.value.documents === true,
-);
+export const hasTenants = computed(() => seesTenants(who.value));
 
 /** The chosen tenant; empty for all. */
 export const tenant = computed(() => {
@@ -66,7 +64,17 @@ export async function listTenants() {
   if (hasTenants.value) tenants.value = (await get("admin/tenants")).tenants;
 }
 
+/** Loads the operator and the tenants before a page shows either: without tenants a page would say that there are none. */
 async function requestAccount() {
-  who.value = await get("admin/whoami");
-  await listTenants();
+  const account = /** @type {Who} */ (await get("admin/whoami"));
+  const listed = seesTenants(account) ? (await get("admin/tenants")).tenants : [];
+  batch(() => {
+    who.value = account;
+    tenants.value = listed;
+  });
+}
+
+/** @param {Who | null | undefined} account */
+function seesTenants(account) {
+  return account?.scope === "deployment" && account.documents === true;
 }
