@@ -6,11 +6,12 @@ use super::variables;
 use crate::secrets::Secrets;
 
 /// Settings that no document has, and bindings.
-const OTHERS: [&str; 24] = [
+const OTHERS: [&str; 25] = [
     "ADMIN_TOKEN",
     "ANALYTICS",
     "ATTEMPT_OBJECTS",
     "CONSOLE_HOST",
+    "DECISIONS",
     "DIRECTORY_OBJECTS",
     "METRICS_BUCKETS",
     "NEW_SESSION_LIMITER",
@@ -74,7 +75,12 @@ mod tests {
     #[test]
     fn known_and_unrelated_variables_are_not_reported() {
         assert_eq!(
-            found(&["SESSION_IDLE", "SESSION_KEYS", "ACME__ORIGIN_KEI"]),
+            found(&[
+                "SESSION_IDLE",
+                "SESSION_KEYS",
+                "DECISIONS",
+                "ACME__ORIGIN_KEI"
+            ]),
             []
         );
         assert_eq!(
