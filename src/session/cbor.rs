@@ -47,6 +47,9 @@ mod field {
     pub(super) const OPENED: u32 = 26;
     pub(super) const BROWSER: u32 = 27;
     pub(super) const PATH: u32 = 28;
+
+    /// Last field that is a number. All fields up to it are known.
+    pub(super) const LAST_NUMBER: u32 = OPENED;
 }
 
 const LIVE: u8 = 0;
@@ -238,40 +241,61 @@ impl<'b> Fields<'b> {
     /// Reads the value of a known field; returns `false` for an unknown one.
     fn read(&mut self, field: u32, decoder: &mut Decoder<'b>) -> Result<bool, BadFields> {
         match field {
-            field::KIND => self.kind = Some(decoder.u64()?),
-            field::AT => self.at = decoder.u64()?,
             field::HANDLE => self.handle = Some(exactly(decoder)?),
-            field::SEEN => self.seen = decoder.u64()?,
-            field::OPENED => self.opened = Some(decoder.u64()?),
-            field::VERSION => self.version = decoder.u64()?,
             field::ID => self.id = Some(exactly(decoder)?),
             field::SIGN_IN => self.sign_in = Some(exactly(decoder)?),
             field::PREVIOUS => self.previous = Some(exactly(decoder)?),
-            field::ROTATED => self.rotated = decoder.u64()?,
-            field::BY_SIGN_IN => self.by_sign_in = decoder.u64()? != 0,
-            field::EPOCH => self.epoch = decoder.u64()?,
-            field::USER_EPOCH => self.user_epoch = decoder.u64()?,
-            field::IDLE => self.idle = Some(decoder.u64()?),
-            field::REMEMBERED => self.remembered = decoder.u64()? != 0,
-            field::AUTHENTICATED => self.authenticated = Some(decoder.u64()?),
-            field::USER => self.user = Some(decoder.str()?),
-            field::EMAIL => self.email = Some(decoder.str()?),
-            field::NAME => self.name = Some(decoder.str()?),
-            field::GROUPS_OMITTED => {
-                self.groups_omitted = u32::try_from(decoder.u64()?).unwrap_or(u32::MAX);
+            _ => {
+                if let Some(text) = self.text(field) {
+                    *text = Some(decoder.str()?);
+                } else if field <= field::LAST_NUMBER {
+                    self.set_number(field, decoder.u64()?);
+                } else {
+                    return Ok(false);
+                }
             }
-            field::GROUPS => self.groups = Some(decoder.str()?),
-            field::PIN => self.pin = Some(decoder.str()?),
-            field::DEVICE => self.device = Some(decoder.str()?),
-            field::COUNTRY => self.country = Some(decoder.str()?),
-            field::BROWSER => self.browser = Some(decoder.str()?),
-            field::PATH => self.path = Some(decoder.str()?),
-            field::DATA => self.data = Some(decoder.str()?),
-            field::GRANT => self.grant = Some(decoder.str()?),
-            field::VAULT => self.vault = Some(decoder.str()?),
-            _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn set_number(&mut self, field: u32, number: u64) {
+        match field {
+            field::KIND => self.kind = Some(number),
+            field::AT => self.at = number,
+            field::SEEN => self.seen = number,
+            field::OPENED => self.opened = Some(number),
+            field::VERSION => self.version = number,
+            field::ROTATED => self.rotated = number,
+            field::BY_SIGN_IN => self.by_sign_in = number != 0,
+            field::EPOCH => self.epoch = number,
+            field::USER_EPOCH => self.user_epoch = number,
+            field::IDLE => self.idle = Some(number),
+            field::REMEMBERED => self.remembered = number != 0,
+            field::AUTHENTICATED => self.authenticated = Some(number),
+            field::GROUPS_OMITTED => {
+                self.groups_omitted = u32::try_from(number).unwrap_or(u32::MAX);
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns the place of a text; `None` if no text has this number.
+    fn text(&mut self, field: u32) -> Option<&mut Option<&'b str>> {
+        Some(match field {
+            field::USER => &mut self.user,
+            field::EMAIL => &mut self.email,
+            field::NAME => &mut self.name,
+            field::GROUPS => &mut self.groups,
+            field::PIN => &mut self.pin,
+            field::DEVICE => &mut self.device,
+            field::COUNTRY => &mut self.country,
+            field::BROWSER => &mut self.browser,
+            field::PATH => &mut self.path,
+            field::DATA => &mut self.data,
+            field::GRANT => &mut self.grant,
+            field::VAULT => &mut self.vault,
+            _ => return None,
+        })
     }
 
     fn into_entry(self) -> Result<Entry, BadFields> {
