@@ -91,23 +91,23 @@ await main(async () => {
   /** @type {string[]} */
   const refused = [];
   /**
-   * Measures a part. It is recorded at once, so that it is kept even if a later one fails.
+   * Measures a part. It is recorded at once, with its tables, so that it is kept even if a later one fails.
    * @param {string} what
-   * @param {boolean} isTimed whether other programs disturb it
+   * @param {boolean} isDisturbed whether other programs change its figures
    * @param {(made: import("../bench/recorded.mjs").Made) => Promise<Partial<Recorded>>} measure
    */
-  const keep = async (what, isTimed, measure) => {
+  const keep = async (what, isDisturbed, measure) => {
     const made = { ...machine(), rounds, seconds };
     const { result, others } = await besideOthers(() => measure(made));
     // The part has the same object. How busy others were is known once it is measured.
     Object.assign(made, { others: Number(others.toFixed(3)) });
     results = { ...results, ...result };
-    if (!isTimed) return values.record && record(result);
-    print(`  Meanwhile other programs used ${percent(others)} of the processors.`);
-    const why = refusal(others, `while "${what}" was measured`);
+    if (isDisturbed) print(`  Meanwhile other programs used ${percent(others)} of the processors.`);
     if (!values.record) return;
-    if (why) refused.push(why);
-    else record(result);
+    const why = isDisturbed ? refusal(others, `while "${what}" was measured`) : undefined;
+    if (why) return refused.push(why);
+    record(result);
+    writeDocuments(recorded());
   };
   const origin = await startOrigin();
   try {
@@ -130,7 +130,6 @@ await main(async () => {
   }
   await printReport(results, anchors ? ["anchors"] : scale ? ["scale"] : parts);
   if (!values.record) return print("Nothing was written. With --record, docs/ gets these figures.");
-  writeDocuments(recorded());
   print(
     "Results are in bench/recorded.json, the tables of docs/, and docs/internals/bench.svg, goals.svg and scale.svg.",
   );
