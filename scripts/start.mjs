@@ -18,8 +18,9 @@ import { developmentAdminToken } from "./setup.mjs";
 
 const DEFAULT_PORT = 8787;
 
-/** An origin as in ORIGINS: `[name=]http(s)://host[:port][;attribute=value…]`. */
-const ORIGIN = /^(?:[a-z0-9][\w-]*=)?(https?:\/\/[^\s;,]+)(?:;[^,]*)?$/i;
+/** An origin as in ORIGINS: `[name=]http(s)://host[:port][;attribute=value…]`, or a list of origins. */
+const ORIGIN =
+  /^(?:[a-z0-9][\w-]*=)?((?:discover:)?https?:\/\/[^\s;,]+|(?:srv|dns):[^\s;,]+)(?:;[^,]*)?$/i;
 
 const SHAPE = {
   name: "npm start",

@@ -13,8 +13,10 @@ mod services;
 mod sign_in;
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::auth::methods::Methods;
@@ -218,8 +220,10 @@ pub(crate) struct Tenant {
     pub cache: Seconds,
     /// Maximum bytes of `X-Session-Data`; a longer value is left out.
     pub max_data: usize,
-    /// Origins that receive the requests.
-    pub pools: Pools,
+    /// Origins that receive the requests. Entries that name a list stand for its servers: see [`Tenant::found_pools`].
+    pub pools: Rc<Pools>,
+    /// Lists of origins, as isolates ask the pool object for them; null for none.
+    pub lists: Value,
     /// Gray releases that some new sessions begin in.
     pub releases: Option<Releases>,
     /// Whether a conversation waits for its unavailable origin instead of moving.

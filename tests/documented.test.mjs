@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { cpSync, readFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { connect } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
@@ -124,6 +125,25 @@ test(
 );
 
 test("the start of Open WebUI hands on names", SLOW, (t) => handsOnIdentity(t, documented));
+
+test("the documented list of servers distributes sessions over them", SLOW, async (t) => {
+  const { text } = documented.block("docs/guide/routing.md", "servers.json");
+  for (const port of [8001, 8002]) {
+    const server = createHttpServer((_, reply) => void reply.end(`${port}`));
+    await listen(server, port);
+    t.after(() => server.close());
+  }
+  const checkout = Checkout.make(t);
+  const port = await freePort();
+  const started = checkout.start(text.replace("npm start --", `npm start -- --port ${port}`));
+  await started.prints("Vestibule forwards to discover:", PATIENCE_MS);
+  const seen = new Set();
+  await until(async () => {
+    seen.add(await (await fetch(`http://localhost:${port}/`)).text());
+    return seen.size === 2;
+  });
+  assert.deepEqual([...seen].sort(), ["8001", "8002"]);
+});
 
 test("the documented curl command explains a request's route", async (t) => {
   const tenants = new KvServer();

@@ -49,9 +49,13 @@ fn list_origins(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<A
         ));
     }
     gateway.balancer.sync_origins(context.answers, context.now);
-    let origins = gateway.tenant.pools.origins();
+    let origins = gateway.balancer.pools.origins();
     let origins: Vec<Value> = origins
         .map(|origin| Value::Object(gateway.balancer.describe_origin(origin, context.now)))
         .collect();
-    Ok(Answer::json(200, &json!({ "origins": origins })))
+    let lists = gateway.balancer.describe_lists();
+    Ok(Answer::json(
+        200,
+        &json!({ "origins": origins, "lists": lists }),
+    ))
 }

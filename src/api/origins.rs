@@ -47,7 +47,7 @@ pub(super) fn command_pool(
     if tenant.consistency == Consistency::Eventual {
         return Err(Problem::NeedsObjects.into());
     }
-    if tenant.pools.named(name).is_none() {
+    if balancer.pools.named(name).is_none() {
         return Err(Problem::NotFound.into());
     }
     match context.answers.found(POOL) {
@@ -58,7 +58,7 @@ pub(super) fn command_pool(
             ]))
         }
         Some(Found::Bytes(answer)) => {
-            balancer.cluster.learn(answer, context.now);
+            balancer.learn(answer, context.now);
             Ok(())
         }
         Some(Found::Absent | Found::Unavailable) => Err(Problem::StoreUnavailable.into()),

@@ -2,6 +2,8 @@
 //! load and health from everywhere, and the operator's drains. The isolate updates it in the background every
 //! [`EVERY_MS`]; load and health expire after [`COUNTS_MS`], drains do not.
 
+use serde_json::Value;
+
 use super::message::{Answer, Command, OriginReport, TurnReport};
 use super::waiting_queue::{Arrival, Ask, Turn};
 use crate::clock::UnixMillis;
@@ -49,6 +51,9 @@ pub(crate) struct ClusterView {
     drained: Vec<String>,
     unready: Vec<String>,
     waiting: u32,
+    /// Lists of origins, as the object reported them last.
+    lists: Value,
+    lists_changed: bool,
     updated: UnixMillis,
     last_exchange: UnixMillis,
 }
@@ -63,9 +68,9 @@ impl ClusterView {
         due
     }
 
-    /// Returns the isolate's report: one line of JSON.
+    /// Returns the isolate's report: one line of JSON. `lists` names the lists of origins that it uses.
     #[must_use]
-    pub(crate) fn command(isolate: u64, views: &[LocalView<'_>]) -> String {
+    pub(crate) fn command(isolate: u64, views: &[LocalView<'_>], lists: Value) -> String {
         let report = |one: &LocalView<'_>| {
             let origin = one.origin.to_owned();
             OriginReport(
@@ -79,6 +84,7 @@ impl ClusterView {
         let command = Command::Gather {
             isolate: format!("{isolate:x}"),
             origins: views.iter().map(report).collect(),
+            lists,
         };
         command.to_text()
     }
@@ -114,14 +120,37 @@ impl ClusterView {
             drained,
             unready,
             waiting,
+            lists,
             ..
         } = answer;
         self.waiting = waiting;
+        // An object of an earlier release knows no lists.
+        if !lists.is_null() && self.lists != lists {
+            self.lists = lists;
+            self.lists_changed = true;
+        }
         self.origins = origins.into_iter().map(read).collect();
         self.drained = drained;
         self.unready = unready;
         self.updated = now;
         true
+    }
+
+    /// Returns the lists of origins, as the object reported them last.
+    #[must_use]
+    pub(crate) fn lists(&self) -> &Value {
+        &self.lists
+    }
+
+    /// Returns whether the lists changed since the last call.
+    pub(crate) fn take_lists_changed(&mut self) -> bool {
+        core::mem::take(&mut self.lists_changed)
+    }
+
+    /// Returns the age of the view, in milliseconds.
+    #[must_use]
+    pub(crate) fn age_ms(&self, now: UnixMillis) -> u64 {
+        now.millis_since(self.updated)
     }
 
     /// Returns the number of requests of other isolates in flight at the origin.
@@ -245,7 +274,7 @@ mod tests {
             ejected_until: UnixMillis(0),
         };
         assert_eq!(
-            ClusterView::command(255, &[views]),
+            ClusterView::command(255, &[views], Value::Null),
             r#"{"do":"gather","isolate":"ff","origins":[["a",3,null,0,2]]}"#
         );
     }

@@ -1,6 +1,7 @@
 //! Defines the messages of a tenant's pool object.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::waiting_queue::{Arrival, Turn};
 use crate::clock::UnixMillis;
@@ -17,6 +18,9 @@ pub(crate) enum Command {
         isolate: String,
         /// Origins that it knows.
         origins: Vec<OriginReport>,
+        /// Lists of origins that it uses: see [`OriginLists::ask`](super::origin_lists::OriginLists::ask).
+        #[serde(default, skip_serializing_if = "message::is_neutral")]
+        lists: Value,
     },
     /// Starts or ends the drain of an origin.
     Drain {
@@ -99,6 +103,9 @@ pub(crate) struct Answer {
     /// Number of newcomers who wait.
     #[serde(default, skip_serializing_if = "message::is_neutral")]
     pub waiting: u32,
+    /// Lists of origins, in the form of [`ListView`](super::origin_lists::ListView).
+    #[serde(default, skip_serializing_if = "message::is_neutral")]
+    pub lists: Value,
 }
 
 /// Turn of a newcomer.

@@ -10,6 +10,7 @@
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::balancer::discovery::{self, Source};
 use crate::balancer::path_prefix::PathPrefix;
 use crate::balancer::releases::Releases;
 use crate::balancer::service;
@@ -23,7 +24,7 @@ pub(crate) struct Origin {
     /// Name, by which sessions are pinned; never sent to a client.
     pub name: String,
     /// Scheme and authority, without a trailing slash: `http://127.0.0.1:8000`. Or a service binding: see
-    /// [`service`].
+    /// [`service`]. Or, in the configuration alone, a list of servers: see [`discovery`].
     pub base: String,
     /// Share of the sessions, relative to the other origins' weights.
     pub weight: u32,
@@ -57,7 +58,8 @@ pub(crate) enum OriginState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OriginName(String);
 
-/// Scheme and authority of an origin, without a trailing slash: `http://127.0.0.1:8000`; or `service:NAME`.
+/// Scheme and authority of an origin, without a trailing slash: `http://127.0.0.1:8000`; or `service:NAME`; or a list
+/// of origins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base(String);
 
@@ -67,6 +69,9 @@ pub(crate) enum BadOrigin {
     /// The base is not an `http` or `https` URL of a host and an optional port.
     #[error("use http(s)://host[:port], nothing behind it; or service:NAME for another Worker")]
     Base,
+    /// The place of a list is malformed.
+    #[error("use discover:https://host/path, srv:name or dns:host:port, without a password")]
+    List,
     /// The name has other characters than [`OriginName`] allows.
     #[error("a name may hold letters, digits and ._:- only")]
     Name,
@@ -84,14 +89,31 @@ impl OriginName {
             .then(|| Self(text.to_owned()))
             .ok_or(BadOrigin::Name)
     }
+
+    /// Returns the name.
+    #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Base {
     /// Parses a URL.
     ///
     /// # Errors
-    /// Returns [`BadOrigin::Base`].
+    /// Returns [`BadOrigin::Base`] or [`BadOrigin::List`].
     pub(crate) fn parse(text: &str) -> Result<Self, BadOrigin> {
+        if discovery::is_list(text) {
+            let source = Source::parse(text).ok_or(BadOrigin::List)?;
+            // Names of DNS are compared without their case.
+            let is_url = source.kind == discovery::Kind::Document;
+            let text = text.to_owned();
+            return Ok(Self(if is_url {
+                text
+            } else {
+                text.to_ascii_lowercase()
+            }));
+        }
         if let Some(name) = service::named(text) {
             let is_name = service::is_binding_name(name);
             return is_name
@@ -106,9 +128,18 @@ impl Base {
         is_plain.then_some(Self(url)).ok_or(BadOrigin::Base)
     }
 
+    /// Returns the scheme and authority, or what is in their place.
+    #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Returns the default name: host and port, or the binding, so that adding an origin renames no other.
     #[must_use]
     pub(crate) fn to_name(&self) -> OriginName {
+        if let Some(source) = Source::parse(&self.0) {
+            return OriginName(source.name());
+        }
         let name = service::named(&self.0).unwrap_or_else(|| authority(&self.0));
         OriginName(name.to_owned())
     }
@@ -120,7 +151,7 @@ fn authority(url: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// Origins that share the sessions or the requests of some paths; never empty.
+/// Origins that share the sessions or the requests of some paths. Empty only if all come from lists that are not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pool {
     origins: Vec<Origin>,
@@ -134,9 +165,8 @@ impl Pool {
     pub(crate) fn new(origins: Vec<Origin>) -> Option<Self> {
         let names = origins.iter().map(|origin| (origin.name.as_str(), ()));
         let names: FlatMap<&str, ()> = names.collect();
-        let weight = origins.first()?.weight;
-        let is_even = origins.iter().all(|origin| origin.weight == weight);
-        (names.len() == origins.len()).then_some(Self { origins, is_even })
+        let is_sound = !origins.is_empty() && names.len() == origins.len();
+        is_sound.then(|| Self::with(origins))
     }
 
     /// Finds an origin by name.
@@ -182,6 +212,19 @@ impl Pool {
             }
         }
         best.map(|(_, origin)| origin)
+    }
+}
+
+impl Pool {
+    /// Returns the pool with other origins, whose names differ.
+    #[must_use]
+    pub(super) fn with(origins: Vec<Origin>) -> Self {
+        let mut weights = origins.iter().map(|origin| origin.weight);
+        let first = weights.next();
+        Self {
+            is_even: weights.all(|weight| Some(weight) == first),
+            origins,
+        }
     }
 }
 

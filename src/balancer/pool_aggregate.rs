@@ -1,13 +1,15 @@
 //! Aggregates isolates' reports about a tenant's origins. [`super::message`] defines its messages.
 //!
-//! Only drains are stored. The rest is in memory: after a restart the object gets new reports within seconds.
+//! Only drains and lists of origins are stored. The rest is in memory: after a restart the object gets new reports within seconds.
 
 use super::load::{HELD_MS, remaining, whole};
 use super::message::{Answer, Command, OriginReport, TurnReport};
+use super::origin_lists::{Change, Found, OriginLists};
 use super::waiting_queue::{Arrival, Ask, WaitingQueue};
 use crate::clock::{Seconds, UnixMillis};
 use crate::flat_map::FlatMap;
 use crate::message::{self, MessageError};
+use serde_json::Value;
 
 /// Time for which an isolate's report counts, in milliseconds.
 const COUNTS_MS: u64 = 10_000;
@@ -44,6 +46,10 @@ pub(crate) struct PoolAggregate {
     origins: FlatMap<String, Origin>,
     /// Newcomers who wait.
     queue: WaitingQueue,
+    /// Lists of origins; `None` until their stored state is loaded.
+    lists: Option<OriginLists>,
+    /// URL of the DNS resolver.
+    resolver: String,
     /// Time of the last command.
     last_command: UnixMillis,
 }
@@ -59,6 +65,8 @@ pub(crate) struct CommandResult {
     pub waiting: u32,
     /// Number of places in the queue that were given up since the last command.
     pub given_up: u32,
+    /// Lists of origins to read now; the caller tells [`PoolAggregate::learn_list`] what it found.
+    pub due: Vec<String>,
 }
 
 impl PoolAggregate {
@@ -66,6 +74,44 @@ impl PoolAggregate {
     #[must_use]
     pub(crate) fn is_forgotten(&self, now: UnixMillis) -> bool {
         now.millis_since(self.last_command) > HELD_COUNTS_MS
+    }
+
+    /// Returns whether the stored lists of origins are missing: see [`Self::load_lists`].
+    #[must_use]
+    pub(crate) fn lacks_lists(&self) -> bool {
+        self.lists.is_none()
+    }
+
+    /// Loads the text that [`Self::learn_list`] returned last.
+    pub(crate) fn load_lists(&mut self, stored: Option<&str>, now: UnixMillis) {
+        self.lists = Some(OriginLists::from_text(stored, now));
+    }
+
+    /// Returns whether servers of every list are known.
+    #[must_use]
+    pub(crate) fn knows_lists(&self) -> bool {
+        self.lists.as_ref().is_none_or(OriginLists::are_known)
+    }
+
+    /// Returns the URL of the resolver that isolates named last.
+    #[must_use]
+    pub(crate) fn resolver(&self) -> &str {
+        &self.resolver
+    }
+
+    /// Applies what an attempt to read a list found. Returns the change, and the text to store if there is one.
+    pub(crate) fn learn_list(
+        &mut self,
+        source: &str,
+        found: Result<Found, String>,
+        now: UnixMillis,
+    ) -> (Change, Option<String>) {
+        let Some(lists) = &mut self.lists else {
+            return (Change::default(), None);
+        };
+        let change = lists.learn(source, found, now);
+        let text = change.is_stored.then(|| lists.to_value(now).to_string());
+        (change, text)
     }
 
     /// Applies a command. `stored` is the last [`CommandResult::drained`].
@@ -85,8 +131,18 @@ impl PoolAggregate {
         let mut reporter = String::new();
         let mut drains_changed = false;
         let mut turn = None;
+        let mut due = Vec::new();
         match command {
-            Command::Gather { isolate, origins } => {
+            Command::Gather {
+                isolate,
+                origins,
+                lists,
+            } => {
+                if let (Value::Object(_), Some(own)) = (&lists, &mut self.lists) {
+                    let resolver = lists.get("resolver").and_then(Value::as_str);
+                    resolver.unwrap_or_default().clone_into(&mut self.resolver);
+                    due = own.ask(&lists, now);
+                }
                 for OriginReport(name, under_way, reported, ejected_until, held) in origins {
                     let report = Report {
                         at: now,
@@ -140,9 +196,14 @@ impl PoolAggregate {
             drained,
             turn,
             waiting,
+            lists: match &self.lists {
+                Some(lists) => lists.to_value(now),
+                None => Value::Null,
+            },
         };
         Ok(CommandResult {
             waiting,
+            due,
             given_up: self.queue.take_given_up(),
             answer: message::write(&answer),
             drained: drains_changed.then(|| message::write(&answer.drained)),
@@ -206,7 +267,7 @@ mod golden;
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

@@ -55,6 +55,36 @@ impl Pools {
         })
     }
 
+    /// Returns the pools with other origins in place of some: `replace` adds those for one. Of origins with the same name
+    /// the first is kept.
+    #[must_use]
+    pub(crate) fn replaced(&self, replace: &dyn Fn(&Origin, &mut Vec<Origin>)) -> Self {
+        let mut names: Vec<String> = Vec::new();
+        let mut replaced = |pool: &Pool| {
+            let mut origins = Vec::new();
+            pool.iter().for_each(|origin| replace(origin, &mut origins));
+            origins.retain(|origin| {
+                let is_new = !names.contains(&origin.name);
+                if is_new {
+                    names.push(origin.name.clone());
+                }
+                is_new
+            });
+            Pool::with(origins)
+        };
+        Self {
+            default: replaced(&self.default),
+            by_path: self
+                .by_path
+                .iter()
+                .map(|own| PathPool {
+                    prefixes: own.prefixes.clone(),
+                    pool: replaced(&own.pool),
+                })
+                .collect(),
+        }
+    }
+
     /// Returns whether the default pool answers all requests.
     #[must_use]
     pub(crate) fn is_one(&self) -> bool {

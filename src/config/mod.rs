@@ -18,6 +18,7 @@ mod release_line;
 pub(crate) mod releases;
 pub(crate) mod renamed;
 pub(crate) mod route_pattern;
+pub(crate) mod server_list;
 pub(crate) mod service;
 pub(crate) mod telemetry;
 pub(crate) mod unknown_variables;
@@ -26,7 +27,7 @@ pub(crate) mod variables;
 
 use serde_json::Value;
 
-pub(crate) use parse::{Fault, FromDocument};
+pub(crate) use parse::{Fault, FromDocument, Reader};
 
 /// Returns the published JSON Schema (2020-12) of a document.
 #[must_use]

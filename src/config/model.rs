@@ -254,7 +254,7 @@ object! {
     pub(crate) struct OriginEntry {
         /// Name in logs, metrics and pins; host and port by default.
         name: Option<OriginName>,
-        /// Address: http(s)://host or http(s)://host:port; or service:NAME for another Worker, by its service binding.
+        /// Address: http(s)://host or http(s)://host:port; or service:NAME for another Worker, by its service binding. Or a list of servers that is read again and again: discover:https://host/path for a JSON document, srv:name or dns:host:port for DNS.
         url: Base,
         /// Share of new sessions relative to the other servers, 1 to 1000.
         weight: Weight = 1,
@@ -288,6 +288,12 @@ object! {
         strict_pins: bool = false,
         /// A conversation that moved returns after this time without use; 0s: it stays.
         pin_idle: Seconds = "1h",
+        /// Interval at which lists of servers are read, 2s to 1h.
+        list_refresh: Seconds = "30s",
+        /// Time for which a server that leaves its list keeps its sessions, up to 24h.
+        list_drain: Seconds = "10m",
+        /// URL of the resolver for srv: and dns:, by DNS over HTTPS in JSON.
+        dns_resolver: Issuer = "https://cloudflare-dns.com/dns-query",
         /// Maximum number of sessions that one client may begin per minute and isolate; 0: no limit.
         new_sessions_per_minute: u32 = 0,
         /// Maximum number of requests per second and isolate, with bursts of one second; 0: no limit.

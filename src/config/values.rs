@@ -33,7 +33,7 @@ text!(
 );
 text!(
     Base,
-    "^(https?://[^/?#@\\\\ \"]+/*|service:[A-Za-z_][A-Za-z0-9_]*)$",
+    "^(https?://[^/?#@\\\\ \"]+/*|service:[A-Za-z_][A-Za-z0-9_]*|discover:https?://[^/?#@\\\\ \"]+([/?][^#\\\\ \"]*)?|srv:(https?://)?[A-Za-z0-9._-]+|dns:(https?://)?[A-Za-z0-9._-]+:[0-9]{1,5})$",
     Base::parse
 );
 

@@ -23,7 +23,7 @@ enum Kind {
 }
 
 /// Variables, each with its format and its path in a document.
-const VARIABLES: [(&str, Kind, &str); 53] = [
+const VARIABLES: [(&str, Kind, &str); 56] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
@@ -52,6 +52,9 @@ const VARIABLES: [(&str, Kind, &str); 53] = [
     ("PROOF", Kind::Flag, "session.proof"),
     ("ASSERTION", Kind::Flag, "session.assertion"),
     ("ORIGINS", Kind::Origins, "origins"),
+    ("ORIGIN_LIST_REFRESH", Kind::Text, "routing.list_refresh"),
+    ("ORIGIN_LIST_DRAIN", Kind::Text, "routing.list_drain"),
+    ("DNS_RESOLVER", Kind::Text, "routing.dns_resolver"),
     ("OVERLOAD_LOAD", Kind::Number, "routing.overload.load"),
     (
         "OVERLOAD_IN_FLIGHT",
@@ -199,17 +202,17 @@ fn parsed(text: &str, kind: Kind) -> Value {
     }
 }
 
-/// Parses `[name=]http(s)://host[:port][;attribute=value]…`.
-fn origin(entry: &str) -> Value {
+/// Parses `[name=]http(s)://host[:port][;attribute=value]…`. The URL of a list may contain `=`.
+pub(super) fn origin(entry: &str) -> Value {
     let mut parts = entry.split(';').map(str::trim);
     let base = parts.next().unwrap_or_default();
     let mut members = Map::new();
     let url = match base.split_once('=') {
-        Some((name, url)) => {
+        Some((name, url)) if !name.contains("://") => {
             members.insert("name".to_owned(), json!(name.trim()));
             url.trim()
         }
-        None => base,
+        _ => base,
     };
     members.insert("url".to_owned(), json!(url));
     for attribute in parts.filter(|part| !part.is_empty()) {

@@ -156,7 +156,7 @@ impl Balancer {
             self.has_failed(origin, now) || self.health.is_lost(&origin.name, now)
         };
         let is_healthy = self.health.is_clear() && self.cluster.is_clear(now);
-        is_healthy || !self.tenant.pools.origins().any(is_skipped)
+        is_healthy || !self.pools.origins().any(is_skipped)
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) mod guest;
 pub(crate) mod lease_wait;
 mod new_session;
 mod opening;
+mod origin_discovery;
 pub(crate) mod origin_sync;
 pub(crate) mod parts;
 pub(crate) mod password_check;
@@ -277,9 +278,16 @@ impl Gateway {
             PathClass::Origin => {
                 let path = context.request.location.path;
                 self.recorder.labels.route = self.recorder.route_of(path);
+                if !self.tenant.lists.is_null() {
+                    self.balancer.await_lists(context)?;
+                    self.balancer.require_servers(path)?;
+                }
             }
             PathClass::Reserved(route) => {
                 self.answer_preflight(route, context)?;
+                if !self.tenant.lists.is_null() {
+                    self.balancer.await_lists(context)?;
+                }
                 return Err(self.respond(route, context));
             }
             PathClass::Ambiguous => return Err(Problem::BadPath.into()),
@@ -366,6 +374,7 @@ impl Gateway {
         let tenant = Rc::new(tenant);
         self.limits.reload(Rc::clone(&tenant));
         self.sessions.tenant = Rc::clone(&tenant);
+        self.balancer.pools = parts::pools(&tenant, self.balancer.cluster.lists());
         self.balancer.tenant = Rc::clone(&tenant);
         self.logins.tenant = Rc::clone(&tenant);
         self.recorder.reload(Rc::clone(&tenant));

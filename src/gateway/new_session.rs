@@ -253,7 +253,7 @@ impl Balancer {
 
     /// Returns whether an origin of a release accepts a new session.
     fn has_room(&self, release: Option<&str>, now: UnixMillis) -> bool {
-        let mut pool = self.tenant.pools.default.iter();
+        let mut pool = self.pools.default.iter();
         pool.any(|origin| {
             self.release_of(origin) == release
                 && origin.since <= now.seconds()
@@ -271,7 +271,7 @@ impl Balancer {
         // The rules give no release that has no room, so only the usual one may be full while another is not.
         let is_usual_full = || {
             release.is_none() && self.tenant.releases.is_some() && {
-                let mut pool = self.tenant.pools.default.iter();
+                let mut pool = self.pools.default.iter();
                 let is_open = pool.any(|origin| {
                     self.release_of(origin).is_none()
                         && origin.is_open(self.tenant.releases.as_ref())
@@ -288,19 +288,19 @@ impl Balancer {
 
     /// Returns whether origins are open, but none accepts a new session.
     pub(crate) fn is_full(&self, now: UnixMillis) -> bool {
-        let mut pool = self.tenant.pools.default.iter();
+        let mut pool = self.pools.default.iter();
         !self.is_closed() && !pool.any(|origin| self.takes_new(origin, now))
     }
 
     /// Returns whether no origin is open.
     pub(super) fn is_closed(&self) -> bool {
-        let mut pool = self.tenant.pools.default.iter();
+        let mut pool = self.pools.default.iter();
         !pool.any(|origin| origin.is_open(self.tenant.releases.as_ref()))
     }
 
     /// Returns whether no other origin of the same release accepts a new session.
     fn is_alone(&self, origin: &Origin, now: UnixMillis) -> bool {
-        !self.tenant.pools.default.iter().any(|other| {
+        !self.pools.default.iter().any(|other| {
             other.name != origin.name
                 && other.release == origin.release
                 && self.takes_new(other, now)

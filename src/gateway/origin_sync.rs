@@ -23,31 +23,35 @@ impl Balancer {
     /// Reports this isolate's view to the pool object, or applies its answer. Returns the need, if any.
     pub(crate) fn sync_origins(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
         match answers.found(POOL) {
-            None => {
-                let origins = self.tenant.pools.origins();
-                let views: Vec<LocalView<'_>> = origins
-                    .map(|origin| LocalView {
-                        origin: &origin.name,
-                        under_way: self.load.under_way(&origin.name),
-                        held: self.load.held(&origin.name, now),
-                        reported: self.load.reported(&origin.name, now),
-                        ejected_until: self.health.ejected_until(&origin.name),
-                    })
-                    .collect();
-                Some(self.pool_need(POOL, ClusterView::command(self.isolate, &views)))
-            }
+            None => Some(self.pool_need(POOL, self.report(now))),
             Some(Found::Bytes(answer)) => {
-                self.cluster.learn(answer, now);
+                self.learn(answer, now);
                 None
             }
             Some(Found::Absent | Found::Unavailable) => None,
         }
     }
 
+    /// Returns the command that reports this isolate's view.
+    pub(super) fn report(&self, now: UnixMillis) -> String {
+        let views: Vec<LocalView<'_>> = self
+            .pools
+            .origins()
+            .map(|origin| LocalView {
+                origin: &origin.name,
+                under_way: self.load.under_way(&origin.name),
+                held: self.load.held(&origin.name, now),
+                reported: self.load.reported(&origin.name, now),
+                ejected_until: self.health.ejected_until(&origin.name),
+            })
+            .collect();
+        ClusterView::command(self.isolate, &views, self.tenant.lists.clone())
+    }
+
     /// Returns the health checks of the origins that have a health path.
     pub(crate) fn health_checks(&self) -> impl Iterator<Item = HealthCheck> {
         let tenant = &self.tenant;
-        tenant.pools.origins().filter_map(|origin| {
+        self.pools.origins().filter_map(|origin| {
             let path = origin.health_path.as_deref()?;
             Some(HealthCheck {
                 tenant: tenant.id.clone(),
@@ -60,7 +64,7 @@ impl Balancer {
     /// Returns load and state of the origins as this isolate sees them, for the metrics.
     pub(crate) fn gauges(&self, now: UnixMillis) -> Vec<Gauge> {
         let mut gauges = Vec::new();
-        for origin in self.tenant.pools.origins() {
+        for origin in self.pools.origins() {
             let labels = format!("{}\t{}", self.tenant.id, origin.name);
             let held = self.load.held(&origin.name, now);
             if held > 0 {

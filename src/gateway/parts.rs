@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, TryCryptoRng, TryRng};
+use serde_json::Value;
 
 use super::cloudflare_access::AccessUser;
 use super::opening::Openings;
@@ -18,6 +19,7 @@ use crate::auth::hashing::Slots;
 use crate::balancer::cluster_view::ClusterView;
 use crate::balancer::load::Load;
 use crate::balancer::outlier_detection::Health;
+use crate::balancer::pools::Pools;
 use crate::balancer::probe::Probe;
 use crate::balancer::waiting_queue::WaitingQueue;
 use crate::clock::{UnixMillis, UnixSeconds};
@@ -130,6 +132,10 @@ impl Sessions {
 /// State of the origins.
 pub(crate) struct Balancer {
     pub(crate) tenant: Rc<Tenant>,
+    /// Origins of the tenant: those of its configuration, with the servers of its lists.
+    pub(crate) pools: Rc<Pools>,
+    /// Time of the last attempt to learn the lists for a request.
+    pub(crate) lists_asked: UnixMillis,
     pub(crate) health: Health,
     pub(crate) load: Load,
     pub(crate) cluster: ClusterView,
@@ -149,6 +155,8 @@ impl Balancer {
     pub(crate) fn new(tenant: Rc<Tenant>, mut random: SharedRandom) -> Self {
         Self {
             isolate: random.next_u64(),
+            pools: pools(&tenant, &Value::Null),
+            lists_asked: UnixMillis::default(),
             tenant,
             health: Health::default(),
             load: Load::default(),
@@ -158,6 +166,15 @@ impl Balancer {
             rejected_ids: RejectedIds::default(),
             random,
         }
+    }
+}
+
+/// Returns the origins of a tenant with the servers of its lists.
+pub(super) fn pools(tenant: &Tenant, lists: &Value) -> Rc<Pools> {
+    if tenant.lists.is_null() {
+        Rc::clone(&tenant.pools)
+    } else {
+        Rc::new(tenant.found_pools(lists))
     }
 }
 

@@ -69,7 +69,7 @@ impl Balancer {
 
     /// Probes an origin, unless it was probed a moment ago. Returns whether a probe begins now.
     fn probe_if_due(&mut self, origin: &str, reason: &'static str, now: UnixMillis) -> bool {
-        let Some(known) = self.tenant.pools.named(origin) else {
+        let Some(known) = self.pools.named(origin) else {
             return false;
         };
         let path = known.health_path.as_deref().unwrap_or("/");

@@ -38,7 +38,7 @@ impl Balancer {
         let takes = |origin: &Origin| {
             is_right(origin) && self.takes_new(origin, now) && !self.is_ejected(origin, now)
         };
-        let pool = &self.tenant.pools.default;
+        let pool = &self.pools.default;
         let origin = pool.best(handle, takes)?;
         Some(Some(origin.name.clone()))
     }

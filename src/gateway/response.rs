@@ -4,6 +4,7 @@ use super::Gateway;
 use super::anonymous::Anonymous;
 use super::parts::{Balancer, Recorder, Sessions};
 use super::response_context::ResponseContext;
+use super::select_origin::needs_pin;
 use super::update::{Update, UpdateError, UpdateOutcome};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::set_cookie;
@@ -124,7 +125,7 @@ impl Gateway {
                 site: Site {
                     scheme,
                     authority,
-                    origins: &self.tenant.pools,
+                    origins: &self.balancer.pools,
                 },
             },
         );
@@ -192,8 +193,8 @@ impl Gateway {
         };
         if context.pin {
             let hashed = self.balancer.hashed(token.handle, token.created);
-            let elsewhere = hashed.is_none_or(|hashed| hashed.name != context.origin);
-            change.pin = Some(elsewhere.then(|| context.origin.to_owned()));
+            let is_pinned = needs_pin(context.origin, hashed, token.created);
+            change.pin = Some(is_pinned.then(|| context.origin.to_owned()));
         }
         let ends = change.end;
         // A guest's cookie does not say whether data is stored. The object, if there is one, does.

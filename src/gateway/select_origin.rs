@@ -14,7 +14,6 @@ use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::session::lifetime::Lifetime;
 use crate::session::record::Record;
-use crate::tenant::Tenant;
 
 /// Origin of a request, and the consequences for the session.
 pub(crate) struct SelectedOrigin {
@@ -114,6 +113,12 @@ impl Gateway {
     }
 }
 
+/// Returns whether a session at an origin needs a pin to stay there: its handle leads elsewhere, or it is older than all
+/// origins, and the next one that is added would take it.
+pub(super) fn needs_pin(name: &str, hashed: Option<&Origin>, created: UnixSeconds) -> bool {
+    hashed.is_none_or(|hashed| hashed.name != name || created < hashed.since)
+}
+
 impl Balancer {
     /// Returns the origin that gets a session's request, given those that failed it.
     pub(crate) fn choice(
@@ -123,7 +128,7 @@ impl Balancer {
         failures: &[Failed],
         now: UnixMillis,
     ) -> Option<Choice<'_>> {
-        match self.tenant.pools.at(location.path) {
+        match self.pools.at(location.path) {
             None => self.choice_of_conversation(location.query(), record, failures, now),
             Some(pool) => self.choice_of_path(pool, record, failures, now),
         }
@@ -150,9 +155,7 @@ impl Balancer {
         failures: &[Failed],
         now: UnixMillis,
     ) -> Option<Choice<'_>> {
-        let Tenant {
-            pools, releases, ..
-        } = &*self.tenant;
+        let (pools, releases) = (&self.pools, &self.tenant.releases);
         let (pool, releases) = (&pools.default, releases.as_ref());
         let pinned = record.pin.as_deref().and_then(|name| pool.named(name));
         let hashed = self.hashed(record.handle, record.created);
@@ -196,11 +199,12 @@ impl Balancer {
                 .or_else(|| self.next_of_any_release((pool, home), record, &usable, &failed))?
         };
         let lost_home = record.pin.is_some() && pinned.is_none();
+        let is_pinned = needs_pin(&origin.name, hashed, record.created);
         Some(Choice {
             origin,
             why,
             moves: origin != last || lost_home,
-            pin: Some((Some(origin) != hashed).then_some(origin.name.as_str())),
+            pin: Some(is_pinned.then_some(origin.name.as_str())),
         })
     }
 
@@ -215,9 +219,7 @@ impl Balancer {
         failures: &[Failed],
         now: UnixMillis,
     ) -> Option<Choice<'g>> {
-        let Tenant {
-            pools, releases, ..
-        } = &*self.tenant;
+        let (pools, releases) = (&self.pools, &self.tenant.releases);
         let releases = releases.as_ref();
         let pinned = record.pin.as_deref();
         let pinned = pinned.and_then(|name| pools.default.named(name));
@@ -300,9 +302,7 @@ impl Balancer {
 
     /// Returns the origin that a session's conversation has by its handle alone, whatever the state of the origins.
     pub(crate) fn hashed(&self, handle: Handle, created: UnixSeconds) -> Option<&Origin> {
-        let Tenant {
-            pools, releases, ..
-        } = &*self.tenant;
+        let (pools, releases) = (&self.pools, &self.tenant.releases);
         let pool = &pools.default;
         pool.best_of_release((handle, created), releases.as_ref(), |_| true)
             .or_else(|| pool.best(handle, |_| true))
@@ -317,9 +317,7 @@ impl Balancer {
         if !self.has_failed(origin, now) {
             return false;
         }
-        let Tenant {
-            pools, releases, ..
-        } = &*self.tenant;
+        let (pools, releases) = (&self.pools, &self.tenant.releases);
         let (pool, releases) = (pools.of_origin(origin), releases.as_ref());
         let open = || pool.iter().filter(|origin| origin.is_open(releases));
         let ejected = open().filter(|one| self.has_failed(one, now));

@@ -189,7 +189,11 @@ impl Balancer {
                 let (key, text) = (TURN.to_owned(), message::write(&turn));
                 return Err(Interrupt::Pending(vec![Need::Note { key, text }]));
             }
-            Some(Found::Bytes(answer)) if is_shared => self.cluster.learn_turn(answer, now),
+            Some(Found::Bytes(answer)) if is_shared => {
+                let turn = self.cluster.learn_turn(answer, now);
+                self.apply_lists();
+                turn
+            }
             Some(Found::Bytes(noted)) => message::read(noted).ok().map(TurnReport::turn),
             Some(Found::Absent | Found::Unavailable) => None,
         };
@@ -269,7 +273,7 @@ impl Balancer {
     /// waits.
     fn room(&self, now: UnixMillis) -> u32 {
         let releases = self.tenant.releases.as_ref();
-        let pool = || self.tenant.pools.default.iter();
+        let pool = || self.pools.default.iter();
         let is_usual = |origin: &&Origin| self.release_of(origin).is_none();
         let has_usual = pool().any(|origin| is_usual(&origin) && origin.is_open(releases));
         pool()

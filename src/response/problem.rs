@@ -126,6 +126,8 @@ pub(crate) enum Problem {
     LoginUnconfigured,
     /// No origin could be reached.
     OriginUnreachable,
+    /// The list of origins was never read.
+    ServersUnknown,
     /// All origins are too busy for a new session. Holds the newcomer's place, if the tenant has a queue.
     Overloaded(Option<Box<Waiting>>),
     /// The tenant has as many sessions as it may have.
@@ -320,7 +322,8 @@ impl Problem {
             Self::SchemaNewer
             | Self::KeyUnknown
             | Self::StoreUnavailable
-            | Self::OriginUnreachable => {
+            | Self::OriginUnreachable
+            | Self::ServersUnknown => {
                 vec![("retry-after", "5".to_owned())]
             }
             _ => Vec::new(),

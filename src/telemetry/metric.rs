@@ -106,6 +106,8 @@ pub(crate) const ORIGIN_IN_FLIGHT: &str = "vestibule_origin_in_flight";
 pub(crate) const ORIGIN_LOAD: &str = "vestibule_origin_load_ratio";
 /// Origins that are ejected now.
 pub(crate) const ORIGIN_EJECTED: &str = "vestibule_origin_ejected";
+/// Reads of lists of origins.
+pub(crate) const ORIGIN_LIST_READS: &str = "vestibule_origin_list_reads_total";
 /// Sessions that began.
 pub(crate) const SESSIONS_CREATED: &str = "vestibule_sessions_created_total";
 /// Sessions that ended.
@@ -227,6 +229,11 @@ pub(crate) const ALL: &[Metric] = &[
         ORIGIN_EJECTED,
         &["tenant", "origin"],
         "Isolates that have ejected an origin.",
+    ),
+    counter(
+        ORIGIN_LIST_READS,
+        &["tenant", "list", "result"],
+        "Reads of lists of servers, by result: ok or error.",
     ),
     counter(
         SESSIONS_CREATED,

@@ -1,5 +1,7 @@
 //! Converts a tenant document into the policy that decisions use.
 
+use std::rc::Rc;
+
 use super::assets::Assets;
 use super::environment::Environment;
 use super::faults::Faults;
@@ -71,6 +73,7 @@ impl Tenant {
         let rules = super::releases::rules(routing, &mut faults);
         let pools = super::origins::pools(&document.origins.0, &rules, (id, secrets), &mut faults);
         let needs_objects = session.consistency == Consistency::Strong;
+        let lists = super::origins::lists(document, &mut faults);
         for objects in ["SESSION_OBJECTS", "DIRECTORY_OBJECTS", "POOL_OBJECTS"] {
             if needs_objects && !secrets.has(objects) {
                 faults.add("session.consistency", format!("the Durable Objects {objects} are not bound; copy their bindings and the migration from the project's wrangler.toml, or use eventual"));
@@ -134,7 +137,8 @@ impl Tenant {
             cache: session.cache,
             max_data: usize::try_from(session.max_data.0).unwrap_or(usize::MAX),
             releases: super::releases::releases(rules, &pools.default),
-            pools,
+            lists,
+            pools: Rc::new(pools),
             strict_pins: routing.strict_pins,
             pin_idle: limit(routing.pin_idle),
             new_sessions_are_limited: secrets.has(NEW_SESSION_LIMITER),

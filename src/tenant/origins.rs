@@ -1,12 +1,19 @@
 //! Converts the chat servers of a document into pools, and finds the pool of a path.
 
+use serde_json::Value;
+
 use super::faults::Faults;
-use super::{Tenant, services};
+use super::{Consistency, Tenant, services};
+use crate::balancer::discovery;
+use crate::balancer::origin_lists::{ListView, Phase};
 use crate::balancer::path_prefix::PathPrefix;
-use crate::balancer::pool::Origin;
+use crate::balancer::pool::{Origin, OriginState};
 use crate::balancer::pools::{Pools, are_equal};
 use crate::balancer::releases::rules::ReleaseRule;
-use crate::config::model::OriginEntry;
+use crate::clock::UnixSeconds;
+use crate::config::Reader;
+use crate::config::model::{Document, OriginEntry};
+use crate::encoding::json;
 use crate::http::path::{self, PathClass};
 use crate::secrets::Secrets;
 use crate::tenant_id::TenantId;
@@ -21,7 +28,96 @@ impl Tenant {
         self.pools.is_one()
             || path::resolved(path).is_none_or(|resolved| self.pools.share(path, &resolved))
     }
+
+    /// Returns the pools with the servers of the lists, as the pool object reported them. A server has the settings of
+    /// the list's entry where its own entry sets none.
+    #[must_use]
+    pub(crate) fn found_pools(&self, lists: &Value) -> Pools {
+        self.pools.replaced(&|origin, found| {
+            if !discovery::is_list(&origin.base) {
+                found.push(origin.clone());
+            } else if let Some(list) = ListView::of(lists, &origin.base) {
+                for server in list.servers() {
+                    let entry: Result<OriginEntry, _> = Reader::read(server.entry);
+                    // An operator's own origin is not replaced.
+                    let is_fixed = self.pools.named(server.name).is_some();
+                    let Some(entry) = entry.ok().filter(|_| !is_fixed) else {
+                        continue;
+                    };
+                    let is_own = |member| server.entry.get(member).is_some();
+                    let mut one = origin_of(&entry);
+                    if !is_own("weight") {
+                        one.weight = origin.weight;
+                    }
+                    if !is_own("capacity") {
+                        one.capacity = origin.capacity;
+                    }
+                    if !is_own("release") {
+                        one.release.clone_from(&origin.release);
+                    }
+                    if !is_own("health_path") {
+                        one.health_path.clone_from(&origin.health_path);
+                    }
+                    if origin.state != OriginState::Active {
+                        one.state = origin.state;
+                    }
+                    match server.phase {
+                        Phase::Listed => {}
+                        Phase::Draining if one.state == OriginState::Down => {}
+                        Phase::Draining => one.state = OriginState::Drain,
+                        Phase::Gone => {
+                            one.state = OriginState::Down;
+                            // Another server may have its address by now.
+                            one.health_path = None;
+                        }
+                    }
+                    one.since = origin.since.max(UnixSeconds(server.since));
+                    one.paths.clone_from(&origin.paths);
+                    found.push(one);
+                }
+            }
+        })
+    }
 }
+
+/// Returns what isolates ask the pool object for: the lists of a document's origins. Null without a list.
+pub(super) fn lists(document: &Document, faults: &mut Faults) -> Value {
+    let routing = &document.routing;
+    let (refresh, drain) = (routing.list_refresh, routing.list_drain);
+    if !(2..=3_600).contains(&refresh.0) {
+        faults.add("routing.list_refresh", "use 2s to 1h");
+    }
+    if drain.0 > 86_400 {
+        faults.add("routing.list_drain", "use at most 24h");
+    }
+    let mut sources = Vec::new();
+    for (at, entry) in document.origins.0.iter().enumerate() {
+        let base = entry.url.as_str();
+        if !discovery::is_list(base) {
+            continue;
+        }
+        if document.session.consistency == Consistency::Eventual {
+            let problem = "Durable Objects read lists of servers; use session.consistency strong, or list the servers themselves";
+            faults.add(&format!("origins[{at}].url"), problem);
+        }
+        sources.push(base);
+    }
+    if sources.is_empty() {
+        return Value::Null;
+    }
+    if sources.len() > MAX_LISTS {
+        faults.add("origins", "use up to 8 lists");
+    }
+    json!({
+        "sources": sources,
+        "refresh": refresh.0,
+        "drain": drain.0,
+        "resolver": routing.dns_resolver.0,
+    })
+}
+
+/// Maximum number of lists: the pool object reads all of them.
+const MAX_LISTS: usize = 8;
 
 /// Converts the origins of a tenant.
 pub(super) fn pools(

@@ -89,7 +89,7 @@ pub fn warn(event: DataPlaneEvent) {
 }
 
 /// Writes an event without a tenant, counts it, and shows it in the console.
-fn emit(event: Event) {
+pub(super) fn emit(event: Event) {
     let event = event.with("at", io::now().0);
     counters::count(metric::EVENTS, &["", event.name()], 1);
     counters::show(&event);

@@ -15,6 +15,13 @@ export const SUMMARY_EXAMPLE = {
   user: "ada",
 };
 
+export const LIST_EXAMPLE = {
+  name: "discover:registry.example",
+  servers: 4,
+  read: 1795000000,
+  error: null,
+};
+
 export const ORIGIN_EXAMPLE = {
   name: "chat-1",
   url: "http://10.0.0.5:8000",

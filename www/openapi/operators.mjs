@@ -1,5 +1,5 @@
 /** Paths for operators: the admin API of a tenant, and the console. */
-import { HANDLE, ORIGIN_EXAMPLE, SUMMARY_EXAMPLE } from "./examples.mjs";
+import { HANDLE, LIST_EXAMPLE, ORIGIN_EXAMPLE, SUMMARY_EXAMPLE } from "./examples.mjs";
 import { ORIGIN_NAME, SESSION_NAME, USER_NAME } from "./names.mjs";
 import {
   ANYBODY,
@@ -162,7 +162,7 @@ export const OPERATORS = {
     get: operators({
       id: "listOrigins",
       summary: "Lists the tenant's servers with state, load and health",
-      responses: { 200: json("Origins", { origins: [ORIGIN_EXAMPLE] }) },
+      responses: { 200: json("Origins", { origins: [ORIGIN_EXAMPLE], lists: [LIST_EXAMPLE] }) },
       problems: [...KEY, "needs_objects"],
     }),
   },

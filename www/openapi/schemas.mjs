@@ -338,6 +338,15 @@ export const SCHEMAS = {
         takes_new_sessions: flag("Whether new sessions may begin there."),
       }),
     ),
+    lists: list(
+      "Lists of servers.",
+      object("A list of servers.", {
+        name: text("Name of the list: that of its entry, or its kind and host."),
+        servers: number("Number of servers that are in it."),
+        read: nullable(when("When it was last read without an error")),
+        error: nullable(text("Why the last attempt to read it failed.")),
+      }),
+    ),
   }),
   Question: {
     type: "object",

@@ -25,7 +25,7 @@ pub(super) fn explain_routing(
     let now = context.now;
     let record = &visitor.session.record;
     let location = &context.request.location;
-    let pools = &gateway.tenant.pools;
+    let pools = &gateway.balancer.pools;
     let of_path = pools.at(location.path);
     let pool = of_path.unwrap_or(&pools.default);
     explanation.origins = pool
@@ -83,7 +83,7 @@ pub(super) fn explain_new_session(
         gateway.balancer.takes_new(origin, now) && !gateway.balancer.is_ejected(origin, now)
     };
     let releases = gateway.tenant.releases.as_ref();
-    let pools = &gateway.tenant.pools;
+    let pools = &gateway.balancer.pools;
     let of_path = pools.at(context.request.location.path);
     let pool = || of_path.unwrap_or(&pools.default).iter();
     let all: u32 = pool()

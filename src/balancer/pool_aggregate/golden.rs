@@ -1,7 +1,7 @@
 //! Checks commands to a tenant's pool object, and its answers, against those of earlier releases.
 
 use super::super::cluster_view::{ClusterView, LocalView};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 use crate::golden;
@@ -19,7 +19,7 @@ fn commands() -> Value {
         ejected_until: UnixMillis(ejected_until),
     };
     let gather = |isolate, view| -> Value {
-        serde_json::from_str(&ClusterView::command(isolate, &[view])).unwrap()
+        serde_json::from_str(&ClusterView::command(isolate, &[view], Value::Null)).unwrap()
     };
     let wait = |arrived, room| -> Value {
         let ask = Ask {

@@ -5,6 +5,7 @@ mod affinity;
 mod api;
 mod assertions;
 mod decision_cache;
+mod discovery;
 mod ending;
 mod explain;
 mod failures;

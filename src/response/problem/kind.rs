@@ -219,6 +219,12 @@ impl Problem {
                 "Chat server unreachable",
                 "The chat server could not be reached. Try again shortly; your session is kept.",
             ),
+            Self::ServersUnknown => (
+                503,
+                "servers_unknown",
+                "Chat servers unknown",
+                "The list of chat servers could not be read yet. Try again shortly. Operators: the log event origin_list_failed and /_session/admin/origins give the cause.",
+            ),
             Self::Overloaded(_) => (
                 503,
                 "overloaded",
