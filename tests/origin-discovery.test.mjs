@@ -212,14 +212,18 @@ test("servers are found by SRV and A records, with DNS over HTTPS", async (t) =>
       TTL: 30,
       data,
     });
-    const answers = {
-      "_chat._tcp.example.com SRV": [
-        record(33, `20 0 ${c.port} 127.0.0.1.`),
-        record(33, `10 0 ${b.port} 127.0.0.1.`),
-        record(33, `10 0 ${a.port} 127.0.0.1.`),
+    const zone = new Map([
+      [
+        "_chat._tcp.example.com SRV",
+        [
+          record(33, `20 0 ${c.port} 127.0.0.1.`),
+          record(33, `10 0 ${b.port} 127.0.0.1.`),
+          record(33, `10 0 ${a.port} 127.0.0.1.`),
+        ],
       ],
-      "chat.internal A": [record(5, "alias.internal."), record(1, "127.0.0.1")],
-    }[`${name} ${type}`];
+      ["chat.internal A", [record(5, "alias.internal."), record(1, "127.0.0.1")]],
+    ]);
+    const answers = zone.get(`${name} ${type}`);
     reply.setHeader("content-type", "application/dns-json");
     const Status = answers ? 0 : 3;
     reply.end(JSON.stringify({ Status, Question: [{ name, type }], Answer: answers }));
