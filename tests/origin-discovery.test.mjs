@@ -187,6 +187,18 @@ test("without any known server requests get the cause, and the first list ends t
   assert.ok(!gate.printed.includes("s3cret"));
 });
 
+test("a list that hangs delays the first request alone", async (t) => {
+  const fixed = await server(t, "fixed");
+  const silent = await Origin.start(t, () => {});
+  const gate = await vestibule(t, [fixed.url, `discover:${silent.url}/`]);
+  assert.equal((await visit(gate.url)).place, "fixed");
+  assert.equal(silent.requests.length, 1);
+  const begun = Date.now();
+  for (const { place } of await newcomers(gate.url, 10)) assert.equal(place, "fixed");
+  assert.ok(Date.now() - begun < 3_000, "none waits for the list again");
+  await until(() => gate.logged("origin_list_failed").some(({ detail }) => detail === "deadline"));
+});
+
 test("an isolate that was idle learns new servers before it decides", async (t) => {
   const [a, b] = await Promise.all(["a", "b"].map((name) => server(t, name)));
   const list = await listServer(t, [a.url]);

@@ -153,10 +153,11 @@ impl OriginLists {
         due
     }
 
-    /// Returns whether servers of every list are known, as far as isolates asked for them.
+    /// Returns whether every list that isolates asked for has known servers, or could not be read.
     #[must_use]
-    pub(crate) fn are_known(&self) -> bool {
-        self.0.iter().all(|list| !list.servers.is_empty())
+    pub(crate) fn are_settled(&self) -> bool {
+        let is_settled = |list: &List| !list.servers.is_empty() || !list.error.is_empty();
+        self.0.iter().all(is_settled)
     }
 
     /// Applies what an attempt to read a list found, at least one server, or the reason of its failure.

@@ -87,10 +87,10 @@ impl PoolAggregate {
         self.lists = Some(OriginLists::from_text(stored, now));
     }
 
-    /// Returns whether servers of every list are known.
+    /// Returns whether every list was read, or could not be.
     #[must_use]
-    pub(crate) fn knows_lists(&self) -> bool {
-        self.lists.as_ref().is_none_or(OriginLists::are_known)
+    pub(crate) fn has_settled_lists(&self) -> bool {
+        self.lists.as_ref().is_none_or(OriginLists::are_settled)
     }
 
     /// Returns the URL of the resolver that isolates named last.

@@ -14,7 +14,7 @@ use crate::balancer::origin_lists::{LEAD_SECONDS, ListView, Phase, ServerView};
 use crate::balancer::pool::Origin;
 use crate::clock::UnixMillis;
 use crate::effect::{Class, Found, Need};
-use crate::encoding::{json, strings};
+use crate::encoding::json;
 use crate::response::problem::Problem;
 
 /// Key of the pool object's answer that a request waits for.
@@ -24,8 +24,7 @@ const LISTS: &str = "lists";
 const DEADLINE_MS: u32 = 6_000;
 
 impl Balancer {
-    /// Waits for the pool object if this isolate's view of the lists is too old, or if the servers of a list are not
-    /// known. If the object does not answer, the last view stays in use.
+    /// Waits for the pool object if this isolate's view of the lists is too old, or if no server is known. If the object does not answer, the last view stays in use.
     pub(super) fn await_lists(&mut self, context: &RequestContext<'_>) -> Result<(), Interrupt> {
         let RequestContext { answers, now, .. } = *context;
         match answers.found(LISTS) {
@@ -42,7 +41,7 @@ impl Balancer {
                     .min(now.millis_since(self.lists_asked));
                 if age_ms >= EVERY_MS
                     && answers.found(POOL).is_none()
-                    && (self.cluster.age_ms(now) >= LEAD_SECONDS * 1_000 || self.lacks_list())
+                    && (self.cluster.age_ms(now) >= LEAD_SECONDS * 1_000 || self.lacks_servers())
                 {
                     return Err(Interrupt::Pending(vec![Need::Call {
                         deadline_ms: DEADLINE_MS,
@@ -80,12 +79,10 @@ impl Balancer {
         }
     }
 
-    fn lacks_list(&self) -> bool {
-        let sources = strings(self.tenant.lists.get("sources"));
-        sources.iter().any(|source| {
-            let list = ListView::of(self.cluster.lists(), source);
-            list.is_none_or(|list| list.servers().is_empty())
-        })
+    /// Returns whether no server for new sessions is known. No request is forwarded then, so nothing runs in the
+    /// background either.
+    fn lacks_servers(&self) -> bool {
+        self.pools.default.iter().next().is_none()
     }
 
     /// Describes the lists as JSON, for operators: never their URLs, which may hold a secret.

@@ -111,10 +111,12 @@ fn list_is_read_once_per_interval_and_an_unknown_one_more_often() {
     let ask = |lists: &mut OriginLists, now| lists.ask(&wanted(30, 0), now).len();
     assert_eq!(ask(&mut lists, at(0)), 1);
     assert_eq!(ask(&mut lists, at(1)), 0);
-    assert!(!lists.are_known());
+    assert!(!lists.are_settled());
     assert_eq!(ask(&mut lists, at(2)), 1);
+    lists.learn(SOURCE, Err("down".to_owned()), at(3));
+    assert!(lists.are_settled(), "nobody waits for a list that fails");
     lists.learn(SOURCE, Ok(found(&["a"])), at(3));
-    assert!(lists.are_known());
+    assert!(lists.are_settled());
     assert_eq!(ask(&mut lists, at(31)), 0);
     assert_eq!(ask(&mut lists, at(32)), 1);
     let other = json!({ "sources": ["srv:x"], "refresh": 30, "drain": 0 });
@@ -157,12 +159,10 @@ proptest! {
         let mut last: Vec<String> = Vec::new();
         for (later, read) in reads {
             now += later;
-            let before = if lists.are_known() { servers(&lists, at(now)) } else { Vec::new() };
+            let before = servers(&lists, at(now));
             let Some(read) = read else {
                 lists.learn(SOURCE, Err("down".to_owned()), at(now));
-                if lists.are_known() {
-                    prop_assert_eq!(&servers(&lists, at(now)), &before);
-                }
+                prop_assert_eq!(&servers(&lists, at(now)), &before);
                 continue;
             };
             let names: Vec<String> = read.iter().map(|n| format!("s{n:02}")).collect();

@@ -76,6 +76,19 @@ fn request_waits_for_the_list_and_is_refused_without_servers() {
 }
 
 #[test]
+fn list_that_fails_delays_no_request_for_other_servers() {
+    let mut world = world(&format!("fixed=http://f:1,{LIST}"), &[]);
+    assert_eq!(world.exchange("").origin, "fixed");
+    let calls = world.io.calls;
+    world.wait(9);
+    world.exchange("");
+    assert_eq!(world.io.calls, calls);
+    world.wait(1);
+    world.exchange("");
+    assert_eq!(world.io.calls, calls + 1, "the view is too old");
+}
+
+#[test]
 fn silent_pool_object_delays_but_does_not_end_service() {
     let mut world = world(LIST, &["a"]);
     world.io.pool = None;

@@ -68,14 +68,14 @@ impl PoolObject {
         }
     }
 
-    /// Applies a command. Answers an unknown one with no bytes. A first answer about a list waits until it was read.
+    /// Applies a command. Answers an unknown one with no bytes. The first answer about a list waits for the first attempt to read it.
     pub fn call(&self, tenant: &str, command: &str) -> Promise {
         let answer = match self.apply(tenant, command) {
             Ok(answer) => answer,
             Err(error) => return Promise::reject(&error),
         };
-        let is_known = with_aggregate(tenant, |aggregate| aggregate.knows_lists());
-        match self.reading.borrow().clone().filter(|_| !is_known) {
+        let is_settled = with_aggregate(tenant, |aggregate| aggregate.has_settled_lists());
+        match self.reading.borrow().clone().filter(|_| !is_settled) {
             None => answered(answer.as_bytes()),
             Some(reading) => {
                 let tenant = tenant.to_owned();
