@@ -61,14 +61,19 @@ fn hex_digit(nibble: u8) -> u8 {
 pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
     // At once up to a trace id's length.
     for part in bytes.chunks(16) {
-        let mut digits = [0; 32];
-        let (pairs, _) = digits.as_chunks_mut::<2>();
-        for (pair, byte) in pairs.iter_mut().zip(part) {
-            *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];
-        }
-        let digits = digits.get(..2 * part.len()).unwrap_or_default();
-        out.push_str(core::str::from_utf8(digits).unwrap_or_default());
+        out.push_str(hex_into(&mut [0; 32], part));
     }
+}
+
+/// Writes the hex digits of as many bytes as fit, and returns them.
+pub(crate) fn hex_into<'d>(digits: &'d mut [u8], bytes: &[u8]) -> &'d str {
+    let (pairs, _) = digits.as_chunks_mut::<2>();
+    let written = 2 * pairs.len().min(bytes.len());
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];
+    }
+    let digits = digits.get(..written).unwrap_or_default();
+    core::str::from_utf8(digits).unwrap_or_default()
 }
 
 /// Decodes exactly `2 * N` hex digits.

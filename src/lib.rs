@@ -83,6 +83,7 @@ mod rule;
 mod secrets;
 mod session;
 mod session_object;
+mod shared_text;
 mod sorted;
 mod span_id;
 mod split;

@@ -231,8 +231,6 @@ impl Router {
         match step {
             // Only forwarded requests run background work, and a document becomes due only once.
             Some(Step::Forward(mut forward)) => {
-                let context = &mut forward.response_context;
-                *context = [tenant.as_str(), "\t", context].concat();
                 if self.registry.is_due(&tenant, now) {
                     forward.run_background = true;
                     forward.repeat = None;

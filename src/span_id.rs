@@ -32,6 +32,14 @@ impl SpanId {
         encoding::push_hex(text, &self.0.to_be_bytes());
     }
 
+    /// Writes an id's 16 hex digits, and returns them; empty without an id.
+    pub(crate) fn hex_of(id: Option<Self>, digits: &mut [u8; 16]) -> &str {
+        let Some(Self(number)) = id else {
+            return "";
+        };
+        encoding::hex_into(digits, &number.to_be_bytes())
+    }
+
     /// Returns 16 hex digits.
     #[must_use]
     pub(crate) fn to_hex(self) -> String {

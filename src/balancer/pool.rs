@@ -17,15 +17,16 @@ use crate::balancer::service;
 use crate::clock::UnixSeconds;
 use crate::flat_map::FlatMap;
 use crate::session::id::Handle;
+use crate::shared_text::SharedText;
 
-/// Origin server.
+/// Origin server. Its texts are shared: every forwarded request keeps some of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// Name, by which sessions are pinned; never sent to a client.
-    pub name: String,
+    pub name: SharedText,
     /// Scheme and authority, without a trailing slash: `http://127.0.0.1:8000`. Or a service binding: see
     /// [`service`]. Or, in the configuration alone, a list of servers: see [`discovery`].
-    pub base: String,
+    pub base: SharedText,
     /// Share of the sessions, relative to the other origins' weights.
     pub weight: u32,
     /// Which sessions it accepts.
@@ -33,7 +34,7 @@ pub(crate) struct Origin {
     /// Maximum number of conversations at a time: requests in flight and open sockets.
     pub capacity: Option<u32>,
     /// Release that it runs, if any is configured.
-    pub release: Option<String>,
+    pub release: Option<SharedText>,
     /// Path of the health check.
     pub health_path: Option<String>,
     /// Start of its use: older sessions stay with the other origins, so that adding an origin moves no session.
@@ -56,12 +57,12 @@ pub(crate) enum OriginState {
 
 /// Name of an origin: letters, digits and `._:-[]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OriginName(String);
+pub(crate) struct OriginName(SharedText);
 
 /// Scheme and authority of an origin, without a trailing slash: `http://127.0.0.1:8000`; or `service:NAME`; or a list
 /// of origins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Base(String);
+pub(crate) struct Base(SharedText);
 
 /// Fault of an origin's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -85,9 +86,7 @@ impl OriginName {
     pub(crate) fn parse(text: &str) -> Result<Self, BadOrigin> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"._:-[]".contains(&b);
         let is_name = !text.is_empty() && text.bytes().all(plain);
-        is_name
-            .then(|| Self(text.to_owned()))
-            .ok_or(BadOrigin::Name)
+        is_name.then(|| Self(text.into())).ok_or(BadOrigin::Name)
     }
 
     /// Returns the name.
@@ -107,25 +106,22 @@ impl Base {
             let source = Source::parse(text).ok_or(BadOrigin::List)?;
             // Names of DNS are compared without their case.
             let is_url = source.kind == discovery::Kind::Document;
-            let text = text.to_owned();
             return Ok(Self(if is_url {
-                text
+                text.into()
             } else {
-                text.to_ascii_lowercase()
+                text.to_ascii_lowercase().into()
             }));
         }
         if let Some(name) = service::named(text) {
             let is_name = service::is_binding_name(name);
-            return is_name
-                .then(|| Self(text.to_owned()))
-                .ok_or(BadOrigin::Base);
+            return is_name.then(|| Self(text.into())).ok_or(BadOrigin::Base);
         }
         let url = text.trim_end_matches('/').to_ascii_lowercase();
         let authority = authority(&url);
         let is_plain = !authority.is_empty()
             && !authority.contains(['/', '?', '#', '@', '\\', ' ', '"'])
             && authority.is_ascii();
-        is_plain.then_some(Self(url)).ok_or(BadOrigin::Base)
+        is_plain.then(|| Self(url.into())).ok_or(BadOrigin::Base)
     }
 
     /// Returns the scheme and authority, or what is in their place.
@@ -138,10 +134,10 @@ impl Base {
     #[must_use]
     pub(crate) fn to_name(&self) -> OriginName {
         if let Some(source) = Source::parse(&self.0) {
-            return OriginName(source.name());
+            return OriginName(source.name().into());
         }
         let name = service::named(&self.0).unwrap_or_else(|| authority(&self.0));
-        OriginName(name.to_owned())
+        OriginName(name.into())
     }
 }
 

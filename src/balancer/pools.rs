@@ -59,7 +59,7 @@ impl Pools {
     /// the first is kept.
     #[must_use]
     pub(crate) fn replaced(&self, replace: &dyn Fn(&Origin, &mut Vec<Origin>)) -> Self {
-        let mut names: Vec<String> = Vec::new();
+        let mut names: Vec<SharedText> = Vec::new();
         let mut replaced = |pool: &Pool| {
             let mut origins = Vec::new();
             pool.iter().for_each(|origin| replace(origin, &mut origins));

@@ -108,7 +108,7 @@ impl Releases {
 
     fn release_of(&self, origin: &Origin) -> Option<&Release> {
         let name = origin.release.as_ref()?;
-        self.named.iter().find(|release| release.name == *name)
+        self.named.iter().find(|release| *name == *release.name)
     }
 
     /// Returns the first rule that holds, by its place in the list, and what it decides. A rule that is off, or names a

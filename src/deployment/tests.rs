@@ -76,7 +76,7 @@ fn paths_of_origins_are_read_from_the_variable() {
     let names = |path| {
         let pool = pools.at(path).unwrap_or(&pools.default);
         pool.iter()
-            .map(|origin| origin.name.clone())
+            .map(|origin| origin.name.to_string())
             .collect::<String>()
     };
     assert_eq!(["/", "/api", "/v1/x"].map(names), ["w", "ab", "ab"]);

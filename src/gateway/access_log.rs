@@ -7,7 +7,7 @@ use super::Gateway;
 use crate::effect::Seed;
 use crate::http::request::Request;
 use crate::policy::LogLevel;
-use crate::span_id::TraceId;
+use crate::span_id::{SpanId, TraceId};
 use crate::telemetry::event_metrics;
 use crate::telemetry::labels::{RequestLabels, Route, method_label};
 use crate::telemetry::log::{Event, Level};
@@ -41,7 +41,7 @@ impl Recorder {
             seed,
             trace_id: TraceId::parse(trace.id()).unwrap_or_default(),
             span_id: Some(trace.span),
-            parent_id: trace.caller.to_owned(),
+            parent_id: SpanId::parse(trace.caller),
             method: method_label(request.method),
             sampled: trace.is_sampled,
             ..self.common.clone()
@@ -55,11 +55,10 @@ impl Recorder {
         route.map_or(Route::Other, |route| Route::Pattern(route.text()))
     }
 
-    /// Returns the [flags](RequestLabels::flags) of a request whose decision comes from the decision cache, and whose
-    /// trace is not sampled.
-    #[must_use]
-    pub(crate) fn unsampled_flags(&self) -> String {
-        self.common.flags()
+    /// Appends the [flags](RequestLabels::push_flags) of a request whose decision comes from the decision cache, and
+    /// whose trace is not sampled.
+    pub(crate) fn push_unsampled_flags(&self, text: &mut String) {
+        self.common.push_flags(text);
     }
 
     pub(crate) fn emit(&mut self, event: Event) {

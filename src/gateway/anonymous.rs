@@ -116,6 +116,7 @@ impl Gateway {
             self.recorder.count_disbelieved(headers.disbelieved);
         }
         let response_context = ResponseContext {
+            tenant: self.tenant.id.as_str(),
             cookie: "",
             set_cookie: false,
             pin: false,

@@ -55,7 +55,7 @@ impl Balancer {
             let path = origin.health_path.as_deref()?;
             Some(HealthCheck {
                 tenant: tenant.id.clone(),
-                origin: origin.name.clone(),
+                origin: origin.name.to_string(),
                 url: service::own_url(&origin.base, path),
             })
         })

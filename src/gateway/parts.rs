@@ -328,7 +328,7 @@ impl TryCryptoRng for SharedRandom {}
 fn common_labels(tenant: &Tenant) -> RequestLabels {
     let telemetry = tenant.telemetry;
     RequestLabels {
-        tenant: tenant.id.as_str().to_owned(),
+        tenant: Some(tenant.id.clone()),
         level: telemetry.log,
         exported: telemetry.sampling.one_in.is_some(),
         timed: telemetry.server_timing,

@@ -40,6 +40,6 @@ impl Balancer {
         };
         let pool = &self.pools.default;
         let origin = pool.best(handle, takes)?;
-        Some(Some(origin.name.clone()))
+        Some(Some(origin.name.to_string()))
     }
 }

@@ -16,6 +16,8 @@ const FIELDS: usize = 12;
 /// and never leave the isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ResponseContext<'a> {
+    /// Tenant, to which the response belongs.
+    pub(crate) tenant: &'a str,
     /// Value of the cookie, as presented or as it must be set.
     pub(crate) cookie: &'a str,
     /// Whether to set the cookie.
@@ -91,6 +93,7 @@ impl<'a> ResponseContext<'a> {
         ]
         .map(|(is_set, letter)| if is_set { letter } else { b'-' });
         [
+            self.tenant,
             self.cookie,
             core::str::from_utf8(&flags).unwrap_or_default(),
             self.origin,
@@ -110,6 +113,7 @@ impl<'a> ResponseContext<'a> {
 
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let mut fields = text.splitn(FIELDS, '\t');
+        let tenant = fields.next()?;
         let cookie = fields.next()?;
         let flags = fields.next()?;
         let [
@@ -125,6 +129,7 @@ impl<'a> ResponseContext<'a> {
             agent,
         ] = core::array::from_fn(|_| fields.next());
         Some(Self {
+            tenant,
             cookie,
             set_cookie: flags.contains('c'),
             pin: flags.contains('p'),
@@ -170,6 +175,7 @@ mod tests {
     #[test]
     fn response_context_round_trips() {
         let context = ResponseContext {
+            tenant: "acme",
             cookie: "value",
             set_cookie: true,
             pin: false,
@@ -198,6 +204,6 @@ mod tests {
             },
         };
         assert_eq!(ResponseContext::parse(&context.to_text()), Some(context));
-        assert_eq!(ResponseContext::parse("value\tc"), None);
+        assert_eq!(ResponseContext::parse("acme\tvalue\tc"), None);
     }
 }

@@ -14,13 +14,14 @@ use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::session::lifetime::Lifetime;
 use crate::session::record::Record;
+use crate::shared_text::SharedText;
 
 /// Origin of a request, and the consequences for the session.
 pub(crate) struct SelectedOrigin {
     /// Name of the origin.
-    pub(crate) origin: String,
+    pub(crate) origin: SharedText,
     /// Scheme and authority of the origin.
-    pub(crate) base: String,
+    pub(crate) base: SharedText,
     /// Whether it takes over the conversation from another origin.
     pub(crate) takeover: bool,
     /// Whether to store or delete the pin.
@@ -91,7 +92,7 @@ impl Gateway {
             .balancer
             .choice(&context.request.location, record, failures, context.now)
             .ok_or(Problem::OriginUnreachable)?;
-        let release = choice.origin.release.clone().unwrap_or_default();
+        let release = choice.origin.release.clone();
         let selected = SelectedOrigin {
             origin: choice.origin.name.clone(),
             base: choice.origin.base.clone(),
@@ -103,7 +104,7 @@ impl Gateway {
         }
         let labels = &mut self.recorder.labels;
         labels.release = release;
-        labels.origin.clone_from(&selected.origin);
+        labels.origin = Some(selected.origin.clone());
         Ok(Routed {
             visitor,
             context,

@@ -20,6 +20,7 @@ use crate::http::engine_io;
 use crate::http::header_names::Disbelieved;
 use crate::policy::HeaderSource;
 use crate::session::prepared::Prepared;
+use crate::shared_text::SharedText;
 use crate::telemetry::metric;
 use crate::tenant::{Consistency, Streams};
 use crate::upstream::proof::Proved;
@@ -46,7 +47,7 @@ pub(crate) struct Forward {
     /// Text for [`Gateway::handle_response`] and [`Gateway::run_background`].
     pub response_context: String,
     /// Name of the origin, for reporting a failure.
-    pub origin: String,
+    pub origin: SharedText,
     /// Maximum time until the response headers, in milliseconds.
     pub first_byte_ms: u64,
     /// [`Pauses::to_text`](crate::tenant::Pauses::to_text).
@@ -187,6 +188,7 @@ impl Gateway {
             patches,
             framed,
             name: context.cookie,
+            tenant: tenant.id.as_str(),
             origin: &selected.origin,
             public_base: (location.scheme, location.authority),
             trace_id: context.trace.id(),

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::header_name;
 use super::reserved_headers::Kind;
+use crate::shared_text::SharedText;
 
 /// Maximum number of headers of a request whose names are kept.
 const MAX_NAMES: usize = 120;
@@ -74,7 +75,7 @@ pub(crate) struct HeaderNames {
     /// Length of the longest name, in bytes.
     pub longest: usize,
     /// One character per name: `-` if it is reserved, so that no client's header of this name reaches an origin, else `+`.
-    pub passing: String,
+    pub passing: SharedText,
     /// Counts of the reserved names.
     pub disbelieved: Disbelieved,
     /// Whether a header replaces the request's method.
@@ -114,16 +115,16 @@ impl HeaderNames {
         let mut this = Self {
             text: String::with_capacity(headers.iter().map(|(name, _)| name.len()).sum()),
             ends: Vec::with_capacity(headers.len()),
-            passing: String::with_capacity(headers.len()),
             ..Self::default()
         };
         if headers.len() <= MAX_INDEXED {
             // A power of two, with room between the names.
             this.index = vec![0; (2 * headers.len()).next_power_of_two()];
         }
-        for (name, _) in headers {
-            this.add(name);
-        }
+        let marks = headers.iter();
+        this.passing = marks
+            .map(|(name, _)| if this.add(name) { '+' } else { '-' })
+            .collect();
         for (place, name) in COMMON.iter().enumerate() {
             let position = this.position(name).and_then(|at| u16::try_from(at).ok());
             if let Some(common) = this.common.get_mut(place) {
@@ -133,9 +134,9 @@ impl HeaderNames {
         this
     }
 
-    fn add(&mut self, name: &str) {
+    /// Adds a name, and returns whether a header of this name may reach an origin.
+    fn add(&mut self, name: &str) -> bool {
         let passes = header_name::is_ordinary(name) || self.classify(name);
-        self.passing.push_str(if passes { "+" } else { "-" });
         self.longest = self.longest.max(name.len());
         let mask = self.index.len().wrapping_sub(1);
         let mut at = place(name) & mask;
@@ -149,6 +150,7 @@ impl HeaderNames {
         self.text.push_str(name);
         self.ends
             .push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
+        passes
     }
 
     /// Notes what a name means, and returns whether its header passes.
@@ -281,7 +283,7 @@ mod tests {
                 reason.into_iter().for_each(|kind| disbelieved.note(kind));
                 passing.push(if reason.is_none() { '+' } else { '-' });
             }
-            prop_assert_eq!((&of.passing, of.disbelieved), (&passing, disbelieved));
+            prop_assert_eq!((of.passing.as_str(), of.disbelieved), (passing.as_str(), disbelieved));
             let overrides = |name: &String| header_name::overrides_method(&header_name::fold(name));
             prop_assert_eq!(of.overrides_method, names.iter().any(overrides));
             prop_assert_eq!(of.longest, names.iter().map(String::len).max().unwrap_or(0));

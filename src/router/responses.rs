@@ -21,16 +21,10 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> ResponseAction {
-        let action = self.with_response_context(
-            response_context,
-            now,
-            answers,
-            |gateway, response_context| {
-                let action =
-                    gateway.handle_response(response_context, status, headers, now, answers);
-                (action, gateway.has_changed_state())
-            },
-        );
+        let action = self.with_response_context(response_context, now, answers, |gateway| {
+            let action = gateway.handle_response(response_context, status, headers, now, answers);
+            (action, gateway.has_changed_state())
+        });
         let (action, has_changed_state) = action.unwrap_or_else(|missing| {
             let action = match missing {
                 Interrupt::Pending(needs) => ResponseAction::Await(needs),
@@ -64,12 +58,9 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Vec<Need> {
-        let needs = self.with_response_context(
-            response_context,
-            now,
-            answers,
-            |gateway, response_context| gateway.run_background(response_context, now, answers),
-        );
+        let needs = self.with_response_context(response_context, now, answers, |gateway| {
+            gateway.run_background(response_context, now, answers)
+        });
         let mut needs = match needs {
             Ok(needs) | Err(Interrupt::Pending(needs)) => needs,
             Err(Interrupt::Reject(_)) => Vec::new(),
@@ -87,12 +78,9 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Revalidation {
-        let revalidation = self.with_response_context(
-            response_context,
-            now,
-            answers,
-            |gateway, response_context| gateway.revalidate(response_context, now, answers),
-        );
+        let revalidation = self.with_response_context(response_context, now, answers, |gateway| {
+            gateway.revalidate(response_context, now, answers)
+        });
         revalidation.unwrap_or_else(|missing| match missing {
             Interrupt::Pending(needs) => Revalidation::Await(needs),
             Interrupt::Reject(Problem::UnknownHost) => Revalidation::Over("session_ended"),
@@ -106,16 +94,12 @@ impl Router {
         response_context: &str,
         now: UnixMillis,
         answers: &Answers,
-        act: impl FnOnce(&mut Gateway, &str) -> T,
+        act: impl FnOnce(&mut Gateway) -> T,
     ) -> Result<T, Interrupt> {
         let broken = || Interrupt::Reject(Problem::Internal);
-        let (tenant, response_context) = response_context
-            .split_once(AFTER_TENANT)
-            .ok_or_else(broken)?;
-        let tenant = TenantId::parse(tenant).ok_or_else(broken)?;
+        let tenant = tenant_in(response_context).ok_or_else(broken)?;
         self.ready(&tenant, now, answers)?;
-        self.at(&tenant, now, |gateway| act(gateway, response_context))
-            .ok_or_else(broken)
+        self.at(&tenant, now, act).ok_or_else(broken)
     }
 }
 

@@ -9,7 +9,9 @@ use std::rc::Rc;
 use crate::effect::Seed;
 use crate::policy::LogLevel;
 use crate::session::id::Handle;
+use crate::shared_text::SharedText;
 use crate::span_id::{SpanId, TraceId};
+use crate::tenant_id::TenantId;
 
 /// Place where the session was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,13 +101,13 @@ pub(crate) fn method_label(method: &str) -> &'static str {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RequestLabels {
     /// Tenant.
-    pub tenant: String,
+    pub tenant: Option<TenantId>,
     /// Trace id.
     pub trace_id: TraceId,
     /// Our span id.
     pub span_id: Option<SpanId>,
     /// Client's span id, if it sent one.
-    pub parent_id: String,
+    pub parent_id: Option<SpanId>,
     /// Method.
     pub method: &'static str,
     /// Route of its path.
@@ -117,9 +119,9 @@ pub(crate) struct RequestLabels {
     /// Value of `X-Session-State`.
     pub state: &'static str,
     /// Origin.
-    pub origin: String,
+    pub origin: Option<SharedText>,
     /// Release of the origin.
-    pub release: String,
+    pub release: Option<SharedText>,
     /// Problem code, if the gateway answered.
     pub reason: &'static str,
     /// Method and result of the sign-in, if the request is one.
@@ -139,49 +141,58 @@ pub(crate) struct RequestLabels {
 }
 
 impl RequestLabels {
-    /// Returns the metric labels: tenant, origin, release, lookup, state, reason, route, method.
-    #[must_use]
-    pub(crate) fn labels(&self) -> String {
-        [
-            if self.is_operators { "" } else { &self.tenant },
-            &self.origin,
-            &self.release,
+    /// Appends the three lines that a decision carries: flags, metric labels, members of the log line. Nothing is made
+    /// up in between, because every request has them.
+    pub(crate) fn push_lines(&self, text: &mut String) {
+        self.push_flags(text);
+        text.push('\n');
+        self.push_labels(text);
+        text.push('\n');
+        self.push_members(text);
+        text.push('\n');
+    }
+
+    /// Appends the metric labels: tenant, origin, release, lookup, state, reason, route, method.
+    pub(crate) fn push_labels(&self, text: &mut String) {
+        for label in [
+            if self.is_operators { "" } else { self.tenant() },
+            self.origin.as_deref().unwrap_or_default(),
+            self.release.as_deref().unwrap_or_default(),
             self.lookup.as_str(),
             self.state,
             self.reason,
             self.route.as_str(),
-            match self.method {
-                // What is no request of HTTP has none.
-                "" => OTHER_METHOD,
-                method => method,
-            },
-        ]
-        .join("\t")
+        ] {
+            text.push_str(label);
+            text.push('\t');
+        }
+        text.push_str(match self.method {
+            // What is no request of HTTP has none.
+            "" => OTHER_METHOD,
+            method => method,
+        });
     }
 
-    /// Returns the reporting flags: `l` logged, `w` logged if it fails, `x` exported, `e` exported if it fails, `m`
+    /// Appends the reporting flags: `l` logged, `w` logged if it fails, `x` exported, `e` exported if it fails, `m`
     /// with `Server-Timing`. `q` hides operators' requests and liveness checks from the console.
-    #[must_use]
-    pub(crate) fn flags(&self) -> String {
-        let is_nobodys = self.tenant.is_empty() || self.is_operators;
-        let letters = [
-            (self.level <= LogLevel::Info, 'l'),
-            (self.level <= LogLevel::Warn, 'w'),
-            (self.sampled, 'x'),
-            (self.exported, 'e'),
-            (self.timed, 'm'),
-            (is_nobodys && self.reason.is_empty(), 'q'),
-        ];
-        letters
-            .into_iter()
-            .filter_map(|(is_set, letter)| is_set.then_some(letter))
-            .collect()
+    pub(crate) fn push_flags(&self, text: &mut String) {
+        let is_nobodys = self.tenant.is_none() || self.is_operators;
+        for (is_set, letter) in [
+            (self.level <= LogLevel::Info, "l"),
+            (self.level <= LogLevel::Warn, "w"),
+            (self.sampled, "x"),
+            (self.exported, "e"),
+            (self.timed, "m"),
+            (is_nobodys && self.reason.is_empty(), "q"),
+        ] {
+            if is_set {
+                text.push_str(letter);
+            }
+        }
     }
 
-    /// Returns the members of the log line, without the braces.
-    #[must_use]
-    pub(crate) fn members(&self) -> String {
-        let mut text = String::with_capacity(288);
+    /// Appends the members of the log line, without the braces.
+    fn push_members(&self, text: &mut String) {
         let route = match &self.route {
             // Most requests: the member would only lengthen their lines.
             Route::Other | Route::None => "",
@@ -191,37 +202,46 @@ impl RequestLabels {
             Some((method, result)) => (method.as_str(), *result),
             None => ("", ""),
         };
-        let span_id = self.span_id.map(SpanId::to_hex).unwrap_or_default();
-        // Only a release can contain characters that JSON escapes.
+        let mut digits = [[0; 16]; 2];
+        let [span, parent] = &mut digits;
         for (name, value) in [
-            ("tenant", self.tenant.as_str()),
+            ("tenant", self.tenant()),
             ("trace_id", self.trace_id.as_str()),
-            ("span_id", &span_id),
-            ("parent_id", &self.parent_id),
+            ("span_id", SpanId::hex_of(self.span_id, span)),
+            ("parent_id", SpanId::hex_of(self.parent_id, parent)),
             ("method", self.method),
             ("route", route),
             ("session", self.lookup.as_str()),
             ("state", self.state),
-            ("origin", &self.origin),
+            ("origin", self.origin.as_deref().unwrap_or_default()),
             ("reason", self.reason),
             ("sign_in", sign_in),
             ("sign_in_result", result),
         ] {
-            if !value.is_empty() {
-                for part in ["\"", name, "\":\"", value, "\","] {
-                    text.push_str(part);
-                }
-            }
+            push_member(text, name, value);
         }
-        if !self.release.is_empty() {
-            let release = serde_json::json!(self.release);
+        if let Some(release) = &self.release {
+            // Only this can contain characters that JSON escapes.
+            let release = serde_json::json!(release.as_str());
             let _ = write!(text, "\"release\":{release},");
         }
         if let Some(handle) = self.handle {
-            let _ = write!(text, "\"handle\":\"{}\",", handle.to_text());
+            push_member(text, "handle", &handle.to_text());
         }
         text.pop();
-        text
+    }
+
+    fn tenant(&self) -> &str {
+        self.tenant.as_ref().map_or("", TenantId::as_str)
+    }
+}
+
+/// Appends a member of a JSON object and a comma; nothing for an empty value.
+fn push_member(text: &mut String, name: &str, value: &str) {
+    if !value.is_empty() {
+        for part in ["\"", name, "\":\"", value, "\","] {
+            text.push_str(part);
+        }
     }
 }
 
@@ -232,17 +252,21 @@ mod tests {
     #[test]
     fn members_form_a_json_object() {
         let labels = RequestLabels {
-            tenant: "acme".to_owned(),
+            tenant: TenantId::parse("acme"),
             trace_id: TraceId::parse("0af7651916cd43dd8448eb211c80319c").unwrap(),
             method: method_label("BREW"),
             lookup: Lookup::Hit,
-            release: "a\"b".to_owned(),
+            release: Some("a\"b".into()),
             route: Route::Pattern("/items/{id}".into()),
             sign_in: Some(("password".to_owned(), "refused")),
             ..RequestLabels::default()
         };
-        let line: serde_json::Value =
-            serde_json::from_str(&format!("{{{}}}", labels.members())).unwrap();
+        let mut text = String::new();
+        labels.push_lines(&mut text);
+        let [flags, metric, members] = text.trim_end().split('\n').collect::<Vec<_>>()[..] else {
+            panic!("{text}");
+        };
+        let line: serde_json::Value = serde_json::from_str(&format!("{{{members}}}")).unwrap();
         assert_eq!(
             line,
             serde_json::json!({
@@ -256,10 +280,7 @@ mod tests {
                 "release": "a\"b",
             })
         );
-        assert_eq!(
-            labels.labels(),
-            "acme\t\ta\"b\thit\t\t\t/items/{id}\t_OTHER"
-        );
-        assert_eq!(labels.flags(), "lw");
+        assert_eq!(metric, "acme\t\ta\"b\thit\t\t\t/items/{id}\t_OTHER");
+        assert_eq!(flags, "lw");
     }
 }

@@ -16,6 +16,7 @@ use crate::config::model::{Document, OriginEntry};
 use crate::encoding::json;
 use crate::http::path::{self, PathClass};
 use crate::secrets::Secrets;
+use crate::shared_text::SharedText;
 use crate::tenant_id::TenantId;
 
 /// Maximum number of paths of an origin: each request is compared with all.
@@ -169,8 +170,8 @@ pub(super) fn pools(
             let problem = "it limits new sessions, which only origins without paths get; remove it";
             faults.add(&format!("origins[{at}].capacity"), problem);
         }
-        let is_gray = |release: &String| {
-            let names = |rule: &ReleaseRule| !rule.is_off && rule.release == *release;
+        let is_gray = |release: &SharedText| {
+            let names = |rule: &ReleaseRule| !rule.is_off && *release == *rule.release;
             let mut default = origins.iter().filter(|origin| origin.paths.is_empty());
             rules.iter().any(names)
                 && !default.any(|origin| origin.release.as_ref() == Some(release))
@@ -193,7 +194,7 @@ fn origin_of(entry: &OriginEntry) -> Origin {
     origin.weight = entry.weight.0;
     origin.state = entry.state;
     origin.capacity = (entry.capacity > 0).then_some(entry.capacity);
-    origin.release = entry.release.as_ref().map(|name| name.0.clone());
+    origin.release = entry.release.as_ref().map(|name| name.0.as_str().into());
     origin.health_path = entry.health_path.as_ref().map(ToString::to_string);
     origin.since = entry.since.map(|date| date.0).unwrap_or_default();
     for prefix in &entry.paths {

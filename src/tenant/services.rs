@@ -27,7 +27,7 @@ pub(super) fn resolve(
     // No tenant can name another's binding.
     let is_others = name.contains("__") || name.starts_with('_');
     if !is_others && secrets.is_fetcher(&own) {
-        origin.base = service::base(&own);
+        origin.base = service::base(&own).into();
         return;
     }
     let problem = if is_others || !is_allowed(name, secrets) {
@@ -82,7 +82,7 @@ mod tests {
         let mut faults = Faults(Vec::new());
         resolve(&mut origin, "origins[0]", (&id, &secrets), &mut faults);
         match faults.0.pop() {
-            None => Ok(origin.base),
+            None => Ok(origin.base.to_string()),
             Some(fault) => Err(fault.to_string()),
         }
     }

@@ -13,6 +13,7 @@ use crate::http::request::Request;
 use crate::http::reserved_headers::Kind;
 use crate::policy::HeaderSource;
 use crate::session::prepared::Prepared;
+use crate::shared_text::SharedText;
 use crate::tenant_id::TenantId;
 use crate::upstream::proof;
 use crate::upstream::trace_context::Trace;
@@ -125,7 +126,7 @@ const ACCESS_COOKIE: &str = "CF_Authorization";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outgoing {
     /// One character per header of the client, in order: `+` if it is forwarded, `-` if not.
-    pub kept: String,
+    pub kept: SharedText,
     /// A line per header in [`FORWARDED_HEADERS`] with its value, empty if it is not set. Then two lines per additional
     /// header of the tenant: name and value.
     pub own: String,
@@ -238,7 +239,7 @@ impl Outgoing {
             headers
                 .map(|((name, _), passing)| {
                     let is_kept = passing == b'+' && passes(name);
-                    if is_kept { "+" } else { "-" }
+                    if is_kept { '+' } else { '-' }
                 })
                 .collect()
         };

@@ -124,7 +124,9 @@ fn forward(forward: &Forward, labels: &RequestLabels) -> String {
     }
     text.push('\n');
     text.push_str(&forward.url);
-    let _ = write!(text, "\n{}\n", forward.first_byte_ms);
+    text.push('\n');
+    push_number(&mut text, forward.first_byte_ms);
+    text.push('\n');
     text.push_str(&forward.pauses);
     text.push('\n');
     // Origins of different tenants may have the same name.
@@ -137,17 +139,17 @@ fn forward(forward: &Forward, labels: &RequestLabels) -> String {
     );
     text.push('/');
     for field in [
-        &forward.origin,
+        forward.origin.as_str(),
         &forward.response_context,
         &forward.sid_suffix,
-        kept,
+        kept.as_str(),
     ] {
         text.push_str(field);
         text.push('\n');
     }
-    push_labels(&mut text, labels);
+    labels.push_lines(&mut text);
     if let Some(repeat) = forward.repeat {
-        let _ = write!(text, "{}", repeat.until.0);
+        push_number(&mut text, repeat.until.0);
     }
     text.push('\n');
     text.push_str(own);
@@ -157,7 +159,8 @@ fn forward(forward: &Forward, labels: &RequestLabels) -> String {
 /// Draws traces for a tenant and formats them: a line with the flags of unsampled requests, then a line per trace. That
 /// line contains the seed, `traceparent`, and `x` if the trace is sampled.
 pub(crate) fn traces(gateway: &mut Gateway, count: usize) -> String {
-    let mut text = gateway.recorder.unsampled_flags();
+    let mut text = String::new();
+    gateway.recorder.push_unsampled_flags(&mut text);
     text.reserve(count * 106);
     for _ in 0..count {
         let (trace, seed) = gateway.draw_trace();
@@ -169,14 +172,6 @@ pub(crate) fn traces(gateway: &mut Gateway, count: usize) -> String {
         }
     }
     text
-}
-
-/// Formats the labels of a request: flags, labels, and the members of its log line.
-fn push_labels(text: &mut String, request: &RequestLabels) {
-    for line in [request.flags(), request.labels(), request.members()] {
-        text.push_str(&line);
-        text.push('\n');
-    }
 }
 
 /// Formats a response that replaces another, without labels.
@@ -193,12 +188,17 @@ fn lettered(letter: &str, answer: &Answer, labels: &RequestLabels) -> String {
         ..
     } = answer;
     let mut text = String::with_capacity(answer.body.len() + 1_024);
-    let _ = write!(text, "{letter}\n{status}\n");
-    push_labels(&mut text, labels);
+    text.push_str(letter);
+    text.push('\n');
+    push_number(&mut text, *status);
+    text.push('\n');
+    labels.push_lines(&mut text);
     if let Some(until) = cacheable_until {
-        let _ = write!(text, "{}", until.0);
+        push_number(&mut text, until.0);
     }
-    let _ = writeln!(text, "\n{}", headers.len());
+    text.push('\n');
+    push_number(&mut text, headers.len());
+    text.push('\n');
     for (name, value) in headers {
         for line in [name, value.as_str()] {
             text.push_str(line);
@@ -207,6 +207,11 @@ fn lettered(letter: &str, answer: &Answer, labels: &RequestLabels) -> String {
     }
     text.push_str(&answer.body);
     text
+}
+
+/// Appends a decimal number, without the machinery of `fmt`.
+fn push_number(text: &mut String, number: impl itoa::Integer) {
+    text.push_str(itoa::Buffer::new().format(number));
 }
 
 /// Formats a decision with needs: `N`, and the seed of its trace.

@@ -23,7 +23,7 @@ fn rule(release: &str, percent: u32) -> ReleaseRule {
 fn origin(name: &str, release: Option<&str>, since: u64) -> Origin {
     let base = Base::parse(&format!("http://{name}")).unwrap();
     let mut origin = Origin::new(OriginName::parse(name).unwrap(), base);
-    origin.release = release.map(str::to_owned);
+    origin.release = release.map(Into::into);
     origin.since = UnixSeconds(since);
     origin
 }

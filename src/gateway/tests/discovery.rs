@@ -45,7 +45,7 @@ fn sync(world: &mut World) {
 fn begin(world: &mut World, count: usize) -> Vec<(Option<String>, String)> {
     let newcomer = |_| {
         world.jar = None;
-        let origin = world.exchange("").origin;
+        let origin = world.exchange("").origin.to_string();
         (world.jar.clone(), origin)
     };
     (0..count).map(newcomer).collect()
@@ -57,7 +57,7 @@ fn place(world: &mut World, jar: &mut Option<String>) -> (String, String) {
     let forward = world.exchange("");
     jar.clone_from(&world.jar);
     let state = header_value(&forward, "x-session-state").unwrap();
-    (forward.origin.clone(), state.to_owned())
+    (forward.origin.to_string(), state.to_owned())
 }
 
 #[test]

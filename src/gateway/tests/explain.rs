@@ -73,7 +73,7 @@ fn stored_session_is_explained_with_its_sources() {
         assert_eq!(session["idle_seconds_left"], 28_800);
         assert_eq!(explanation["login"]["rule"], "login.mode");
         assert_eq!(explanation["login"]["admitted"], true);
-        assert_eq!(explanation["choice"]["origin"], forward.origin);
+        assert_eq!(explanation["choice"]["origin"], forward.origin.as_str());
         assert_eq!(
             at(
                 &explanation,
@@ -326,7 +326,7 @@ fn malformed_question_is_rejected() {
 fn skipped_origin_and_takeover_are_explained() {
     let mut world = world(&json!({}));
     world.exchange("x-session-patch\n{\"a\":1}");
-    let home = world.visit().origin;
+    let home = world.visit().origin.to_string();
     world
         .gateway
         .balancer

@@ -171,7 +171,7 @@ fn hanging_server_is_ejected_after_timeouts_of_several_networks() {
     ] {
         let mut world = World::new(&json!({}));
         let home = world.exchange("").origin;
-        world.io.probed.insert(home.clone(), Verdict::Silent);
+        world.io.probed.insert(home.to_string(), Verdict::Silent);
         for turn in 0..10 {
             let mut answers = Answers::default();
             answers.add_failure(&home, Failure::TimedOut, world.now);

@@ -81,7 +81,7 @@ fn sessions_are_listed_by_origin() {
             world.jar = None;
             let forward =
                 world.exchange(&format!("x-session-identify\n{{\"user\":\"u{number}\"}}"));
-            *expected.entry(forward.origin).or_default() += 1;
+            *expected.entry(forward.origin.to_string()).or_default() += 1;
         }
         for origin in ["a", "b", "c", "nobody"] {
             let mut found = 0;

@@ -8,7 +8,7 @@ pub(super) fn placed(world: &mut World, count: usize) -> HashMap<String, usize> 
     let mut places: HashMap<String, usize> = HashMap::new();
     for _ in 0..count {
         world.jar = None;
-        *places.entry(world.visit().origin).or_default() += 1;
+        *places.entry(world.visit().origin.to_string()).or_default() += 1;
     }
     places
 }
@@ -64,7 +64,7 @@ fn new_sessions_prefer_the_less_busy_origin_without_storage() {
     let mut places: HashMap<String, usize> = HashMap::new();
     for _ in 0..400 {
         world.jar = None;
-        *places.entry(world.visit().origin).or_default() += 1;
+        *places.entry(world.visit().origin.to_string()).or_default() += 1;
         world.busy("a", 50);
         world.busy("b", 0);
     }
@@ -270,7 +270,7 @@ fn canary_gets_a_share_of_new_sessions_and_ramping_moves_none() {
 fn consecutive_gateway_errors_eject_and_other_errors_do_not() {
     let mut world = World::new(&json!({}));
     let home = world.exchange("").origin;
-    world.io.probed.insert(home.clone(), Verdict::Faulty);
+    world.io.probed.insert(home.to_string(), Verdict::Faulty);
     let answer = |world: &mut World, status: u16| {
         let forward = world.visit();
         let answers = Answers::default();

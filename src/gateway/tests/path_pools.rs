@@ -18,7 +18,7 @@ fn world(changes: &Value) -> World {
 }
 
 fn origin(world: &mut World, target: &str) -> String {
-    forwarded(world.get(target)).origin
+    forwarded(world.get(target)).origin.to_string()
 }
 
 /// Begins sessions until one has its API requests at this origin.
@@ -69,7 +69,7 @@ fn each_path_goes_to_its_pool_and_a_session_stays_at_one_origin_of_each() {
             let path = target.split('?').next().unwrap();
             assert_eq!(explained(&mut world, path)["choice"]["origin"], expected);
         }
-        *seen.entry(home).or_default() += 1;
+        *seen.entry(home.to_string()).or_default() += 1;
         *seen.entry(api).or_default() += 1;
     }
     for name in ["w", "x", "a", "b"] {
@@ -82,7 +82,7 @@ fn each_path_goes_to_its_pool_and_a_session_stays_at_one_origin_of_each() {
 fn failed_origin_of_a_path_moves_its_requests_and_no_conversation() {
     let mut world = world(&json!({}));
     begin_at(&mut world, "a");
-    let home = world.visit().origin;
+    let home = world.visit().origin.to_string();
     let record = world.io.puts;
     world.kill("a");
     let mut answers = Answers::default();
@@ -95,7 +95,7 @@ fn failed_origin_of_a_path_moves_its_requests_and_no_conversation() {
     assert_eq!(explained(&mut world, "/api")["choice"]["origin"], "b");
     let there = world.visit();
     assert_eq!(
-        (there.origin, there.handle_response),
+        (there.origin.to_string(), there.handle_response),
         (home, false),
         "the conversation stays, without a pin"
     );
@@ -136,7 +136,7 @@ fn eject(world: &mut World, name: &str) {
 fn panic_threshold_counts_each_pool_for_itself() {
     let mut world = world(&json!({}));
     begin_at(&mut world, "a");
-    let home = world.visit().origin;
+    let home = world.visit().origin.to_string();
     for name in ["w", "x", "s"] {
         eject(&mut world, name);
     }
@@ -151,7 +151,7 @@ fn panic_threshold_counts_each_pool_for_itself() {
 fn drained_origin_of_a_path_gets_no_more_requests() {
     let mut world = world(&json!({}));
     begin_at(&mut world, "a");
-    let home = world.visit().origin;
+    let home = world.visit().origin.to_string();
     let settings = PATHS.replace("a:1;", "a:1;state=drain;");
     world.settings["ORIGINS"] = json!(settings);
     world.move_to_another_isolate();

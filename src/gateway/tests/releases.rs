@@ -23,7 +23,9 @@ fn change_rules(world: &mut World, rules: &str) {
 /// The origin of a new visitor who comes with these headers.
 fn newcomer(world: &mut World, headers: &[(&str, &str)]) -> String {
     world.jar = None;
-    forwarded(world.send("GET", "/", headers, &mut Answers::default())).origin
+    forwarded(world.send("GET", "/", headers, &mut Answers::default()))
+        .origin
+        .to_string()
 }
 
 #[test]
@@ -239,7 +241,7 @@ fn session_of_a_user_stays_in_the_release_also_when_it_rests_or_its_origin_fails
         let location = Location::parse("https://chat.example/").unwrap();
         let balancer = &world.gateway.balancer;
         let choice = balancer.choice(&location, &record, &[], world.now);
-        choice.map(|choice| choice.origin.name.clone())
+        choice.map(|choice| choice.origin.name.to_string())
     };
     assert_eq!(at(&world), pinned);
     world.settings["ORIGINS"] = json!(settings["ORIGINS"].as_str().unwrap().replace(

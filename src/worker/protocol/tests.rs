@@ -6,6 +6,7 @@ use crate::gateway::CachePolicy;
 use crate::session::id::Handle;
 use crate::span_id::{SpanId, TraceId};
 use crate::telemetry::labels::{Lookup, Route};
+use crate::tenant_id::TenantId;
 use crate::upstream::response_headers::Edits;
 
 const DESCRIPTION: &str = include_str!("../../../tests/golden/wire/description.txt");
@@ -16,7 +17,7 @@ const PATCHED: &str = include_str!("../../../tests/golden/wire/patched.txt");
 
 fn labels() -> RequestLabels {
     RequestLabels {
-        tenant: "acme".to_owned(),
+        tenant: TenantId::parse("acme"),
         trace_id: TraceId::parse("0af7651916cd43dd8448eb211c80319c").unwrap(),
         span_id: SpanId::parse("b7ad6b7169203331"),
         method: "GET",
@@ -24,8 +25,8 @@ fn labels() -> RequestLabels {
         handle: Some(Handle([7; 16])),
         lookup: Lookup::Hit,
         state: "active",
-        origin: "blue".to_owned(),
-        release: "v2".to_owned(),
+        origin: Some("blue".into()),
+        release: Some("v2".into()),
         sampled: true,
         timed: true,
         ..RequestLabels::default()
@@ -55,7 +56,7 @@ fn forward_decision_matches_the_golden_file() {
         visit: None,
         url: "http://127.0.0.1:8000/chat?q=1".to_owned(),
         headers: Outgoing {
-            kept: "+-+".to_owned(),
+            kept: "+-+".into(),
             own: own(
                 &[
                     ("x-session-id", "BwcHBwcHBwcHBwcHBwcHBw"),
@@ -69,7 +70,7 @@ fn forward_decision_matches_the_golden_file() {
             ..Outgoing::default()
         },
         response_context: "acme\tcookie\tc---------\tblue".to_owned(),
-        origin: "blue".to_owned(),
+        origin: "blue".into(),
         first_byte_ms: 30_000,
         pauses: "15000,0,60000,0".to_owned(),
         handle_response: true,

@@ -42,7 +42,7 @@ proptest! {
                 let is_new = header_value(&forward, "x-session-state") == Some("new");
                 prop_assert_eq!(explanation["choice"].is_null(), is_new, "{}", explanation);
                 if !is_new {
-                    prop_assert_eq!(&explanation["choice"]["origin"], &forward.origin, "{}", explanation);
+                    prop_assert_eq!(&explanation["choice"]["origin"], forward.origin.as_str(), "{}", explanation);
                     prop_assert_eq!(&explanation["session"]["handle"], public_name(&forward));
                     let takes_over = header_value(&forward, "x-session-state") == Some("takeover");
                     let degraded = header_value(&forward, "x-session-state") == Some("degraded");
