@@ -272,6 +272,8 @@ impl<T: FromDocument> FromDocument for Option<T> {
 }
 
 impl<T: FromDocument> FromDocument for Vec<T> {
+    // Most lists are absent, and a cold start compiles only what it calls.
+    #[inline(never)]
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         let entries = reader.note(value.as_array().ok_or("use a list"))?;
         let read: Vec<Option<T>> = entries
@@ -297,6 +299,7 @@ impl<T: FromDocument> FromDocument for Vec<T> {
 }
 
 impl<T: FromDocument> FromDocument for FlatMap<String, T> {
+    #[inline(never)]
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         let members = reader.note(value.as_object().ok_or("is not an object"))?;
         // `collect` would compile a sort for every type, although the members are sorted already.

@@ -82,6 +82,7 @@ impl Sessions {
 }
 
 impl Gateway {
+    #[inline(never)]
     pub(crate) fn forward_anonymous(
         &mut self,
         kind: Anonymous,

@@ -106,6 +106,7 @@ impl Assertions {
     }
 
     /// Returns the assertion for a visitor; `None` if none can be made.
+    #[inline(never)]
     pub(crate) fn assertion(
         &mut self,
         recorder: &mut Recorder,

@@ -66,6 +66,7 @@ impl Gateway {
     ///
     /// # Errors
     /// Returns the answer.
+    #[inline(never)]
     pub(super) fn answer_preflight(
         &self,
         route: &str,

@@ -271,6 +271,9 @@ impl Gateway {
     }
 
     /// Runs the stages of a request in order. Each takes the result of the one before, so none can be left out.
+    ///
+    /// Stages that most isolates never need are kept out of this function (`#[inline(never)]`): the runtime compiles a
+    /// function as a whole when it is first called, and a cold start waits for that.
     fn forward(&mut self, context: &RequestContext<'_>) -> Result<Box<Forward>, Interrupt> {
         limits::check(context.request).map_err(Problem::from)?;
         self.check_sender(context)?;

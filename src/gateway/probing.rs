@@ -87,6 +87,7 @@ impl Balancer {
 
     /// Handles a request when its origin is unreachable and no other is left. One request a second waits for a probe;
     /// all others fail at once.
+    #[inline(never)]
     pub(crate) fn await_recovery(
         &mut self,
         origin: &str,
@@ -105,6 +106,7 @@ impl Balancer {
 
     /// Decides whether a request that an origin did not answer may be sent again. Waits for a probe if that depends on
     /// the origin's health. With a live origin the conversation stays, and the failure is the request's own.
+    #[inline(never)]
     pub(crate) fn consider_failures(
         &mut self,
         recorder: &mut Recorder,

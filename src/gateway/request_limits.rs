@@ -10,6 +10,7 @@ impl Gateway {
     ///
     /// # Errors
     /// Returns [`Problem::TooManyRequests`] or [`Problem::TenantBusy`] if the tenant is over its limit.
+    #[inline(never)]
     pub(super) fn limit_requests(&mut self, context: &RequestContext<'_>) -> Result<(), Problem> {
         // The gateway calls this again with the answers of a request, which was counted before.
         if context.answers.seed().is_some() || !context.answers.failures().is_empty() {

@@ -12,7 +12,7 @@ use crate::cookie::token::{Token, Verified};
 use crate::effect::{Answers, Need};
 use crate::response::Answer;
 use crate::response::problem::{Audience, Problem};
-use crate::session::change::Refused;
+use crate::session::change::{Change, Refused};
 use crate::session::record::{Previous, Version};
 use crate::session::vault::{self, StoredCookie};
 use crate::telemetry::log::{ConfigName, Event, Level};
@@ -40,6 +40,15 @@ enum Unsettled {
     Await(Vec<Need>),
     /// Its change of the session could not be stored.
     Storage,
+}
+
+/// Change of the session that a response asks for.
+struct Wanted {
+    change: Change,
+    lease: Option<u64>,
+    wait: Seconds,
+    /// Controls without effect.
+    ignored: Vec<&'static str>,
 }
 
 /// Effect of a response on the visitor's cookie.
@@ -172,20 +181,40 @@ impl Gateway {
             // No cookie is stored, so there is nothing to delete but the cookies of this response.
             change.keep = vault::left_of(change.keep, now.seconds());
         }
-        let has_change = !change.is_empty();
-        // All of this may run more than once, but logs once.
-        let log_ignored = |gateway: &mut Self| {
-            for control in &malformed {
-                gateway.recorder.note_ignored(context, control.0);
+        let malformed = malformed.iter().map(|control| control.0);
+        let rejected = rejected.iter().map(|control| control.0);
+        let ignored: Vec<_> = malformed.chain(rejected).collect();
+        if change.is_empty() && !context.pin {
+            for control in ignored {
+                self.recorder.note_ignored(context, control);
             }
-            for control in &rejected {
-                gateway.recorder.note_ignored(context, control.0);
-            }
-        };
-        if !has_change && !context.pin {
-            log_ignored(self);
             return Ok(Cookie::Keep);
         }
+        let wanted = Wanted {
+            change,
+            lease,
+            wait,
+            ignored,
+        };
+        self.store_change(context, wanted, now, answers)
+    }
+
+    /// Stores a change, or a pin. May run more than once for a response, but logs once.
+    #[inline(never)]
+    fn store_change(
+        &mut self,
+        context: &ResponseContext<'_>,
+        wanted: Wanted,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Cookie, Unsettled> {
+        let Wanted {
+            mut change,
+            lease,
+            wait,
+            ignored,
+        } = wanted;
+        let has_change = !change.is_empty();
         self.recorder.state_changed = true;
         let keys = &self.tenant.keys;
         let Ok(Verified { token, .. }) = Token::verify(context.cookie, keys, now.seconds()) else {
@@ -221,7 +250,9 @@ impl Gateway {
             .sessions
             .update(&mut self.recorder, &update, answers, now)
             .map_err(Unsettled::Await)?;
-        log_ignored(self);
+        for control in ignored {
+            self.recorder.note_ignored(context, control);
+        }
         match updated {
             UpdateOutcome::Live { session, refused } => {
                 for what in &refused {
@@ -315,6 +346,7 @@ impl Balancer {
 impl Sessions {
     /// Returns the cookies of a response to keep in the vault, in their order, as a browser would keep them. Returns a
     /// refusal for each that a browser would reject.
+    #[inline(never)]
     fn cookies_to_keep(
         &self,
         context: &ResponseContext<'_>,

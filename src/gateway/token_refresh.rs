@@ -53,6 +53,7 @@ impl Gateway {
     }
 
     /// Refuses the user if the groups that the provider stated with a new token do not suffice any more.
+    #[inline(never)]
     fn check_groups_again(
         &self,
         visitor: &Visitor,
@@ -66,6 +67,7 @@ impl Gateway {
         }
     }
 
+    #[inline(never)]
     fn renewed(
         &mut self,
         visitor: Visitor,

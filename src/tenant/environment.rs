@@ -68,6 +68,7 @@ impl Environment {
 }
 
 /// Reads the values, and those of secrets.
+#[inline(never)]
 fn values(
     id: &TenantId,
     path: &str,

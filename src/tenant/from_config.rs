@@ -274,6 +274,7 @@ fn brand(branding: &Branding, path: String) -> Brand {
     }
 }
 
+#[inline(never)]
 fn mapped_headers(document: &Document, faults: &mut Faults) -> Vec<(String, super::HeaderSource)> {
     let mut mapped = Vec::new();
     for (name, source) in document.headers.iter() {
@@ -297,6 +298,7 @@ fn mapped_headers(document: &Document, faults: &mut Faults) -> Vec<(String, supe
 }
 
 /// Reports cacheable paths that require a sign-in: their responses differ by user.
+#[inline(never)]
 fn public_paths(document: &Document, faults: &mut Faults) {
     let login = &document.login;
     let is_open = |pattern: &PathPattern| {
@@ -320,6 +322,7 @@ fn public_paths(document: &Document, faults: &mut Faults) {
 }
 
 /// Builds the key that signs requests to this tenant's origins: the first of their API keys.
+#[inline(never)]
 fn proof(id: &TenantId, secrets: &Secrets, faults: &mut Faults) -> Option<ProofKey> {
     let first = |list: &str| list.split(',').next().unwrap_or_default().trim().to_owned();
     let [own, shared] = key_lists(id, "ORIGIN_KEY", secrets);

@@ -53,11 +53,13 @@ pub(super) fn rules(routing: &Routing, faults: &mut Faults) -> Vec<ReleaseRule> 
 }
 
 /// Converts the rules together with the servers they name.
+#[inline(never)]
 pub(super) fn releases(rules: Vec<ReleaseRule>, pool: &Pool) -> Option<Releases> {
     Releases::new(rules, || pool.iter())
 }
 
 /// A request with the header always, and of all others a share.
+#[inline(never)]
 fn of_canary(canary: &CanaryRelease) -> Vec<ReleaseRule> {
     let share = ReleaseRule {
         release: canary.release.0.clone(),
@@ -81,6 +83,7 @@ fn of_canary(canary: &CanaryRelease) -> Vec<ReleaseRule> {
     asked.into_iter().chain([share]).collect()
 }
 
+#[inline(never)]
 fn rule(at: usize, entry: &ReleaseRuleEntry, faults: &mut Faults) -> ReleaseRule {
     let wanted = &entry.r#match;
     let path = format!("routing.releases[{at}].match");
@@ -113,6 +116,7 @@ fn rule(at: usize, entry: &ReleaseRuleEntry, faults: &mut Faults) -> ReleaseRule
     }
 }
 
+#[inline(never)]
 fn device(kind: DeviceKind) -> String {
     kind.as_str().to_owned()
 }

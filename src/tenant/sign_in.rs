@@ -76,6 +76,7 @@ fn secret(
 
 /// Returns the groups that rules ask for, those of login exceptions first. Sessions keep these whatever else a user is
 /// in, because the rules see no others.
+#[inline(never)]
 fn rule_groups(document: &Document, faults: &mut Faults) -> Vec<String> {
     let mut groups: Vec<String> = Vec::new();
     for (at, exception) in document.login.exceptions.iter().enumerate() {
@@ -102,6 +103,7 @@ fn rule_groups(document: &Document, faults: &mut Faults) -> Vec<String> {
     groups
 }
 
+#[inline(never)]
 fn provider(
     entry: &OidcProvider,
     name: String,
@@ -134,6 +136,7 @@ fn provider(
     }
 }
 
+#[inline(never)]
 fn issuer(entry: &TokenIssuer, rule_groups: &[String]) -> Issuer {
     Issuer {
         issuer: entry.issuer.0.clone(),
@@ -145,6 +148,7 @@ fn issuer(entry: &TokenIssuer, rule_groups: &[String]) -> Issuer {
     }
 }
 
+#[inline(never)]
 fn access_team(entry: &Access, rule_groups: &[String]) -> AccessTeam {
     let audiences = entry.audiences.iter();
     AccessTeam {

@@ -32,6 +32,7 @@ struct ParsedUrl<'a> {
 impl Site<'_> {
     /// Returns the public form of `url`, or `None` if it stays unchanged.
     #[must_use]
+    #[inline(never)]
     pub(crate) fn made_public(&self, url: &str) -> Option<String> {
         let parsed = ParsedUrl::parse(url, self.scheme == "https")?;
         if !self.is_origin(&parsed) && !self.is_itself_in_clear(&parsed) {
@@ -43,6 +44,7 @@ impl Site<'_> {
 
     /// Rewrites the URL in a `Refresh` header (HTML section 4.2.5.3). Returns `None` if it stays unchanged.
     #[must_use]
+    #[inline(never)]
     pub(crate) fn made_public_in_refresh(&self, value: &str) -> Option<String> {
         let is_space = |c: char| c.is_ascii_whitespace();
         let after_time = value
@@ -69,6 +71,7 @@ impl Site<'_> {
 
     /// Rewrites the targets in a `Link` header (RFC 8288 section 3). Returns `None` if all stay unchanged.
     #[must_use]
+    #[inline(never)]
     pub(crate) fn made_public_in_links(&self, value: &str) -> Option<String> {
         let mut changed: Option<String> = None;
         let mut copied = 0;
@@ -103,6 +106,7 @@ impl Site<'_> {
     /// parent of this site. The domain becomes this site's host, or is removed if the host cannot be a `Domain`.
     /// Returns `None` if the line stays unchanged.
     #[must_use]
+    #[inline(never)]
     pub(crate) fn made_public_in_cookie(&self, line: &str) -> Option<String> {
         let is_domain = |part: &&str| domain_in(part).is_some_and(|host| self.is_foreign(host));
         if !line.split(';').skip(1).any(|part| is_domain(&part)) {
