@@ -7,6 +7,7 @@ use core::ptr;
 
 use super::path_prefix::PathPrefix;
 use super::pool::{Origin, Pool};
+use crate::shared_text::SharedText;
 
 /// Pools of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::span_id::TraceId;
 use crate::telemetry::labels::RequestLabels;
 
 /// Number of fields.
-const FIELDS: usize = 12;
+const FIELDS: usize = 13;
 
 /// Parts of a forwarded request that its response needs. They are no secret from the edge, which has the cookie anyway,
 /// and never leave the isolate.

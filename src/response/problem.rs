@@ -7,7 +7,7 @@ mod kind;
 
 use kind::Kind;
 
-use crate::encoding::{self, json};
+use crate::encoding::push_member;
 use crate::http::form::BadForm;
 use crate::http::json::BadBody;
 use crate::http::limits;
@@ -239,19 +239,25 @@ impl Problem {
             title,
             ..
         } = *kind;
-        let mut body = json!({
-            "type": format!("https://vestibule.dev/problems/{}", code.replace('_', "-")),
-            "title": title,
-            "status": status,
-            "detail": self.detail(kind),
-            "code": code,
-            "trace_id": trace_id,
-        });
-        if let (Some(place), Some(body)) = (self.place(), body.as_object_mut()) {
-            encoding::set(body, "place", &place);
+        let mut body = String::with_capacity(384);
+        body.push('{');
+        push_member(&mut body, "code", code);
+        push_member(&mut body, "detail", self.detail(kind));
+        let numbers = [("place", self.place()), ("status", Some(status.into()))];
+        for (name, number) in numbers {
+            if let Some(number) = number {
+                for part in [",\"", name, "\":", itoa::Buffer::new().format(number)] {
+                    body.push_str(part);
+                }
+            }
         }
+        push_member(&mut body, "title", title);
+        push_member(&mut body, "trace_id", trace_id);
+        body.push_str(",\"type\":\"https://vestibule.dev/problems/");
+        body.extend(code.chars().map(|c| if c == '_' { '-' } else { c }));
+        body.push_str("\"}");
         Answer {
-            body: body.to_string(),
+            body,
             ..Answer::empty(status)
         }
         .with("content-type", "application/problem+json")
