@@ -4,6 +4,7 @@ use super::super::cluster_view::{ClusterView, LocalView};
 use serde_json::json;
 
 use super::*;
+use crate::balancer::origin_lists::{ListView, Phase};
 use crate::golden;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -117,4 +118,63 @@ fn additions_of_a_later_release_are_ignored() {
     let answer = br#"{"origins":[["blue",7,null,0,5,"new"]],"drained":[],"new":1}"#;
     assert!(shared.learn(answer, NOW));
     assert_eq!(shared.under_way("blue", NOW), 7);
+}
+
+const LIST: &str = "discover:https://list.example/servers";
+
+/// Returns the answer to a command of an isolate that uses a list, and the list as it is stored.
+fn listed(command: &Value, stored: Option<&str>) -> (Value, Option<String>) {
+    let server = |name: &str, entry: Value| (name.to_owned(), entry);
+    let a = server("a:1", json!({ "url": "http://a:1", "weight": 2 }));
+    let b = server("b:1", json!({ "url": "http://b:1" }));
+    let c = server("c", json!({ "name": "c", "url": "https://c" }));
+    let later = UnixMillis(NOW.0 + 30_000);
+    let mut aggregate = PoolAggregate::default();
+    aggregate.load_lists(stored, NOW);
+    let command = command.to_string();
+    let mut kept = None;
+    if stored.is_none() {
+        aggregate.apply(&command, None, NOW).unwrap();
+        aggregate.learn_list(LIST, Ok(vec![a.clone(), b]), NOW);
+        (_, kept) = aggregate.learn_list(LIST, Ok(vec![a, c]), later);
+        aggregate.learn_list(LIST, Err("deadline".to_owned()), later);
+    }
+    let answer = aggregate.apply(&command, None, later).unwrap().answer;
+    (serde_json::from_str(&answer).unwrap(), kept)
+}
+
+#[test]
+fn golden_lists_are_written_and_read() {
+    let wanted = json!({ "sources": [LIST], "refresh": 30, "drain": 600, "resolver": "https://dns.example" });
+    let command = ClusterView::command(255, &[], wanted);
+    let command: Value = serde_json::from_str(&command).unwrap();
+    let (answer, kept) = listed(&command, None);
+    let kept: Value = serde_json::from_str(&kept.unwrap()).unwrap();
+    let written = json!({ "command": command, "answer": answer, "kept": kept });
+    golden::check_written("pool-lists.json", &written);
+    for (release, golden) in golden::of_releases("pool-lists.json") {
+        let (answer, _) = listed(&golden["command"], None);
+        assert_eq!(answer, golden["answer"], "{release}");
+        let (answer, _) = listed(&golden["command"], Some(&golden["kept"].to_string()));
+        assert_eq!(
+            answer["lists"][0][3], golden["answer"]["lists"][0][3],
+            "{release}"
+        );
+        let mut shared = ClusterView::default();
+        assert!(shared.learn(golden["answer"].to_string().as_bytes(), NOW));
+        let list = ListView::of(shared.lists(), LIST).unwrap();
+        let servers = list.servers();
+        let names: Vec<&str> = servers.iter().map(|server| server.name).collect();
+        assert_eq!(names, ["a:1", "b:1", "c"], "{release}");
+        let phases: Vec<Phase> = servers.iter().map(|server| server.phase).collect();
+        assert_eq!(
+            phases,
+            [Phase::Listed, Phase::Draining, Phase::Listed],
+            "{release}"
+        );
+        assert_eq!(
+            (list.error(), list.read()),
+            ("deadline", UnixMillis(NOW.0 + 30_000))
+        );
+    }
 }
