@@ -6,21 +6,15 @@ use std::rc::Rc;
 
 use serde::{Serialize, Serializer};
 
-/// Immutable text. A copy costs no allocation.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct SharedText(Rc<str>);
+/// Immutable text. A copy costs no allocation, and neither does an empty text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SharedText(Option<Rc<str>>);
 
 impl SharedText {
     /// Returns the text.
     #[must_use]
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for SharedText {
-    fn default() -> Self {
-        Self::from("")
+        self.0.as_deref().unwrap_or_default()
     }
 }
 
@@ -32,13 +26,13 @@ impl FromIterator<char> for SharedText {
 
 impl From<&str> for SharedText {
     fn from(text: &str) -> Self {
-        Self(text.into())
+        Self((!text.is_empty()).then(|| text.into()))
     }
 }
 
 impl From<String> for SharedText {
     fn from(text: String) -> Self {
-        Self(text.into())
+        Self::from(text.as_str())
     }
 }
 
@@ -46,36 +40,36 @@ impl Deref for SharedText {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
 impl fmt::Display for SharedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self)
     }
 }
 
 impl PartialEq<str> for SharedText {
     fn eq(&self, other: &str) -> bool {
-        *self.0 == *other
+        self.as_str() == other
     }
 }
 
 impl PartialEq<&str> for SharedText {
     fn eq(&self, other: &&str) -> bool {
-        *self.0 == **other
+        self.as_str() == *other
     }
 }
 
 impl PartialEq<String> for SharedText {
     fn eq(&self, other: &String) -> bool {
-        *self.0 == **other
+        self.as_str() == other.as_str()
     }
 }
 
 impl Serialize for SharedText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(self)
     }
 }
