@@ -307,10 +307,19 @@ impl Tenant {
         set_cookie::set(on, self.same_site(), &self.cookie_name(on), value, max_age)
     }
 
-    /// Returns the line that removes the session cookie.
+    /// Returns the lines that remove the session cookie. A tenant with `embed` may have set one of the other kind
+    /// before, which the browser keeps apart and would send again.
     #[must_use]
-    pub(crate) fn clear_cookie(&self, on: CookieName) -> String {
-        set_cookie::clear(on, self.same_site(), &self.cookie_name(on))
+    pub(crate) fn clear_cookies(&self, on: CookieName) -> Vec<String> {
+        let kinds: &[SameSite] = match self.same_site() {
+            SameSite::Lax => &[SameSite::Lax],
+            SameSite::None => &[SameSite::None, SameSite::Lax],
+        };
+        let name = self.cookie_name(on);
+        let lines = kinds.iter();
+        lines
+            .map(|sent| set_cookie::clear(on, *sent, &name))
+            .collect()
     }
 
     /// Returns which requests carry our cookies.

@@ -83,13 +83,14 @@ test("the cookie goes to pages of other sites, with a jar for each", async () =>
   assert.match(header(answer, "set-cookie")[0], SET);
 });
 
-test("the cookie is removed with the attributes it was set with", async () => {
+test("the cookie is removed in both forms: its own, and that from before the sites were named", async () => {
   const cookie = await guest();
   const lines = [`Cookie: ${cookie}`, ...fromPage(SHOP)];
   const answer = await ask({ method: "POST", target: "/_session/logout", lines });
   assert.equal(answer.status, 204);
   assert.deepEqual(header(answer, "set-cookie"), [
     "__Host-session=; Path=/; Secure; HttpOnly; SameSite=None; Partitioned; Max-Age=0",
+    "__Host-session=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0",
   ]);
 });
 

@@ -113,7 +113,7 @@ fn me(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Answer, Int
             .tenant
             .set_cookie(context.cookie, &visitor.cookie, age)
     });
-    Ok(Answer::json(200, &describe(gateway, &visitor, context)).with_cookie(line))
+    Ok(Answer::json(200, &describe(gateway, &visitor, context)).with_cookies(Vec::from_iter(line)))
 }
 
 fn describe(gateway: &Gateway, visitor: &Visitor, context: &RequestContext<'_>) -> Value {

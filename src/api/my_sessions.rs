@@ -103,8 +103,8 @@ fn my_session_ended(
     context: &RequestContext<'_>,
 ) -> Answer {
     gateway.recorder.note_ended(handle, "device");
-    let line = own.then(|| gateway.tenant.clear_cookie(context.cookie));
-    Answer::empty(204).with_cookie(line)
+    let lines = own.then(|| gateway.tenant.clear_cookies(context.cookie));
+    Answer::empty(204).with_cookies(lines.unwrap_or_default())
 }
 
 /// Returns the caller's session, or an error if there is none.

@@ -161,11 +161,11 @@ impl Gateway {
                 clear_cookie,
             };
         }
-        let line = clear_cookie.then(|| self.tenant.clear_cookie(context.cookie));
+        let lines = clear_cookie.then(|| self.tenant.clear_cookies(context.cookie));
         let location = login_url(&self.prefix, way_back(context.request));
         let answer = Answer::empty(303)
             .with("location", location)
-            .with_cookie(line);
+            .with_cookies(lines.unwrap_or_default());
         Interrupt::Respond(answer.into())
     }
 }

@@ -260,8 +260,9 @@ impl Gateway {
                 self.recorder.labels.reason = problem.code();
                 let audience = Audience::of(request, &self.tenant.brand);
                 let answer = problem.answer(audience, trace.id());
-                let line = clear_cookie.then(|| self.tenant.clear_cookie(cookie));
-                let answer = self.with_cors(answer.with_cookie(line), &context);
+                let lines = clear_cookie.then(|| self.tenant.clear_cookies(cookie));
+                let answer =
+                    self.with_cors(answer.with_cookies(lines.unwrap_or_default()), &context);
                 Step::Answer(Answer {
                     cacheable_until: self.refusal_cacheable_until(&problem, &context),
                     ..answer

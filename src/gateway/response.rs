@@ -110,17 +110,18 @@ impl Gateway {
             (Cookie::Keep, Some((token, age))) => Cookie::Set(token, age),
             _ => cookie,
         };
-        let set_cookie = match cookie {
+        let set_cookies = match cookie {
             Cookie::Set(token, age) => {
                 let value = token.mint(&self.tenant.keys);
-                Some(self.tenant.set_cookie(context.name, &value, age))
+                vec![self.tenant.set_cookie(context.name, &value, age)]
             }
-            Cookie::Clear => Some(self.tenant.clear_cookie(context.name)),
+            Cookie::Clear => self.tenant.clear_cookies(context.name),
             // As the decision on the request prepared it.
-            Cookie::Keep => context.set_cookie.then(|| {
+            Cookie::Keep if context.set_cookie => {
                 let age = Seconds(context.cookie_age);
-                self.tenant.set_cookie(context.name, context.cookie, age)
-            }),
+                vec![self.tenant.set_cookie(context.name, context.cookie, age)]
+            }
+            Cookie::Keep => Vec::new(),
         };
         let (scheme, authority) = context.public_base;
         let mut edits = Edits::plan(
@@ -129,7 +130,7 @@ impl Gateway {
                 cookie: context.name,
                 is_public: context.anonymous == Some(Anonymous::Public),
                 vault: &self.tenant.vault,
-                set_cookie,
+                set_cookies,
                 patched,
                 site: Site {
                     scheme,

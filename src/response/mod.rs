@@ -55,12 +55,14 @@ impl Answer {
         self
     }
 
-    /// Adds our `Set-Cookie` line, and the header that keeps the response out of shared caches.
+    /// Adds our `Set-Cookie` lines, if any, and the header that keeps the response out of shared caches.
     #[must_use]
-    pub(crate) fn with_cookie(self, line: Option<String>) -> Self {
-        match line {
-            Some(line) => self.with("set-cookie", line).with("vary", "Cookie"),
-            None => self,
+    pub(crate) fn with_cookies(mut self, lines: Vec<String>) -> Self {
+        if !lines.is_empty() {
+            self.headers
+                .extend(lines.into_iter().map(|line| ("set-cookie", line)));
+            self = self.with("vary", "Cookie");
         }
+        self
     }
 }

@@ -126,7 +126,9 @@ impl Router {
             _ => self.operate_tenant(tenant, request, now, answers),
         }?;
         Ok(match (step, operator.renewed) {
-            (Step::Answer(answer), renewed @ Some(_)) => Step::Answer(answer.with_cookie(renewed)),
+            (Step::Answer(answer), renewed @ Some(_)) => {
+                Step::Answer(answer.with_cookies(Vec::from_iter(renewed)))
+            }
             (step, _) => step,
         })
     }

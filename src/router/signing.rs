@@ -50,7 +50,7 @@ impl Router {
         let scope = scope(authority, request);
         let now = now.seconds();
         let line = ConsoleSession::new(id, now).set(name, &scope, token, now);
-        Ok(Answer::empty(204).with_cookie(Some(line)))
+        Ok(Answer::empty(204).with_cookies(vec![line]))
     }
 
     /// Returns the operator of a valid console session under this host, unless the operator signed out.
@@ -99,7 +99,7 @@ impl Router {
             self.emit(Event::new(Level::Info, "audit_console_signed_out"));
         }
         let name = CookieName::for_location(&request.location);
-        Ok(Answer::empty(204).with_cookie(Some(ConsoleSession::clear(name))))
+        Ok(Answer::empty(204).with_cookies(vec![ConsoleSession::clear(name)]))
     }
 
     fn presented_session<'p>(

@@ -60,8 +60,8 @@ pub(crate) struct Context<'a> {
     pub is_public: bool,
     /// Body that the tenant's patch yields, if it patches the response; empty for a response without a body.
     pub patched: Option<String>,
-    /// Our own `Set-Cookie` line, if one is due.
-    pub set_cookie: Option<String>,
+    /// Our own `Set-Cookie` lines, if any are due.
+    pub set_cookies: Vec<String>,
     /// Public address of this site.
     pub site: Site<'a>,
 }
@@ -79,7 +79,7 @@ impl Edits {
         edits.cookies(headers, &context);
         edits.urls(headers, context.site);
         if !context.is_public {
-            edits.caching(headers, context.set_cookie.is_some());
+            edits.caching(headers, !context.set_cookies.is_empty());
         }
         if let Some(body) = context.patched {
             for name in OF_BODY {
@@ -89,9 +89,8 @@ impl Edits {
             }
             edits.body = body;
         }
-        if let Some(line) = context.set_cookie {
-            edits.append.push(("set-cookie", line));
-        }
+        let own = context.set_cookies.into_iter();
+        edits.append.extend(own.map(|line| ("set-cookie", line)));
         edits
     }
 
@@ -197,7 +196,7 @@ mod tests {
                 vault: &[],
                 is_public: false,
                 patched: None,
-                set_cookie: set_cookie.map(str::to_owned),
+                set_cookies: set_cookie.map(str::to_owned).into_iter().collect(),
                 site: Site {
                     scheme: "https",
                     authority: "chat.example",
@@ -283,7 +282,7 @@ mod tests {
             vault: &[],
             is_public: true,
             patched: None,
-            set_cookie: None,
+            set_cookies: Vec::new(),
             site: Site {
                 scheme: "https",
                 authority: "chat.example",

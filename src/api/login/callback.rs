@@ -68,8 +68,8 @@ pub(in crate::api) fn callback(
             problem,
             clear_cookie,
         }) => {
-            let line = clear_cookie.then(|| gateway.tenant.clear_cookie(context.cookie));
-            refusal(gateway, &problem, context).with_cookie(line)
+            let lines = clear_cookie.then(|| gateway.tenant.clear_cookies(context.cookie));
+            refusal(gateway, &problem, context).with_cookies(lines.unwrap_or_default())
         }
         Err(interrupt) => return Err(interrupt),
     };

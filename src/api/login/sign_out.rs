@@ -242,7 +242,7 @@ fn signed_out(
         (false, Some(url)) => Answer::json(200, &json!({ "continue": url })),
         (false, None) => Answer::empty(204),
     };
-    let answer = answer.with_cookie(Some(gateway.tenant.clear_cookie(context.cookie)));
+    let answer = answer.with_cookies(gateway.tenant.clear_cookies(context.cookie));
     let answer = finish_login::with_site_data(answer, &gateway.tenant.clear_site_data);
     let foreign = finish_login::foreign_cookies(gateway, context).into_iter();
     foreign.fold(answer, |answer, line| answer.with("set-cookie", line))

@@ -2,6 +2,11 @@
 
 use super::*;
 use crate::balancer::pool_aggregate::PoolAggregate;
+use crate::cookie::token::Token;
+use crate::encoding::base64url;
+use crate::keys::{DeploymentKeys, KeyRing};
+use crate::session::id::{Handle, SessionId};
+use crate::session::record::Version;
 
 /// Isolates of one tenant, with one pool object and one server that has room for two conversations.
 struct Isolates {
@@ -197,6 +202,32 @@ fn forged_and_expired_tickets_give_no_place() {
         ..first
     };
     assert_eq!(isolates.ask(&mut returning), Place(2), "it arrives anew");
+}
+
+#[test]
+fn cookie_of_an_invented_key_saves_nobody_from_waiting_to_sign_in() {
+    let mut isolates = isolates(&json!({}));
+    isolates.busy(2);
+    let world = &mut isolates.world;
+    let mut tenant = deployment(&world.settings).tenant.unwrap();
+    tenant.methods.password = true;
+    let id = tenant.id.clone();
+    world.gateway.reload(tenant);
+    let invented = DeploymentKeys::parse(&base64url(&[9; 32])).unwrap();
+    let token = Token {
+        handle: Handle([8; 16]),
+        id: SessionId::from_bytes([9; 16]),
+        created: world.now.seconds(),
+        issued: world.now.seconds(),
+        least_version: Version(1),
+    };
+    let invented = token.mint(&KeyRing::derive(&invented, &id).unwrap());
+    for jar in [None, Some(format!("__Host-session={invented}"))] {
+        world.jar = jar;
+        let headers = [("content-type", "application/json")];
+        let step = world.send("POST", "/_session/login", &headers, &mut Answers::default());
+        assert_eq!(refused(step), (503, "overloaded".to_owned()));
+    }
 }
 
 #[test]
