@@ -104,6 +104,17 @@ export interface Origin {
   figures?: OriginFigures;
 }
 
+/** A list that servers come from. */
+export interface ServerList {
+  name: string;
+  /** Number of servers that are in it. */
+  servers: number;
+  /** Unix seconds of the last success; null before the first. */
+  read: number | null;
+  /** Why the last attempt failed; null if it did not. */
+  error: string | null;
+}
+
 export interface OriginFigures {
   tenant: string;
   name: string;

@@ -1,20 +1,20 @@
-/** Loads the origins of a tenant with their figures. */
+/** Loads the origins of a tenant with their figures, and the lists that some come from. */
 import { get } from "./api.js";
 
-/** @import { Origin, Overview } from "./backend.d.ts" */
+/** @import { Origin, Overview, ServerList } from "./backend.d.ts" */
 
 /**
  * @param {string} tenant
  * @param {AbortSignal} signal
- * @returns {Promise<Origin[]>}
+ * @returns {Promise<{ origins: Origin[], lists: ServerList[] }>}
  */
 export async function originsOf(tenant, signal) {
   const query = { tenant };
-  const [{ origins }, overview] = await Promise.all([
+  const [{ origins, lists }, overview] = await Promise.all([
     get("admin/origins", { query, signal }),
     get("admin/overview", { query, signal }),
   ]);
-  return withFigures(origins, overview, tenant);
+  return { origins: withFigures(origins, overview, tenant), lists };
 }
 
 /**

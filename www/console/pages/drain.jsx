@@ -63,7 +63,7 @@ export function Turn({ origin, tenant, sessions, close }) {
 function Remaining({ name, tenant }) {
   const reading = usePolled(
     async (signal) => {
-      const [origins, sessions] = await Promise.all([
+      const [{ origins }, sessions] = await Promise.all([
         originsOf(tenant, signal),
         countSessions({ tenant }, signal),
       ]);

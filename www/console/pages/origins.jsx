@@ -9,6 +9,7 @@ import { Bar } from "../parts/bar.jsx";
 import { Empty, Loaded, Rows } from "../parts/loaded.jsx";
 import { Health, takesNew } from "../parts/origin-health.jsx";
 import { Head } from "../parts/page.jsx";
+import { ServerLists } from "../parts/server-lists.jsx";
 import { usePolled } from "../polled.js";
 import { to } from "../route.js";
 import { countSessions } from "../session-count.js";
@@ -41,23 +42,26 @@ function Origins({ tenant }) {
     <>
       <Head
         title="Origins"
-        lead={`The chat servers of ${tenant}. ${reading.value ? turns(reading.value) : ""}`}
+        lead={`The chat servers of ${tenant}. ${reading.value ? turns(reading.value.origins) : ""}`}
         reading={reading}
       />
       <Loaded reading={reading} waiting={<Rows count={3} tall />}>
-        {(origins) => (
-          <ul class="cards">
-            {origins.map((one) => (
-              <OriginCard
-                key={one.name}
-                origin={one}
-                sessions={counting.value}
-                ask={() => {
-                  asked.value = one;
-                }}
-              />
-            ))}
-          </ul>
+        {({ origins, lists }) => (
+          <>
+            <ServerLists lists={lists} />
+            <ul class="cards">
+              {origins.map((one) => (
+                <OriginCard
+                  key={one.name}
+                  origin={one}
+                  sessions={counting.value}
+                  ask={() => {
+                    asked.value = one;
+                  }}
+                />
+              ))}
+            </ul>
+          </>
         )}
       </Loaded>
       {origin && (

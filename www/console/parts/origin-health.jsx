@@ -21,7 +21,7 @@ export function Health({ origin: { state, ejected, takes_new_sessions }, isEmpty
       {ejected && <Badge kind="bad">Ejected: it fails</Badge>}
       {state === "drain" && <Badge kind="warn">Draining</Badge>}
       {state === "drain" && isEmpty && <Badge kind="good">Empty</Badge>}
-      {state === "down" && <Badge kind="bad">Down by configuration</Badge>}
+      {state === "down" && <Badge kind="bad">Down: gets no requests</Badge>}
       {!takes_new_sessions && state === "active" && !ejected && (
         <Badge kind="warn">Full: no new sessions</Badge>
       )}
