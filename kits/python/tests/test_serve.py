@@ -18,6 +18,8 @@ import httpx
 import pytest
 from servers import free_ports
 
+from vestibule_session.serve import gateway_settings
+
 APP = """
 import asyncio
 import os
@@ -160,6 +162,18 @@ def test_gateway_begins_and_ends_with_the_workers(tmp_path: Path) -> None:
         supervisor.end()
     assert supervisor.process.returncode == 0
     assert is_gone(int((npm.parent / "pid").read_text()))
+
+
+def test_gateway_sends_what_the_kit_believes() -> None:
+    key = "a-key-of-the-origin-for-tests"
+    for verify, expected in [
+        ("", []),
+        ("proof", ["PROOF:true"]),
+        ("assertion", ["ASSERTION:true"]),
+    ]:
+        assert gateway_settings({"VESTIBULE_VERIFY": verify}) == expected
+    environ = {"VESTIBULE_VERIFY": "proof", "VESTIBULE_ORIGIN_KEY": f" {key} , an-older-key"}
+    assert gateway_settings(environ) == [f"ORIGIN_KEY:{key}", "CONSISTENCY:strong", "PROOF:true"]
 
 
 def test_workers_end_with_the_gateway(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ each worker is an origin of Vestibule. SIGHUP restarts the workers one after ano
 them all; both tell Vestibule first, and let answers finish for `--grace` seconds
 (`vestibule_session.worker`). A worker that dies is started again.
 
-With `--gateway`, a checkout of Vestibule, it runs `npm start` there with the workers as origins.
+With `--gateway`, a checkout of Vestibule, it runs `npm start` there with the workers as origins, as
+soon as they accept connections. What the kit is set to believe, Vestibule is set to send.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -73,7 +74,7 @@ class Worker:
         pause = 0.1
         while not self._stopping.is_set():
             begun = loop.time()
-            env = {**os.environ, "VESTIBULE_ORIGIN": self.name}
+            env = {**_addressed(self.options), **os.environ, "VESTIBULE_ORIGIN": self.name}
             self.process = await asyncio.create_subprocess_exec(*self._command(), env=env)
             self._restarted.set()
             if self._stopping.is_set():  # `stop` found no process to end.
@@ -155,7 +156,7 @@ async def supervise(options: Options) -> int:
     runs = [asyncio.create_task(worker.run()) for worker in workers]
     restarts = asyncio.create_task(_restart_in_turn(workers, hang_up))
     _say(f"ORIGINS={origins(options)}")
-    gateway = asyncio.create_task(_run_gateway(options))
+    gateway = asyncio.create_task(_run_gateway(options, workers))
     stopped = asyncio.create_task(stop.wait())
     # Without its gateway, nobody reaches the workers.
     await asyncio.wait([stopped, gateway], return_when=asyncio.FIRST_COMPLETED)
@@ -170,14 +171,37 @@ async def supervise(options: Options) -> int:
     return int(has_gateway_ended and not stop.is_set())
 
 
-async def _run_gateway(options: Options) -> None:
+def gateway_settings(environ: Mapping[str, str]) -> list[str]:
+    """Returns the settings of Vestibule that the kit's own environment demands."""
+    settings = []
+    key = environ.get("VESTIBULE_ORIGIN_KEY", "").split(",")[0].strip()
+    if key:
+        # The workers say when they stop, and changes are stored before they are confirmed.
+        settings += [f"ORIGIN_KEY:{key}", "CONSISTENCY:strong"]
+    wanted = {"proof": "PROOF:true", "assertion": "ASSERTION:true"}
+    settings += [setting for how, setting in wanted.items() if environ.get("VESTIBULE_VERIFY") == how]
+    return settings
+
+
+def _addressed(options: Options) -> dict[str, str]:
+    """Returns where the workers find the gateway, if it is started here."""
+    if options.gateway is None:
+        return {}
+    return {"VESTIBULE_URL": f"http://localhost:{options.gateway_port}"}
+
+
+async def _run_gateway(options: Options, workers: Sequence[Worker]) -> None:
     """Runs Vestibule until it ends or this is cancelled; without `--gateway` it waits."""
     if options.gateway is None:
         await asyncio.Event().wait()
         return
+    # Before they listen, each would be ejected at the first request.
+    await asyncio.gather(*(worker.accepts() for worker in workers))
     command = ["npm", "start", "--", "--port", str(options.gateway_port)]
     for origin in origins(options).split(","):
         command += ["--origin", origin]
+    for setting in gateway_settings(os.environ):
+        command += ["--var", setting]
     process = await asyncio.create_subprocess_exec(*command, cwd=options.gateway)
     try:
         _say(f"the gateway ended with {await process.wait()}")
