@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { KvServer } from "./harness/kv.mjs";
 import { Origin } from "./harness/origin.mjs";
 import { exchange, header, send } from "./harness/raw.mjs";
+import { until } from "./harness/until.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
 
 const TOKEN = "an-admin-token-for-tests";
@@ -193,10 +194,9 @@ test("an operator sees a session without its secrets, and finds it in the list",
   assert.deepEqual(view.json.data, { theme: "dark", keys: "•••", apiKey: "•••" });
   assert.deepEqual(view.json.redacted.toSorted(), ["apiKey", "keys"]);
   assert.ok(!view.body.includes("hunter2"));
-  assert.deepEqual(
-    vestibule.logged("audit_session_viewed").map((line) => line.handle),
-    [handle],
-  );
+  const viewed = () => vestibule.logged("audit_session_viewed").map((line) => line.handle);
+  await until(() => viewed().length > 0, { what: "the audit line" });
+  assert.deepEqual(viewed(), [handle]);
   assert.equal((await operate(port, "GET", "sessions/AAAAAAAAAAAAAAAAAAAAAA")).status, 404);
 
   const explanation = (await operate(port, "GET", "origins")).json.origins;
