@@ -16,7 +16,7 @@ import { ROOT } from "./setup.mjs";
 
 /** Maximum gzipped size of a deployment, in bytes: slightly above the current one. */
 const BUDGETS = [
-  { name: "wasm", files: [WASM, ARGON2], most: 572_000 },
+  { name: "wasm", files: [WASM, ARGON2], most: 574_000 },
   { name: "script", files: [SCRIPT], most: 23_000 },
 ];
 

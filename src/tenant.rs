@@ -311,15 +311,13 @@ impl Tenant {
     /// before, which the browser keeps apart and would send again.
     #[must_use]
     pub(crate) fn clear_cookies(&self, on: CookieName) -> Vec<String> {
-        let kinds: &[SameSite] = match self.same_site() {
-            SameSite::Lax => &[SameSite::Lax],
-            SameSite::None => &[SameSite::None, SameSite::Lax],
-        };
         let name = self.cookie_name(on);
-        let lines = kinds.iter();
+        let sent = self.same_site();
+        let mut lines = vec![set_cookie::clear(on, sent, &name)];
+        if sent == SameSite::None {
+            lines.push(set_cookie::clear(on, SameSite::Lax, &name));
+        }
         lines
-            .map(|sent| set_cookie::clear(on, *sent, &name))
-            .collect()
     }
 
     /// Returns which requests carry our cookies.

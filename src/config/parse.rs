@@ -116,6 +116,21 @@ impl Reader {
         outside
     }
 
+    fn members<'v>(&mut self, value: &'v Value) -> Option<&'v Map<String, Value>> {
+        self.note(value.as_object().ok_or("is not an object"))
+    }
+
+    /// Reads a list. Not generic, like [`Reader::enter_element`], for the reason at [`Reader::member`].
+    fn list<'v>(&mut self, value: &'v Value) -> Option<&'v [Value]> {
+        let list = value.as_array().map(Vec::as_slice);
+        self.note(list.ok_or("use a list"))
+    }
+
+    /// Enters an element of a list. Returns the argument of the matching [`Reader::leave`].
+    fn enter_element(&mut self, at: usize) -> usize {
+        self.enter(&format!("[{at}]"))
+    }
+
     /// Returns to the enclosing value.
     pub(crate) fn leave(&mut self, outside: usize) {
         self.path.truncate(outside);
@@ -143,10 +158,7 @@ impl Reader {
         value: &'v Value,
         known: &[&str],
     ) -> Option<&'v Map<String, Value>> {
-        let Some(members) = value.as_object() else {
-            self.fault("is not an object");
-            return None;
-        };
+        let members = self.members(value)?;
         for name in members
             .keys()
             .filter(|name| !known.contains(&name.as_str()))
@@ -275,18 +287,17 @@ impl<T: FromDocument> FromDocument for Vec<T> {
     // Most lists are absent, and a cold start compiles only what it calls.
     #[inline(never)]
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
-        let entries = reader.note(value.as_array().ok_or("use a list"))?;
-        let read: Vec<Option<T>> = entries
-            .iter()
-            .enumerate()
-            .map(|(at, entry)| {
-                let outside = reader.enter(&format!("[{at}]"));
-                let read = T::read(entry, reader);
-                reader.leave(outside);
-                read
-            })
-            .collect();
-        read.into_iter().collect()
+        let mut all = Some(Self::new());
+        for (at, entry) in reader.list(value)?.iter().enumerate() {
+            let outside = reader.enter_element(at);
+            let read = T::read(entry, reader);
+            reader.leave(outside);
+            match (&mut all, read) {
+                (Some(all), Some(read)) => all.push(read),
+                _ => all = None,
+            }
+        }
+        all
     }
 
     fn absent(_: &mut Reader) -> Option<Self> {
@@ -301,17 +312,19 @@ impl<T: FromDocument> FromDocument for Vec<T> {
 impl<T: FromDocument> FromDocument for FlatMap<String, T> {
     #[inline(never)]
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
-        let members = reader.note(value.as_object().ok_or("is not an object"))?;
+        let members = reader.members(value)?;
         // `collect` would compile a sort for every type, although the members are sorted already.
         let mut all = Some(Self::default());
         for (name, member) in members.iter().filter(|(_, member)| !member.is_null()) {
             let outside = reader.enter(name);
             let read = T::read(member, reader);
             reader.leave(outside);
-            all = all.zip(read).map(|(mut all, read)| {
-                all.insert(name.clone(), read);
-                all
-            });
+            match (&mut all, read) {
+                (Some(all), Some(read)) => {
+                    all.insert(name.clone(), read);
+                }
+                _ => all = None,
+            }
         }
         all
     }

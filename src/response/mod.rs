@@ -58,10 +58,12 @@ impl Answer {
     /// Adds our `Set-Cookie` lines, if any, and the header that keeps the response out of shared caches.
     #[must_use]
     pub(crate) fn with_cookies(mut self, lines: Vec<String>) -> Self {
-        if !lines.is_empty() {
-            self.headers
-                .extend(lines.into_iter().map(|line| ("set-cookie", line)));
-            self = self.with("vary", "Cookie");
+        let are_due = !lines.is_empty();
+        for line in lines {
+            self.headers.push(("set-cookie", line));
+        }
+        if are_due {
+            return self.with("vary", "Cookie");
         }
         self
     }

@@ -89,8 +89,9 @@ impl Edits {
             }
             edits.body = body;
         }
-        let own = context.set_cookies.into_iter();
-        edits.append.extend(own.map(|line| ("set-cookie", line)));
+        for line in context.set_cookies {
+            edits.append.push(("set-cookie", line));
+        }
         edits
     }
 
