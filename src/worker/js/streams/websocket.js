@@ -48,9 +48,9 @@ export function followWebSocket(response, origin, { revalidate, countOpen, pause
     };
     from.socket.binaryType = "arraybuffer";
     from.socket.accept({ allowHalfOpen: true });
-    from.socket.addEventListener("message", ({ data }) => {
-      messageAt = Date.now();
-      to.send(data);
+    from.socket.addEventListener("message", (event) => {
+      if (timer) messageAt = Date.now();
+      to.send(event.data);
     });
     from.socket.addEventListener("close", ({ code, reason, wasClean }) => {
       const given = codeForBoth(code, reason, wasClean);
