@@ -9,7 +9,7 @@ use std::path::Path;
 use graph::Graph;
 
 /// Rooms that all others may depend on. They depend on no room outside this list.
-const BASE: [&str; 12] = [
+const BASE: [&str; 13] = [
     "clock",
     "encoding",
     "flat_map",
@@ -18,6 +18,7 @@ const BASE: [&str; 12] = [
     "policy",
     "rule",
     "secrets",
+    "shared_text",
     "sorted",
     "span_id",
     "split",
