@@ -151,7 +151,7 @@ function queue(onTooSlow = () => {}) {
     /** @param {string} message */
     send(message) {
       this.sent.push(message.slice(0, 3));
-      this.bufferedAmount += message.length;
+      this.bufferedAmount += Buffer.byteLength(message);
     },
     /** @param {(string | number)[]} how */
     close(...how) {
@@ -188,6 +188,18 @@ test("a queue holds messages back while an end does not read, and sends them in 
     socket.sent,
     Array.from({ length: 13 }, (_, number) => String(number).padStart(3, "0")),
   );
+});
+
+test("the runtime buffers little for an end that does not read, in any script", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  for (const character of ["a", "é", "語"]) {
+    const { socket, queue: lane } = queue();
+    const text = character.repeat(8 * KIB);
+    for (let sent = 0; sent < 200; sent += 1) lane.send(text);
+    const most = 256 * KIB + Buffer.byteLength(text);
+    assert.ok(socket.bufferedAmount <= most, `${character}: ${socket.bufferedAmount}`);
+    lane.drop();
+  }
 });
 
 test("a finished queue closes its socket after sending everything, and accepts no more", async (t) => {

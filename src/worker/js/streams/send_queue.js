@@ -50,7 +50,8 @@ export class SendQueue {
     const size = sizeOf(message);
     if (this.#bytes === 0 && this.#hasRoom()) {
       this.socket.send(message);
-      this.#room -= size;
+      // The runtime buffers UTF-8: up to three bytes for each character.
+      this.#room -= 3 * size;
       if (this.#hasRoom()) return;
     } else {
       this.#queued.push(message);
