@@ -85,31 +85,42 @@ export function editor(page) {
   return page.getByRole("textbox", { name: "Document, as JSON" });
 }
 
-/** Reads the text in the editor as a person copies it: the editor draws only the lines in view. @param {Page} page */
+/**
+ * Selects everything in the editor, and copies it or pastes over it, as a person does by keyboard: the editor draws only
+ * the lines in view, and the browser itself would insert typed lines with inline styles, which the policy forbids. It is
+ * one step within the page, because a dialog that opens between two would take the second key.
+ * @param {Page} page
+ * @param {"copy" | "paste"} type
+ * @param {string} [text]
+ */
+function ofWholeDocument(page, type, text = "") {
+  return editor(page).evaluate(
+    (element, [type, text]) => {
+      const options = { bubbles: true, cancelable: true };
+      const isMac = navigator.platform.startsWith("Mac");
+      const control = { key: "a", code: "KeyA", keyCode: 65, ctrlKey: !isMac, metaKey: isMac };
+      element.dispatchEvent(new KeyboardEvent("keydown", { ...options, ...control }));
+      const clipboardData = new DataTransfer();
+      if (type === "paste") clipboardData.setData("text/plain", text);
+      element.dispatchEvent(new ClipboardEvent(type, { ...options, clipboardData }));
+      return clipboardData.getData("text/plain");
+    },
+    [type, text],
+  );
+}
+
+/** Reads the text in the editor. @param {Page} page */
 export async function documentText(page) {
   await editor(page).focus();
-  await page.keyboard.press("ControlOrMeta+a");
-  return editor(page).evaluate((element) => {
-    const clipboardData = new DataTransfer();
-    const options = { clipboardData, bubbles: true, cancelable: true };
-    element.dispatchEvent(new ClipboardEvent("copy", options));
-    return clipboardData.getData("text/plain");
-  });
+  return ofWholeDocument(page, "copy");
 }
 
 /**
- * Replaces the text in the editor by pasting. The browser itself would insert typed lines with inline styles, which the
- * policy forbids, before the editor draws them.
+ * Replaces the text in the editor.
  * @param {Page} page
  * @param {string} text
  */
 export async function typeDocument(page, text) {
   await editor(page).click();
-  await page.keyboard.press("ControlOrMeta+a");
-  await editor(page).evaluate((element, pasted) => {
-    const clipboardData = new DataTransfer();
-    clipboardData.setData("text/plain", pasted);
-    const options = { clipboardData, bubbles: true, cancelable: true };
-    element.dispatchEvent(new ClipboardEvent("paste", options));
-  }, text);
+  await ofWholeDocument(page, "paste", text);
 }
