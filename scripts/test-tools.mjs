@@ -1,5 +1,5 @@
 /**
- * Installs what suites need beyond npm: browsers, Prometheus, Redis, rsyslog, proxies, a collector, chat servers, and Workers built for tests.
+ * Installs what suites need beyond npm: browsers, Prometheus, Redis, rsyslog, proxies, a collector, systemd, chat servers, and Workers built for tests.
  * It runs before the suites begin, which would otherwise install things twice, or wait for each other's build.
  *
  * `node scripts/test-tools.mjs SUITE…`
@@ -13,6 +13,7 @@ import { ensureStreamlit } from "../tests/apps/streamlit.mjs";
 import { ensureChainlit } from "../tests/chainlit/venv.mjs";
 import { collectorMissing } from "../tests/harness/collector.mjs";
 import { ensureLossyNetwork } from "../tests/harness/lossy-network.mjs";
+import { ensureSystemd } from "../tests/harness/systemd-machine.mjs";
 import { ensureKit } from "../tests/kit/venv.mjs";
 import { ensureSchemathesis } from "../tests/openapi/venv.mjs";
 import { ensureChromium, ensureFirefoxAndWebKit } from "./browsers.mjs";
@@ -39,6 +40,7 @@ const BY_APT = [
   ["tests/harness/tls-proxies.mjs", ensureProxies],
   ["tests/harness/collector.mjs", collectorMissing],
   ["tests/harness/lossy-network.mjs", ensureLossyNetwork],
+  ["tests/harness/systemd-machine.mjs", ensureSystemd],
 ];
 
 /** By pip. @type {Tool[]} */

@@ -108,7 +108,7 @@ test("the commands for a server install a service whose sessions survive its res
     },
   );
 
-  // Here systemd is not the first process, so the command runs as the unit would run it.
+  // Not every machine can boot a container, as `systemd.test.mjs` does. So the command also runs as the unit would run it.
   const [command] = linesOf("ExecStart", unit);
   const state = path.join(root, "var/lib/vestibule");
   const credentials = path.join(root, "run/credentials");
@@ -123,7 +123,8 @@ cd / && exec env -i PATH=$PATH NOTIFY_SOCKET=$NOTIFY_SOCKET STATE_DIRECTORY=${st
   const service = checkout.start(`export NOTIFY_SOCKET=${root}/notify\n${start}`);
   await service.prints("Serving http", PATIENCE_MS);
   if (output("systemd-notify", ["--version"])) await notified.prints("READY=1", PATIENCE_MS);
-  for (const { command, prints } of steps(documented.block(PAGE, "_session/readyz"))) {
+  const checks = steps(documented.block(PAGE, "_session/readyz"));
+  for (const { command, prints } of checks.filter(({ command }) => command.startsWith("curl"))) {
     const { printed } = await checkout.run(command.replace("8787", String(port)));
     assertPrinted(printed, prints);
   }
