@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { startChainlit } from "../chainlit/processes.mjs";
 import { KvServer } from "../harness/kv.mjs";
 import { Vestibule } from "../harness/workerd.mjs";
-import { sendMessage } from "./chainlit-page.mjs";
+import { sendMessage, typeMessage } from "./chainlit-page.mjs";
 import { openPage, picture } from "./chromium.mjs";
 
 /** A page of this size may take a while to load on a busy machine. */
@@ -68,6 +68,7 @@ test("one unmodified Chainlit shows each tenant its own logo, icon, style and co
       if (/^\/(logo|favicon|public\/custom)/.test(pathname) && !isOurs) unshown.push(pathname);
     });
     await page.goto(`http://${id}.localhost:${vestibule.port}/`);
+    await typeMessage(page, "hello");
     const logo = page.locator('img[src*="/logo?theme="]').first();
     await logo.waitFor(PATIENCE);
     const shown = await logo.evaluate(async (/** @type {HTMLImageElement} */ image) => {
@@ -140,11 +141,11 @@ test("one unmodified Chainlit has other names, switches and avatars for each ten
 
   for (const [id, { name, uploads, width }] of Object.entries(VIEWS)) {
     const page = await openPage(t);
-    const settings = page.waitForResponse((response) =>
-      response.url().includes("/project/settings"),
-    );
     await page.goto(`http://${id}.localhost:${vestibule.port}/`);
-    const { ui, features } = await (await settings).json();
+    await sendMessage(page, "hello");
+    const { ui, features } = await page.evaluate(async () =>
+      (await fetch("/project/settings?language=en-US")).json(),
+    );
     assert.equal(ui.name, name);
     assert.deepEqual(features.spontaneous_file_upload, {
       accept: ["*/*"],
@@ -152,7 +153,6 @@ test("one unmodified Chainlit has other names, switches and avatars for each ten
       max_files: 1,
       max_size_mb: 1,
     });
-    await sendMessage(page, "hello");
     assert.equal(await page.title(), name);
     const link = page.locator(`#header a[href="https://${id}.example/"]`);
     assert.match(String(await link.textContent()), new RegExp(`^${name} help$`));

@@ -5,16 +5,11 @@ import { until } from "../harness/until.mjs";
 export const PATIENCE = { timeout: 30_000 };
 
 /**
- * Sends a message, and waits for the whole response.
+ * Types a message, and waits until it can be sent: the page is signed in and connected. Before, it navigates to and fro.
  * @param {import("playwright-core").Page} page
  * @param {string} text
- * @param {RegExp} [expected] the response
  */
-export async function sendMessage(
-  page,
-  text,
-  expected = new RegExp(`\\w+ heard message \\d+.*: ${text}( \\(.*\\))?$`),
-) {
+export async function typeMessage(page, text) {
   // The browser draws a background page rarely.
   await page.bringToFront();
   const input = page.locator("#chat-input");
@@ -30,6 +25,21 @@ export async function sendMessage(
   };
   await input.waitFor(PATIENCE);
   await until(ready, { within: PATIENCE.timeout, what: "the page being ready to send" });
+  return send;
+}
+
+/**
+ * Sends a message, and waits for the whole response.
+ * @param {import("playwright-core").Page} page
+ * @param {string} text
+ * @param {RegExp} [expected] the response
+ */
+export async function sendMessage(
+  page,
+  text,
+  expected = new RegExp(`\\w+ heard message \\d+.*: ${text}( \\(.*\\))?$`),
+) {
+  const send = await typeMessage(page, text);
   await send.click();
   const answer = page.getByText(expected);
   await answer.waitFor(PATIENCE);

@@ -16,6 +16,7 @@ export class Visitor {
   #sessionId = randomUUID();
   /** @type {any} */
   #socket;
+  #messageId = "";
   /** Whether the page takes no input, because it waits for an answer. */
   #isLoading = false;
 
@@ -91,10 +92,11 @@ export class Visitor {
   /**
    * Sends a message and waits for the whole streamed response.
    * @param {string} text
-   * @param {{ isUninterrupted?: boolean }} [options] whether it fails if the connection closes meanwhile
+   * @param {{ isUninterrupted?: boolean, edits?: boolean }} [options] whether it fails if the connection closes
+   *   meanwhile; whether it replaces the message before
    * @returns {Promise<string>}
    */
-  async sendMessage(text, { isUninterrupted = false } = {}) {
+  async sendMessage(text, { isUninterrupted = false, edits = false } = {}) {
     let streamed = "";
     let lose = () => {};
     const onToken = (/** @type {any} */ { token }) => {
@@ -105,12 +107,14 @@ export class Visitor {
       lose = () => reject(new Error(`the connection closed before the answer to ${text}`));
       if (isUninterrupted) this.#socket.on("disconnect", lose);
       this.#socket.on("update_message", (/** @type {any} */ message) => {
-        if (message.output?.includes(text)) resolve(message.output);
+        const isAnswer = message.type !== "user_message";
+        if (isAnswer && message.output?.includes(text)) resolve(message.output);
       });
     });
-    this.#socket.emit("client_message", {
+    if (!edits) this.#messageId = randomUUID();
+    this.#socket.emit(edits ? "edit_message" : "client_message", {
       message: {
-        id: randomUUID(),
+        id: this.#messageId,
         name: "user",
         type: "user_message",
         output: text,

@@ -63,8 +63,9 @@ export async function openKit(t, example, names, options) {
  * docs/guide/several-processes.md describes.
  * @param {import("node:test").TestContext} t
  * @param {number} count of the workers
+ * @param {string} [app] the Chainlit application
  */
-export async function openWorkers(t, count) {
+export async function openWorkers(t, count, app = path.join(EXAMPLES, "chainlit_app.py")) {
   await ensureKit();
   const first = await freePorts(count);
   const ports = Array.from({ length: count }, (_, at) => first + at);
@@ -75,7 +76,7 @@ export async function openWorkers(t, count) {
   const command = [PYTHON, ...serve, ...options, "--", "--log-level", "warning"];
   const workers = new Server("workers", first, command, { ...settings, ...ENV }, (folder) => {
     writeFileSync(path.join(folder, "main.py"), blockIn("python"));
-    copyFileSync(path.join(EXAMPLES, "chainlit_app.py"), path.join(folder, "chat.py"));
+    copyFileSync(app, path.join(folder, "chat.py"));
   });
   t.after(() => workers.stop());
   for (const port of ports) await workers.answers(port);

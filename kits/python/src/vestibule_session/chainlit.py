@@ -6,7 +6,6 @@ session, so `remembered` finds it in the process that takes the conversation ove
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 from typing import Any
 
@@ -14,6 +13,8 @@ import chainlit as cl
 from chainlit.context import ChainlitContextException
 
 from . import channel as requests
+from .chainlit_answers import follow_answers
+from .chainlit_closing import close_idle_conversations
 from .chainlit_connection import at_connection, read_omitted
 from .chainlit_memory import keep_user_sessions
 from .draining import before_close
@@ -25,13 +26,6 @@ from .verification import Verifier
 
 MEMBER = "chainlit"
 """The member of the session's data that holds what `remember` stores."""
-
-_HOLD = 2.0
-"""Seconds between a page's last chance to send a message and the end of its connection.
-
-The page takes no input after `task_start`. What it sent before arrives meanwhile and is answered.
-The process that it reconnects to sends `task_end`.
-"""
 
 
 def install(
@@ -53,6 +47,7 @@ def install(
 
     if app.middleware_stack is None:  # `chainlit run --watch` loads the module again.
         app.add_middleware(SessionMiddleware, verifier=verifier, api=api, open_paths=open_paths)
+    follow_answers()
     at_connection(read_omitted)
     if keep_user_session:
         keep_user_sessions()
@@ -117,53 +112,6 @@ def remembered(name: str, default: Any = None) -> Any:
     `DataOmitted`: `await current_session().arefresh()` tries again.
     """
     return current_session().data.get(MEMBER, {}).get(name, default)
-
-
-async def close_idle_conversations() -> None:
-    """Closes the connection of every conversation, when no answer is under way in it.
-
-    The page reconnects by itself. `vestibule_session.worker` awaits this before it ends.
-    """
-    from chainlit.server import sio
-    from chainlit.session import ws_sessions_sid
-
-    loop = asyncio.get_running_loop()
-    held: dict[str, float] = {}
-
-    async def hold(sid: str, emit: Any) -> None:
-        held[sid] = loop.time()
-        await emit("task_start", {})
-
-    def holding(sid: str, emit: Any) -> Any:
-        async def emit_and_hold(event: str, data: Any) -> Any:
-            answer = await emit(event, data)
-            if event == "task_end":
-                await hold(sid, emit)
-            return answer
-
-        return emit_and_hold
-
-    async def consider(sid: str, session: Any, eio_sid: str) -> None:
-        if sid not in held:
-            emit, session.emit = session.emit, holding(sid, session.emit)
-            await hold(sid, emit)
-        is_busy = session.current_task is not None and not session.current_task.done()
-        if not is_busy and loop.time() - held[sid] >= _HOLD:
-            socket = sio.eio.sockets[eio_sid]
-            await sio.eio.disconnect(eio_sid)
-            # Pages ignore Engine.IO's packet `close`. This ends the WebSocket.
-            await socket.queue.put(None)
-
-    while ws_sessions_sid:
-        known = [
-            (sid, session, sio.manager.eio_sid_from_sid(sid, "/"))
-            for sid, session in ws_sessions_sid.items()
-        ]
-        open_ones = [one for one in known if one[2] in sio.eio.sockets]
-        if not open_ones:
-            return
-        await asyncio.gather(*(consider(*one) for one in open_ones), return_exceptions=True)
-        await asyncio.sleep(0.05)
 
 
 before_close(close_idle_conversations)
