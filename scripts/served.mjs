@@ -49,7 +49,8 @@ export class Served {
     this.prefix = vars.PREFIX ?? configuredPrefix();
     this.#url = `http://127.0.0.1:${port}${this.prefix}/healthz`;
     const settings = Object.entries({ ORIGINS: origins.join(","), ...vars });
-    const args = ["dev", "--port", String(port)];
+    // Else two at once may choose the same port for V8's inspector.
+    const args = ["dev", "--port", String(port), "--inspector-port", "0"];
     for (const [name, value] of settings) args.push("--var", `${name}:${value}`);
     const bin = path.join(ROOT, "node_modules/.bin");
     const env = { ...process.env, ...QUIET, PATH: `${bin}:${process.env.PATH}` };

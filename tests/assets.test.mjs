@@ -194,11 +194,15 @@ test("concurrent requests for a file share one request to the source", async (t)
   const { ask, source } = await acme(t, { "/logo": "{source}/logo.png" }, (_, reply) =>
     reply.end("logo"),
   );
+  const begun = Date.now();
   const storm = await Promise.all(Array.from({ length: 60 }, () => ask("/logo")));
+  // A request that has waited for another's for 300 ms asks for itself.
+  const most = 1 + Math.floor((Date.now() - begun) / 300);
   assert.ok(storm.every(({ status, body }) => status === 200 && body === "logo"));
-  assert.equal(source.requests.length, 1);
+  const asked = source.requests.length;
+  assert.ok(asked <= most, `${asked} requests`);
   assert.equal((await ask("/logo?again")).body, "logo");
-  assert.equal(source.requests.length, 1);
+  assert.equal(source.requests.length, asked);
 });
 
 test("a new isolate finds a file in its location's cache while the source is down", async (t) => {

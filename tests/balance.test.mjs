@@ -55,8 +55,9 @@ async function places(url, visitors) {
 
 test("new visitors are spread by weight", async (t) => {
   const { vestibule } = await deployment(t, ["", ";weight=3"]);
-  const { 0: light, 1: heavy } = await places(vestibule.url, 200);
-  assert.ok(heavy > 2 * light, `${light} and ${heavy}`);
+  const { 0: light = 0, 1: heavy = 0 } = await places(vestibule.url, 200);
+  // Three to one, if both answer equally fast: a slower server gets fewer.
+  assert.ok(heavy > 1.3 * light, `${light} and ${heavy}`);
 });
 
 test("a drained origin keeps its visitors and gets no new ones, in every location", async (t) => {

@@ -305,9 +305,10 @@ scenario(
       await once(socket, "open");
       socket.send("hello");
       assert.equal(String((await once(socket, "message"))[0]), "hello");
+      const closed = once(socket, "close");
       // The other release gets the next request.
       assert.equal((await visitor.call("logout", { method: "POST" })).status, 204);
-      const [code] = await once(socket, "close");
+      const [code] = await closed;
       assert.equal(code, 4401);
     }
   },

@@ -14,6 +14,9 @@ import { Vestibule } from "./harness/workerd.mjs";
 /** Later than any test lasts. */
 const NEVER = 3_600_000;
 
+/** Longer than a busy machine stalls, and far shorter than a session lives. In milliseconds. */
+const SOON_MS = 10_000;
+
 const ADMIN = "an-admin-token-for-tests";
 const ORIGIN_KEY = "an-origin-key-for-tests";
 
@@ -124,7 +127,7 @@ test("signing out in one location ends the session in the other within the cache
   await browser.fetch("/_session/logout", { method: "POST" });
   const at = Date.now();
   await until(async () => (await status(there, stolen)) === 401);
-  assert.ok(Date.now() - at <= 2_500, `${Date.now() - at} ms`);
+  assert.ok(Date.now() - at <= SOON_MS, `${Date.now() - at} ms`);
 });
 
 test("signing out everywhere ends the sessions on all devices, and no others", async (t) => {
@@ -247,11 +250,12 @@ test("a revocable WebSocket is closed with 4401 soon after its session is over",
   assert.equal(String((await once(socket, "message"))[0]), "text");
   socket.send(Buffer.from([0, 255]));
   assert.deepEqual((await once(socket, "message"))[0], Buffer.from([0, 255]));
+  const closed = once(socket, "close");
   await browser.fetch("/_session/logout", { method: "POST" });
   const at = Date.now();
-  const [code, reason] = await once(socket, "close");
+  const [code, reason] = await closed;
   assert.deepEqual([code, String(reason)], [4401, "session_ended"]);
-  assert.ok(Date.now() - at <= 2_500, `${Date.now() - at} ms`);
+  assert.ok(Date.now() - at <= SOON_MS, `${Date.now() - at} ms`);
 });
 
 test("a revocable event stream ends with an event soon after its session is over", async (t) => {
@@ -262,5 +266,5 @@ test("a revocable event stream ends with an event soon after its session is over
   await browser.fetch("/_session/logout", { method: "POST" });
   const at = Date.now();
   assert.equal(await text, 'data: first\n\n\n\nevent: session\ndata: {"code":"session_ended"}\n\n');
-  assert.ok(Date.now() - at <= 2_500, `${Date.now() - at} ms`);
+  assert.ok(Date.now() - at <= SOON_MS, `${Date.now() - at} ms`);
 });

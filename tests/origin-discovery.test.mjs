@@ -38,13 +38,16 @@ async function listServer(t, list) {
   return of;
 }
 
+/** Interval at which lists are read. */
+const REFRESH_MS = 2_000;
+
 /** @param {Test} t @param {string[]} origins @param {Record<string, string>} [vars] @param {object} [more] */
 function vestibule(t, origins, vars = {}, more = {}) {
   return Vestibule.start(t, {
     origins,
     vars: {
       ADMIN_TOKEN: TOKEN,
-      ORIGIN_LIST_REFRESH: "2s",
+      ORIGIN_LIST_REFRESH: `${REFRESH_MS / 1000}s`,
       ORIGIN_LIST_DRAIN: "8s",
       ...vars,
     },
@@ -88,9 +91,11 @@ test("servers come and go, and conversations stay where they are", async (t) => 
   const [a, b, c] = await Promise.all(["a", "b", "c"].map((name) => server(t, name)));
   const list = await listServer(t, [a.url, { url: b.url, weight: 1 }]);
   const gate = await vestibule(t, [`discover:${list.url};weight=1`]);
+  const begun = Date.now();
   const visits = await newcomers(gate.url, 20);
   assert.deepEqual([...new Set(visits.map(({ place }) => place))].sort(), ["a", "b"]);
-  assert.equal(list.server.requests.length, 1);
+  const most = 1 + Math.floor((Date.now() - begun) / REFRESH_MS);
+  assert.ok(list.server.requests.length <= most, `${list.server.requests.length} of ${most}`);
   assert.equal(list.server.received("accept")[0], "application/json");
 
   list.answer = { body: [c.url, b.url, a.url] };
@@ -195,7 +200,8 @@ test("a list that hangs delays the first request alone", async (t) => {
   assert.equal(silent.requests.length, 1);
   const begun = Date.now();
   for (const { place } of await newcomers(gate.url, 10)) assert.equal(place, "fixed");
-  assert.ok(Date.now() - begun < 3_000, "none waits for the list again");
+  // Each would wait for six seconds.
+  assert.ok(Date.now() - begun < 20_000, "none waits for the list again");
   await until(() => gate.logged("origin_list_failed").some(({ detail }) => detail === "deadline"));
 });
 

@@ -101,12 +101,15 @@ test("requests get 502 at once without reachable origins, and succeed soon after
   t.after(() => closed.close());
   const vestibule = await Vestibule.start(t, { origins: [`http://127.0.0.1:${port}`] });
   const visitor = new Browser(vestibule.url);
+  const begun = Date.now();
   for (let request = 0; request < 100; request += 1) {
     const response = await visitor.fetch("/");
     assert.equal(response.status, 502);
     assert.ok(Number(response.headers.get("retry-after")) > 0);
   }
-  assert.ok(attempts <= 110, `${attempts} attempts for 100 requests`);
+  // A health check a second asks twice, and the first request is repeated.
+  const others = 5 + 2 * Math.ceil((Date.now() - begun) / 1000);
+  assert.ok(attempts <= 100 + others, `${attempts} attempts for 100 requests`);
 
   await new Promise((resolve) => closed.close(resolve));
   const origin = await Origin.start(t);

@@ -41,12 +41,13 @@ const EVENTS = { "content-type": "text/event-stream" };
 
 test("comments keep an event stream alive while its origin is silent", async (t) => {
   const { reply, received, ended } = await begun(t, { STREAM_KEEP_ALIVE: "1s" }, EVENTS);
-  await until(() => received.text === ":\n", { what: "a comment before the first event" });
+  await until(() => received.text !== "", { what: "a comment before the first event" });
   reply.write("data: 1\n\n");
-  await until(() => received.text === ":\ndata: 1\n\n:\n", { what: "a comment between events" });
+  await until(() => received.text.endsWith("1\n\n:\n"), { what: "a comment between events" });
   reply.end("data: 2\n\n");
   await ended;
-  assert.equal(received.text, ":\ndata: 1\n\n:\ndata: 2\n\n");
+  // On a busy machine a pause may be long enough for two.
+  assert.match(received.text, /^(?::\n)+data: 1\n\n(?::\n)+data: 2\n\n$/);
 });
 
 test("no comment is inserted within a line", async (t) => {
@@ -61,10 +62,10 @@ test("no comment is inserted within a line", async (t) => {
 });
 
 test("a silent event stream ends with an error at the limit, and an active one continues", async (t) => {
-  const { reply, received, ended } = await begun(t, { IDLE_TIMEOUT_STREAM: "1s" }, EVENTS);
+  const { reply, received, ended } = await begun(t, { IDLE_TIMEOUT_STREAM: "3s" }, EVENTS);
   const spoken = setInterval(() => reply.write("data: on\n\n"), 200);
   t.after(() => clearInterval(spoken));
-  await until(() => received.text.length > 10 * "data: on\n\n".length);
+  await until(() => received.text.length > 20 * "data: on\n\n".length);
   clearInterval(spoken);
   await ended;
   assert.match(
@@ -132,8 +133,9 @@ test("an idle socket is closed with 4408 on both sides", async (t) => {
 });
 
 test("an active socket stays open", async (t) => {
-  const { socket } = await chat(t, { IDLE_TIMEOUT_SOCKET: "1s" });
-  for (let sent = 0; sent < 15; sent += 1) {
+  const { socket } = await chat(t, { IDLE_TIMEOUT_SOCKET: "3s" });
+  // Together longer than the limit.
+  for (let sent = 0; sent < 25; sent += 1) {
     socket.send("still here");
     await once(socket, "message");
     await new Promise((resolve) => setTimeout(resolve, 150));
@@ -213,6 +215,6 @@ for (const [coding, code] of /** @type {[string, (text: string) => Buffer][]} */
       vars: { STREAM_KEEP_ALIVE: "1s" },
     });
     const answer = await fetch(vestibule.url, { headers: { "accept-encoding": coding } });
-    assert.equal(await answer.text(), "data: 1\n\n:\n");
+    assert.match(await answer.text(), /^data: 1\n\n(?::\n)+$/);
   });
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startChainlit } from "../chainlit/processes.mjs";
 import { Vestibule } from "../harness/workerd.mjs";
-import { sendMessage } from "./chainlit-page.mjs";
+import { PATIENCE, sendMessage } from "./chainlit-page.mjs";
 import { openPage, picture } from "./chromium.mjs";
 
 test("a visitor chats on after a reload, and with the other server after the first dies", async (t) => {
@@ -24,7 +24,10 @@ test("a visitor chats on after a reload, and with the other server after the fir
   await picture(page, "chainlit-reloaded");
 
   const [gone, other] = home === "left" ? [left, right] : [right, left];
+  // Until the page notices, it sends into the lost connection.
+  const reconnected = page.waitForEvent("websocket", PATIENCE);
   await gone.kill();
+  await reconnected;
   assert.match(
     await sendMessage(page, "still there"),
     new RegExp(`^${other.name} heard message \\d+: still there$`),

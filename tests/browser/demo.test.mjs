@@ -8,7 +8,7 @@ import { isAccessible } from "./accessibility.mjs";
 import { openPage, picture } from "./chromium.mjs";
 
 /** Pause of a stopped server, long enough to look at it, in milliseconds. */
-const AWAY = 4_000;
+const AWAY = 8_000;
 
 /**
  * @param {import("node:test").TestContext} t
@@ -200,7 +200,7 @@ test("the picture shows a stopped server, the moved connection, and the server's
   await card(page, home).is("away");
   await card(page, other).is("answering");
   assert.equal(await lines(page), `door,${other}`);
-  await until(async () => /stopped, back in [1-4] s/.test(await card(page, home).words()), {
+  await until(async () => /stopped, back in [1-8] s/.test(await card(page, home).words()), {
     what: "the countdown",
   });
 

@@ -15,14 +15,16 @@ const VISITORS = 100;
 test("two Chainlit processes behind one address", async (t) => {
   const [left, right] = await startChainlit(t, ["left", "right"]);
 
-  const plainProxy = (/** @type {string} */ url) => (/** @type {number} */ number) =>
-    new Visitor(url, { within: 2_500, attempts: 3 }, { "x-session-id": `visitor-${number}` });
+  const plainProxy =
+    (/** @type {string} */ url, within = 2_500) =>
+    (/** @type {number} */ number) =>
+      new Visitor(url, { within, attempts: 3 }, { "x-session-id": `visitor-${number}` });
 
   await t.test(
     "the round-robin proxy works: with one process no conversation breaks",
     async (t) => {
       const url = await startRoundRobin(t, [left.port]);
-      assert.deepEqual((await conversations(10, plainProxy(url))).broken, []);
+      assert.deepEqual((await conversations(10, plainProxy(url, 30_000))).broken, []);
     },
   );
 

@@ -115,8 +115,8 @@ function configuration({ scrape, rules }) {
     scrape_configs: scrape && [
       {
         job_name: "vestibule",
-        scrape_interval: "1s",
-        scrape_timeout: "1s",
+        scrape_interval: "2s",
+        scrape_timeout: "2s",
         metrics_path: scrape.path,
         authorization: { type: "Bearer", credentials: scrape.token },
         static_configs: [{ targets: [`127.0.0.1:${scrape.port}`] }],

@@ -12,7 +12,7 @@ import { chainlit, openKit } from "./server.mjs";
 const PATIENCE = { within: 30_000, attempts: 50 };
 
 /** After the process died, the answer comes within so many milliseconds of the reconnection. */
-const QUICKLY_MS = 5_000;
+const QUICKLY_MS = 20_000;
 
 /** @param {{ logs: any[] }} vestibule which origin the last request went to */
 function originOf(vestibule) {
