@@ -286,7 +286,8 @@ test("several processes behind one port break conversations, and the log says so
   await ensureKit();
   const checkout = mounted(t);
   const servers = checkout.start("uvicorn main:app --workers 2 --port 8001", { within: "app" });
-  await answeringAt([8001], servers);
+  // One answers while the other still starts; then no conversation would break.
+  await servers.prints(/(?:Application startup complete[\s\S]*){2}/, PATIENCE_MS);
   const vestibule = await Vestibule.start(t, { origins: ["both=http://127.0.0.1:8001"] });
   const { broken } = await conversations(20, () => visitorOf(vestibule));
   assert.ok(broken.length > 0);
