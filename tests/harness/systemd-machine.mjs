@@ -102,7 +102,7 @@ function optionsFor(root) {
     ...["--quiet", `--directory=${root}`, `--machine=${path.basename(root).toLowerCase()}`],
     ...["--register=no", "--keep-unit", "--resolv-conf=bind-host", "--console=pipe"],
     ...shared.map((folder) => `--bind-ro=${folder}`),
-    ...(existsSync(NPM_CACHE) ? [`--bind=${NPM_CACHE}:/root/.npm`] : []),
+    ...(existsSync(NPM_CACHE) ? [`--bind=${NPM_CACHE}:${ENVIRONMENT.HOME}/.npm`] : []),
   ];
 }
 
