@@ -43,11 +43,11 @@ test("comments keep an event stream alive while its origin is silent", async (t)
   const { reply, received, ended } = await begun(t, { STREAM_KEEP_ALIVE: "1s" }, EVENTS);
   await until(() => received.text !== "", { what: "a comment before the first event" });
   reply.write("data: 1\n\n");
-  await until(() => received.text.endsWith("1\n\n:\n"), { what: "a comment between events" });
+  await until(() => /1\n\n(?::\n)+$/.test(received.text), { what: "a comment between events" });
   reply.end("data: 2\n\n");
   await ended;
   // On a busy machine a pause may be long enough for two.
-  assert.match(received.text, /^(?::\n)+data: 1\n\n(?::\n)+data: 2\n\n$/);
+  assert.match(received.text, /^(?::\n){1,3}data: 1\n\n(?::\n){1,3}data: 2\n\n$/);
 });
 
 test("no comment is inserted within a line", async (t) => {
@@ -215,6 +215,6 @@ for (const [coding, code] of /** @type {[string, (text: string) => Buffer][]} */
       vars: { STREAM_KEEP_ALIVE: "1s" },
     });
     const answer = await fetch(vestibule.url, { headers: { "accept-encoding": coding } });
-    assert.match(await answer.text(), /^data: 1\n\n(?::\n)+$/);
+    assert.match(await answer.text(), /^data: 1\n\n(?::\n){1,3}$/);
   });
 }

@@ -11,9 +11,8 @@ import { ROOT } from "../scripts/setup.mjs";
 import { Browser } from "./harness/browser.mjs";
 import { Checkout } from "./harness/checkout.mjs";
 import { assertPrinted, Documented, steps } from "./harness/documented.mjs";
-import { Origin } from "./harness/origin.mjs";
 import { freePort } from "./harness/ports.mjs";
-import { dataFolder, Serve } from "./harness/serve.mjs";
+import { chatServer, dataFolder, Serve } from "./harness/serve.mjs";
 import {
   ask,
   CLIENT,
@@ -38,15 +37,6 @@ print("receiving", flush=True)
 while True:
     print(receiver.recv(4096).decode(), flush=True)
 `;
-
-/** Starts a server that keeps what a query says in the session. @param {import("node:test").TestContext} t */
-function chatServer(t) {
-  return Origin.start(t, (request, reply) => {
-    const { searchParams } = new URL(request.url ?? "/", "http://origin");
-    for (const [name, value] of searchParams) reply.setHeader(name, value);
-    reply.end("ok");
-  });
-}
 
 /** @param {string} name @param {string} unit */
 function linesOf(name, unit) {

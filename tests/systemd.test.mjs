@@ -6,8 +6,8 @@ import { after, test } from "node:test";
 import { Browser } from "./harness/browser.mjs";
 import { Checkout } from "./harness/checkout.mjs";
 import { assertPrinted, Documented, steps } from "./harness/documented.mjs";
-import { Origin } from "./harness/origin.mjs";
 import { freePort } from "./harness/ports.mjs";
+import { chatServer } from "./harness/serve.mjs";
 import { SystemdMachine, systemdMissing } from "./harness/systemd-machine.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -21,15 +21,6 @@ const INSTALL_MS = 400_000;
 const documented = new Documented();
 
 const missing = systemdMissing();
-
-/** Puts what a query says into the session. @param {import("node:test").TestContext} t */
-function chatServer(t) {
-  return Origin.start(t, (request, reply) => {
-    const { searchParams } = new URL(request.url ?? "/", "http://origin");
-    for (const [name, value] of searchParams) reply.setHeader(name, value);
-    reply.end("ok");
-  });
-}
 
 /** What the end of this file removes. @type {(() => unknown)[]} */
 const remains = [];

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { NODE, ROOT } from "../../scripts/setup.mjs";
+import { Origin } from "./origin.mjs";
 import { freePort } from "./ports.mjs";
 import { until } from "./until.mjs";
 
@@ -21,6 +22,15 @@ export function dataFolder(t) {
   const folder = mkdtempSync(path.join(tmpdir(), "vestibule-data-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** Starts a server that keeps what a query says in the session. @param {import("node:test").TestContext} t */
+export function chatServer(t) {
+  return Origin.start(t, (request, reply) => {
+    const { searchParams } = new URL(request.url ?? "/", "http://origin");
+    for (const [name, value] of searchParams) reply.setHeader(name, value);
+    reply.end("ok");
+  });
 }
 
 export class Serve {

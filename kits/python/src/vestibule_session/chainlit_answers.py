@@ -10,10 +10,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-Handler = Callable[[str, Any], Awaitable[Any]]
+Handler = Callable[..., Awaitable[Any]]
 
-_EVENTS = ("client_message", "edit_message")
-"""Events of a page that the application answers."""
+_EVENTS = (
+    "client_message",
+    "edit_message",
+    "window_message",
+    "audio_start",
+    "audio_chunk",
+    "audio_end",
+    "chat_settings_change",
+)
+"""Events of a page that the application's hooks may answer."""
 
 _answering: dict[str, set[asyncio.Task[Any]]] = {}
 """Tasks that answer, by id of Chainlit's session. It stays the same when the page reconnects."""
@@ -39,13 +47,13 @@ def follow_answers() -> None:
 
 
 def _followed(handler: Handler) -> Handler:
-    async def handle(sid: str, payload: Any) -> Any:
+    async def handle(sid: str, *payload: Any) -> Any:
         from chainlit.session import WebsocketSession
 
         session = WebsocketSession.get(sid)
-        # An edited message is answered by its handler.
+        # All but new messages are answered by their handlers.
         _follow(session, asyncio.current_task())
-        answer = await handler(sid, payload)
+        answer = await handler(sid, *payload)
         # A new message is answered by a task that its handler began just now.
         _follow(session, session.current_task if session is not None else None)
         return answer
